@@ -1,0 +1,49 @@
+"""High-Rank Factorization (HRF) of linear layers for training, and its exact merge (deHRF) for deployment.
+
+Source: Zhang, Dong, Xu and Han, "Re-Parameterization of Lightweight Transformer for On-Device Speech Emotion
+Recognition", IEEE Internet of Things Journal 2024, doi 10.1109/JIOT.2024.3483232, arXiv 2411.09339.
+
+    plain            y = W x + b                      W: (out, in)
+
+    training (HRF)   y = W2 (W1 x + b1) + b2          W1: (r, in), W2: (out, r), r = rank * out
+
+                       x --[ in -> r ]--[ r -> out ]-- y      no non-linearity in between
+
+    deployment       W = W2 W1,  b = W2 b1 + b2       the plain layer again, same shape, same cost
+
+The functions that the layer can express stay the same; the path that the optimizer takes through them does not.
+
+The folded mode (default) takes the product over weights, ``F.linear(x, W2 @ W1)``: same function and gradients as
+inserted layers, for a cost that does not grow with the number of tokens. The literal mode inserts real layers and is
+the reference to compare with.
+
+    >>> from torch import nn
+    >>> from hrf_ser.hrf import insert_hrf, merge_hrf
+    >>> model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8))
+    >>> insert_hrf(model, rank=4, targets=["0", "2"])
+    ['0', '2']
+    >>> merge_hrf(model)
+    Sequential(
+      (0): Linear(in_features=8, out_features=16, bias=True)
+      (1): ReLU()
+      (2): Linear(in_features=16, out_features=8, bias=True)
+    )
+
+This folder needs torch and nothing else.
+"""
+
+from hrf_ser.hrf.insert import factorised_layers, insert_hrf
+from hrf_ser.hrf.merge import MergeReport, compare, merge_hrf
+from hrf_ser.hrf.state import adapt_state_dict, merge_state_dict
+from hrf_ser.hrf.step import StepProducts
+
+__all__ = [
+    "insert_hrf",
+    "merge_hrf",
+    "compare",
+    "MergeReport",
+    "merge_state_dict",
+    "adapt_state_dict",
+    "factorised_layers",
+    "StepProducts",
+]

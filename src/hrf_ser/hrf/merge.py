@@ -1,0 +1,110 @@
+"""deHRF: multiply the factors out into a plain copy, and compare the two."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from hrf_ser.hrf.factors import merge_bias, multiply
+from hrf_ser.hrf.folded import close, factors_of, inner_biases_of, plain_bias_of
+from hrf_ser.hrf.insert import factorised_layers
+from hrf_ser.hrf.literal import LiteralLinear, replace_module
+
+M = TypeVar("M", bound=nn.Module)
+
+
+@dataclass(frozen=True)
+class MergeReport:
+    """What merging changed on given inputs."""
+
+    max_abs_diff: float
+    argmax_changes: int
+    compared: int
+
+
+def merge_hrf(model: M) -> M:
+    """A plain copy of ``model``: every factorised layer is one ``nn.Linear`` again.
+
+    The product is taken in float64 and stored in the layer's own dtype. The copy's state dict has the keys, in the
+    order, of the model before :func:`insert_hrf`. ``model`` is left as it is, so it can go on training.
+
+    Raises:
+        ValueError: a factor or a product that is not finite; names the layer.
+    """
+    merged = copy.deepcopy(model)
+    if isinstance(merged, LiteralLinear):
+        raise ValueError("merge_hrf takes the model that holds the factorised layer, not the layer itself")
+    for name, layer in factorised_layers(merged).items():
+        weights, inner, bias = _parts(layer)
+        weight, carried = merged_layer(name, weights, inner, bias)
+        if isinstance(layer, LiteralLinear):
+            plain = layer.plain_type(layer.in_features, layer.out_features, device=weight.device, dtype=weight.dtype)
+            replace_module(merged, layer, plain)
+        else:
+            plain = close(layer)
+        # Assigned in the order in which nn.Linear registers them: a state dict lists its keys in that order.
+        plain._parameters.clear()
+        plain.weight = nn.Parameter(weight, requires_grad=weights[0].requires_grad)
+        if carried is None or bias is None:
+            plain.register_parameter("bias", None)
+        else:
+            plain.bias = nn.Parameter(carried, requires_grad=bias.requires_grad)
+    return merged
+
+
+def merged_layer(
+    name: str, weights: Sequence[Tensor], inner: Sequence[Tensor], bias: Tensor | None
+) -> tuple[Tensor, Tensor | None]:
+    """Weight ``(out, in)`` and bias ``(out,)`` of the merged layer, multiplied in float64, in the factors' dtype.
+
+    Raises:
+        ValueError: a factor, a bias or a product that is not finite.
+    """
+    with torch.no_grad():
+        wide = [factor.double() for factor in weights]
+        weight = multiply(wide).to(weights[0].dtype)
+        carried = bias
+        if bias is not None and inner:
+            carried = merge_bias(bias.double(), [offset.double() for offset in inner], wide).to(bias.dtype)
+        for tensor in (*weights, *inner, weight, carried):
+            if tensor is not None and not torch.isfinite(tensor).all():
+                raise ValueError(f"layer {name!r} has weights that are not finite and cannot be merged")
+    return weight.detach(), None if carried is None else carried.detach().clone()
+
+
+def compare(model: nn.Module, merged: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> MergeReport:
+    """Run both models in evaluation mode on the same inputs.
+
+    Args:
+        model: the factorised model; its training mode is restored.
+        merged: what :func:`merge_hrf` made of it.
+        batches: positional arguments of ``forward``, a tuple each; the output is ``(batch, classes)``.
+    """
+    largest, changes, compared = 0.0, 0, 0
+    modes = [(module, module.training) for module in (model, merged)]
+    try:
+        model.eval()
+        merged.eval()
+        with torch.no_grad():
+            for batch in batches:
+                before, after = model(*batch), merged(*batch)
+                largest = max(largest, float((before - after).abs().max()))
+                changes += int((before.argmax(-1) != after.argmax(-1)).sum())
+                compared += before.shape[0]
+    finally:
+        for module, mode in modes:
+            module.train(mode)
+    return MergeReport(largest, changes, compared)
+
+
+def _parts(layer: nn.Module) -> tuple[Sequence[Tensor], Sequence[Tensor], Tensor | None]:
+    """Factors, inner biases and outer bias of a factorised layer."""
+    if isinstance(layer, LiteralLinear):
+        *head, last = layer.steps
+        return [s.weight for s in layer.steps], [s.bias for s in head if s.bias is not None], last.bias
+    return factors_of(layer), inner_biases_of(layer), plain_bias_of(layer)

@@ -1,0 +1,97 @@
+"""Augmentation, on waveforms before features are computed and on features while training."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hrf_ser.audio.read import SAMPLE_RATE
+from hrf_ser.audio.torchaudio_import import torchaudio
+
+
+@dataclass(frozen=True)
+class View:
+    """One way to hear an utterance. Features of every view are computed once and kept; an epoch draws among them.
+
+    Attributes:
+        speed: resampling factor; 1.1 is 10 % faster and higher.
+        snr_db: signal-to-noise ratio range in dB from which each utterance draws; None adds no noise.
+        seed: of the noise.
+    """
+
+    speed: float = 1.0
+    snr_db: tuple[float, float] | None = None
+    seed: int = 0
+
+    @property
+    def is_clean(self) -> bool:
+        return self.speed == 1.0 and self.snr_db is None
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def apply(self, waveform: Tensor, utterance: str) -> Tensor:
+        """``(samples,)`` -> ``(samples',)``. The noise depends on the utterance's name and the seed alone."""
+        if self.speed != 1.0:
+            waveform, _ = torchaudio().functional.speed(waveform, SAMPLE_RATE, self.speed)
+        if self.snr_db is not None:
+            generator = torch.Generator().manual_seed(zlib.crc32(utterance.encode()) + self.seed)
+            low, high = self.snr_db
+            snr = low + (high - low) * torch.rand((), generator=generator)
+            noise = _pink_noise(waveform.shape[-1], generator)
+            noisy: Tensor = torchaudio().functional.add_noise(waveform, noise, snr)
+            return noisy
+        return waveform
+
+
+def views(speeds: list[float], noise_snr_db: tuple[float, float] | None) -> list[View]:
+    """The clean view, one for each other speed, and a noisy one where a range is given."""
+    noisy = [] if noise_snr_db is None else [View(snr_db=noise_snr_db)]
+    return [View(), *[View(speed=speed) for speed in speeds if speed != 1.0], *noisy]
+
+
+class FeatureAugment(nn.Module):
+    """SpecAugment (Park et al., Interspeech 2019) and random gain, on normalised features.
+
+    Args:
+        time_masks: number of masks along time.
+        time_width: largest width of each, as a fraction of the batch's longest utterance.
+        band_masks: number of masks along mel bands.
+        band_width: largest width of each, in bands.
+        gain_db: each utterance's level moves by up to this, in dB; ``utterance`` normalisation takes it out again.
+    """
+
+    def __init__(self, time_masks: int, time_width: float, band_masks: int, band_width: int, gain_db: float) -> None:
+        super().__init__()
+        self.time_masks, self.time_width = time_masks, time_width
+        self.band_masks, self.band_width = band_masks, band_width
+        self.gain_db = gain_db
+
+    def gain(self, features: Tensor) -> Tensor:
+        """Random gain on log-mel features ``(batch, time, bands)`` before normalisation, where it is a constant."""
+        if self.gain_db == 0:
+            return features
+        decibels = (torch.rand(features.shape[0], 1, 1, device=features.device) * 2 - 1) * self.gain_db
+        return features + decibels * (torch.log(torch.tensor(10.0)) / 10)
+
+    def mask(self, features: Tensor) -> Tensor:
+        """Masks on normalised features ``(batch, time, bands)``; a masked value is 0, the training mean."""
+        mask_along = torchaudio().functional.mask_along_axis_iid
+        spectrogram: Tensor = features[:, None]
+        for _ in range(self.time_masks):
+            spectrogram = mask_along(spectrogram, max(1, int(self.time_width * features.shape[1])), 0.0, 2)
+        for _ in range(self.band_masks):
+            spectrogram = mask_along(spectrogram, self.band_width, 0.0, 3)
+        return spectrogram.squeeze(1)
+
+
+def _pink_noise(samples: int, generator: torch.Generator) -> Tensor:
+    """Noise whose power falls with frequency, as that of rooms and streets does."""
+    spectrum = torch.fft.rfft(torch.randn(samples, generator=generator))
+    frequency = torch.arange(1, spectrum.shape[0] + 1, dtype=torch.float32)
+    noise: Tensor = torch.fft.irfft(spectrum / frequency.sqrt(), n=samples)
+    return noise

@@ -1,0 +1,136 @@
+"""Waveform -> log-mel -> normalisation: one set of modules for training, prediction and export."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from hrf_ser.audio.read import SAMPLE_RATE
+from hrf_ser.audio.torchaudio_import import torchaudio
+
+Normalisation = Literal["train", "utterance", "none"]
+
+
+@dataclass(frozen=True)
+class FrontEndConfig:
+    """Options of the log-mel front end.
+
+    Attributes:
+        n_mels: mel bands.
+        window_ms: length of the Hann window.
+        hop_ms: distance of frames.
+        f_min: lowest frequency, Hz.
+        f_max: highest frequency, Hz.
+        floor_db: energies further than this below the utterance's largest are raised to it.
+        trim_db: frames at both ends whose energy is further than this below the loudest frame's are cut; None cuts
+            nothing.
+    """
+
+    n_mels: int = 64
+    window_ms: float = 25.0
+    hop_ms: float = 10.0
+    f_min: float = 20.0
+    f_max: float = 8000.0
+    floor_db: float = 80.0
+    trim_db: float | None = 35.0
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class LogMel(nn.Module):
+    """Log-mel spectrogram of 16 kHz audio (natural logarithm of mel energy), silence at both ends cut.
+
+    Frames are centred; an utterance of n samples has ``n // hop + 1`` frames before trimming.
+    """
+
+    def __init__(self, config: FrontEndConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.hop = round(config.hop_ms * SAMPLE_RATE / 1000)
+        window = round(config.window_ms * SAMPLE_RATE / 1000)
+        # Padding with zeros, since reflection needs more samples than very short audio has, and since a batch padded with
+        # zeros then gives what each utterance gives alone.
+        self.mel = torchaudio().transforms.MelSpectrogram(
+            sample_rate=SAMPLE_RATE,
+            n_fft=2 ** math.ceil(math.log2(window)),
+            win_length=window,
+            hop_length=self.hop,
+            f_min=config.f_min,
+            f_max=config.f_max,
+            n_mels=config.n_mels,
+            pad_mode="constant",
+            norm=None,
+            mel_scale="htk",
+        )
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """Features of padded waveforms.
+
+        Args:
+            waveform: ``(batch, samples)``, float32.
+            lengths: ``(batch,)``, samples of each; what lies behind is ignored.
+
+        Returns:
+            Features ``(batch, frames, n_mels)`` and frames ``(batch,)``; frames behind the length hold no meaning.
+        """
+        waveform = waveform * (torch.arange(waveform.shape[1], device=waveform.device) < lengths[:, None])
+        energy = self.mel(waveform).transpose(1, 2)
+        frames = lengths // self.hop + 1
+        valid = torch.arange(energy.shape[1], device=energy.device) < frames[:, None]
+        energy = energy * valid[:, :, None]
+        top = energy.amax(dim=(1, 2), keepdim=True).clamp(min=1e-10)
+        features = torch.maximum(energy, top * 10 ** (-self.config.floor_db / 10)).log()
+        if self.config.trim_db is None:
+            return features, frames
+        return self._trim(features, energy.mean(dim=2), frames)
+
+    def _trim(self, features: Tensor, energy: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Shift the first loud frame to the front and shorten the length: no shape depends on data, so it exports."""
+        assert self.config.trim_db is not None
+        loud = energy > energy.amax(dim=1, keepdim=True) * 10 ** (-self.config.trim_db / 10)
+        index = torch.arange(energy.shape[1], device=energy.device).expand_as(energy)
+        first = torch.where(loud, index, energy.shape[1]).amin(dim=1)
+        last = torch.where(loud, index, -1).amax(dim=1)
+        # Audio without any energy keeps all of its frames.
+        found = last >= 0
+        first = torch.where(found, first, 0)
+        frames = torch.where(found, last - first + 1, frames)
+        source = (index + first[:, None]).clamp(max=energy.shape[1] - 1)
+        return features.gather(1, source[:, :, None].expand_as(features)), frames
+
+
+class Normaliser(nn.Module):
+    """Zero mean and unit variance for every mel band.
+
+    ``train``: statistics of the training speakers, held as buffers. ``utterance``: of the utterance's own frames.
+    ``none``: features as they are.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, mode: Normalisation, n_features: int) -> None:
+        super().__init__()
+        if mode not in ("train", "utterance", "none"):
+            raise ValueError(f"normalisation {mode!r} is unknown; use train, utterance or none")
+        self.mode = mode
+        self.register_buffer("mean", torch.zeros(n_features))
+        self.register_buffer("std", torch.ones(n_features))
+
+    def forward(self, features: Tensor, frames: Tensor) -> Tensor:
+        """``(batch, time, bands)`` and ``(batch,)`` -> ``(batch, time, bands)``; padding becomes zero."""
+        valid = (torch.arange(features.shape[1], device=features.device) < frames[:, None])[:, :, None]
+        if self.mode == "utterance":
+            count = frames.clamp(min=1)[:, None, None].to(features.dtype)
+            mean = torch.where(valid, features, 0.0).sum(1, keepdim=True) / count
+            centred = torch.where(valid, features - mean, 0.0)
+            std = (centred.square().sum(1, keepdim=True) / count).sqrt()
+            features = centred / std.clamp(min=1e-3)
+        elif self.mode == "train":
+            features = (features - self.mean) / self.std
+        return torch.where(valid, features, 0.0)

@@ -1,0 +1,1 @@
+"""Utterances, folds, features on disk, and batches of them."""

@@ -1,0 +1,152 @@
+"""Batches of features: length-bucketed, the same for the same seed and epoch, resumable in mid-epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, TypedDict
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from hrf_ser.data.store import FeatureStore
+
+
+class Batch(TypedDict):
+    """One padded batch.
+
+    features ``(batch, frames, n_features)``, lengths ``(batch,)`` in frames, labels ``(batch,)``, rows ``(batch,)`` of the
+    corpus's table.
+    """
+
+    features: Tensor
+    lengths: Tensor
+    labels: Tensor
+    rows: Tensor
+
+
+# (row of the table, view) of each utterance of a batch
+Draw = list[tuple[int, int]]
+
+
+class FeatureBatches(Dataset[Batch]):
+    """Turns the draw of a whole batch into tensors: one copy an utterance, no per-sample collation."""
+
+    def __init__(self, stores: Sequence[FeatureStore], labels: NDArray[np.int64]) -> None:
+        self.stores = stores
+        self.labels = labels
+
+    def __getitem__(self, draw: Draw) -> Batch:
+        pieces = [self.stores[view][row] for row, view in draw]
+        lengths = [len(piece) for piece in pieces]
+        features = np.zeros((len(pieces), max(lengths), pieces[0].shape[1]), dtype=np.float32)
+        for padded, piece in zip(features, pieces, strict=True):
+            padded[: len(piece)] = piece
+        rows = np.array([row for row, _ in draw])
+        return Batch(
+            features=torch.from_numpy(features),
+            lengths=torch.tensor(lengths),
+            labels=torch.from_numpy(self.labels[rows]),
+            rows=torch.from_numpy(rows),
+        )
+
+
+class BucketSampler(Sampler[Draw]):
+    """Draws batches of utterances of similar length.
+
+    An epoch's order follows from the seed and the epoch alone. Utterances are shuffled, sorted by length within pools of
+    ``pool`` batches, cut into batches, and the batches are shuffled.
+
+    Args:
+        rows: rows of the corpus's table.
+        lengths: frames of every row of the table.
+        batch_size: utterances in a batch; the last may hold fewer.
+        views: number of views of which each utterance draws one.
+        shuffle: False keeps the rows in order of length, for evaluation.
+        seed: of the order and the views.
+        rank: this process's number; each of ``world_size`` processes draws its share of the batches.
+        world_size: number of processes.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[int],
+        lengths: NDArray[np.int64],
+        batch_size: int,
+        views: int = 1,
+        shuffle: bool = False,
+        seed: int = 0,
+        rank: int = 0,
+        world_size: int = 1,
+        pool: int = 8,
+    ) -> None:
+        self.rows = np.asarray(rows)
+        self.lengths = lengths[self.rows]
+        self.batch_size, self.views, self.shuffle, self.pool = batch_size, views, shuffle, pool
+        self.seed, self.rank, self.world_size = seed, rank, world_size
+        self.epoch = 0
+        self.skip = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by Lightning before each epoch."""
+        self.epoch = epoch
+
+    def __len__(self) -> int:
+        batches = -(-len(self.rows) // self.batch_size)
+        return -(-batches // self.world_size) if self.shuffle else len(range(self.rank, batches, self.world_size))
+
+    def __iter__(self) -> Iterator[Draw]:
+        batches = self._batches()
+        if self.shuffle and len(batches) % self.world_size:
+            # Every process must take as many steps as the others.
+            batches += batches[: self.world_size - len(batches) % self.world_size]
+        skip, self.skip = self.skip, 0
+        yield from batches[self.rank :: self.world_size][skip:]
+
+    def _batches(self) -> list[Draw]:
+        if not self.shuffle:
+            order = np.argsort(self.lengths, kind="stable")
+            return [[(int(row), 0) for row in self.rows[part]] for part in self._cut(order)]
+        generator = np.random.default_rng([self.seed, self.epoch])
+        order = generator.permutation(len(self.rows))
+        views = generator.integers(self.views, size=len(self.rows))
+        pools = [order[i : i + self.pool * self.batch_size] for i in range(0, len(order), self.pool * self.batch_size)]
+        parts = [part for pool in pools for part in self._cut(pool[np.argsort(self.lengths[pool], kind="stable")])]
+        return [
+            [(int(self.rows[i]), int(views[i])) for i in parts[place]] for place in generator.permutation(len(parts))
+        ]
+
+    def _cut(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
+
+
+class BatchLoader(DataLoader[Batch]):
+    """A DataLoader that can say how far an epoch has come, and begin there again (Lightning's stateful protocol)."""
+
+    def __init__(self, dataset: FeatureBatches, sampler: BucketSampler, workers: int, pin_memory: bool) -> None:
+        # batch_size=None: the sampler draws whole batches, and the dataset makes them.
+        super().__init__(
+            dataset,
+            sampler=sampler,
+            batch_size=None,
+            num_workers=workers,
+            pin_memory=pin_memory,
+            persistent_workers=workers > 0,
+        )
+        self.buckets = sampler
+        self._done = 0
+
+    def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
+        self._done = self.buckets.skip
+        for batch in super().__iter__():
+            self._done += 1
+            yield batch
+
+    def state_dict(self) -> dict[str, Any]:
+        """Batches of the running epoch that have been handed out; 0 between epochs."""
+        return {"batches": self._done % len(self)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self.buckets.skip = state["batches"]

@@ -1,0 +1,52 @@
+"""Corpora: what is on disk -> a table of utterances. One file a corpus; no tensor, no audio.
+
+A reader is ``read(root, **options) -> Corpus``. To add a corpus, write one and enter it below.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hrf_ser.data.corpora import demo, emodb, ravdess, table
+from hrf_ser.data.corpora.utterance import Corpus, Utterance
+from hrf_ser.errors import UserError
+
+__all__ = ["read_corpus", "corpus_names", "Corpus", "Utterance"]
+
+_READERS: dict[str, Callable[..., Corpus]] = {
+    "demo": demo.read,
+    "ravdess": ravdess.read,
+    "emodb": emodb.read,
+    "table": table.read,
+}
+
+
+def corpus_names() -> tuple[str, ...]:
+    """Names that `read_corpus` knows."""
+    return tuple(_READERS)
+
+
+def read_corpus(name: str, root: str | Path, **options: Any) -> Corpus:
+    """Read the table of utterances of one corpus.
+
+    Args:
+        name: One of `corpus_names`.
+        root: What ``data.root`` names: the corpus's folder, or for ``table`` the CSV file. ``~`` is the home folder.
+        options: Keywords of that corpus's reader (``data.options``).
+
+    Raises:
+        UserError: Unknown corpus or option, or what the corpus's reader refuses.
+    """
+    if name not in _READERS:
+        raise UserError(f"data.name={name} is not a corpus: choose one of {', '.join(_READERS)}.")
+    reader = _READERS[name]
+    known = [option for option in inspect.signature(reader).parameters if option != "root"]
+    for option in options:
+        if option not in known:
+            raise UserError(
+                f"data.options.{option} is not an option of the corpus {name}: it has {', '.join(known) or 'none'}."
+            )
+    return reader(Path(root).expanduser(), **options)

@@ -1,0 +1,213 @@
+"""A corpus to try everything with, without a download: 12 synthetic speakers say everyday sentences in 4 emotions.
+
+eSpeak NG speaks them at first use. An emotion shifts pitch, pitch range, rate and level as it does in speech (Scherer,
+Speech Communication 40, 2003), by an amount that differs from speaker to speaker and scatters from utterance to
+utterance, so that the emotions overlap: an unseen speaker's emotion can be told well above chance and well below
+certainty. Each speaker says the same sentences in every emotion, so the words tell nothing. Results on this corpus say
+nothing about human speech.
+
+On disk: ``<speaker>/<speaker>_<emotion>_<nn>.wav``, 16 bit, 22,050 Hz, and ``demo.json``: what they were made with.
+Folds: four, of three speakers each.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import logging
+import os
+import random
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock
+
+from hrf_ser.data.corpora import espeak
+from hrf_ser.data.corpora.utterance import Corpus, Utterance
+from hrf_ser.errors import UserError
+
+VERSION = 1  # raise it with every change of what is heard: cached copies are then made anew
+LICENCE = "demo: synthesised by eSpeak NG from this project's own sentences; MIT"
+
+# Voice, and the speaker's own pitch, pitch range and rate in eSpeak's units.
+SPEAKERS: dict[str, tuple[str, int, int, int]] = {
+    "f1": ("en-us+f1", 48, 50, 172),
+    "f2": ("en-gb-x-rp+f2", 40, 44, 160),
+    "f3": ("en-gb-scotland+f3", 46, 56, 178),
+    "f4": ("en-us+f4", 54, 48, 166),
+    "f5": ("en-029+f5", 38, 52, 170),
+    "f6": ("en-us-nyc+linda", 36, 46, 182),
+    "m1": ("en-us+m1", 50, 50, 168),
+    "m2": ("en-gb-x-rp+m2", 42, 54, 158),
+    "m3": ("en-gb-scotland+m3", 48, 46, 176),
+    "m4": ("en-029+m4", 56, 52, 164),
+    "m5": ("en-gb-x-gbclan+m5", 44, 48, 180),
+    "m6": ("en-gb-x-gbcwmd+m6", 52, 44, 170),
+}
+FOLDS = {"1": ("f1", "f2", "m1"), "2": ("f3", "m2", "m3"), "3": ("f4", "f5", "m4"), "4": ("f6", "m5", "m6")}
+
+# Mean shift of pitch, pitch range, rate and volume, in eSpeak's units.
+EMOTIONS: dict[str, tuple[int, int, int, int]] = {
+    "angry": (14, 10, 46, 36),
+    "happy": (34, 36, 14, 12),
+    "neutral": (0, 0, 0, 0),
+    "sad": (-18, -26, -38, -28),
+}
+UTTERANCE_SCATTER = (6, 10, 11, 11)  # standard deviation from utterance to utterance
+SPEAKER_SCATTER = 0.2  # standard deviation of how far a speaker goes, 1 being the mean shift
+LIMITS = ((0, 99), (0, 99), (100, 280), (30, 140))
+
+SENTENCES = (
+    "The parcel is on the kitchen table.",
+    "She will call us back at seven.",
+    "They moved the meeting to Monday.",
+    "The train leaves from platform nine.",
+    "He put the keys next to the lamp.",
+    "There are two letters in the box.",
+    "We walked along the river today.",
+    "The window on the left is open.",
+    "My brother works in the city.",
+    "The blue bag belongs to Martin.",
+    "You can park behind the house.",
+    "It takes an hour to get there.",
+    "The shop opens again at noon.",
+    "I gave the book to my neighbour.",
+    "The list is in the second drawer.",
+    "Somebody is waiting at the door.",
+    "The bread comes from the corner shop.",
+    "Her office is on the third floor.",
+    "We will paint the fence in spring.",
+    "The bus stops in front of the school.",
+)
+
+_MARK = "demo.json"
+_MADE_BY = "hrf_ser demo corpus"
+
+log = logging.getLogger(__name__)
+
+
+def read(root: Path, *, utterances_per_cell: int = 16, seed: int = 0) -> Corpus:
+    """List the utterances of the demo corpus, after making it if it is not there in this version.
+
+    It is made beside ``root`` and renamed when complete; of several processes that start at once, one makes it.
+
+    Args:
+        root: Folder of the corpus's own, which is made or replaced.
+        utterances_per_cell: For each of the 12 speakers and 4 emotions.
+        seed: Of the scatter. The same seed gives the same samples on the same machine.
+
+    Raises:
+        UserError: The extra ``demo`` is not installed, ``root`` holds something else, or it cannot be written.
+    """
+    if utterances_per_cell < 1:
+        raise UserError(f"data.options.utterances_per_cell={utterances_per_cell} must be 1 or more.")
+    recipe = {"made_by": _MADE_BY, "version": VERSION, "seed": seed, "utterances_per_cell": utterances_per_cell}
+    # A link in its place would be renamed instead of the folder that it leads to.
+    root = root.resolve()
+    utterances = _utterances(root, utterances_per_cell)
+    try:
+        # Looked at before locking: a complete corpus may lie where nobody may write.
+        if not _complete(root, recipe, utterances):
+            root.parent.mkdir(parents=True, exist_ok=True)
+            with FileLock(root.with_name(f".{root.name}.lock")):
+                if not _complete(root, recipe, utterances):
+                    _make(root, recipe, utterances)
+    except OSError as error:
+        raise UserError(
+            f"The demo corpus cannot be made in data.root={root} ({error}): name a folder with 100 MB to spare."
+        ) from error
+    return Corpus("demo", utterances, tuple(EMOTIONS), dict(FOLDS), licence=LICENCE)
+
+
+def _utterances(root: Path, per_cell: int) -> list[Utterance]:
+    digits = max(2, len(str(per_cell)))
+    utterances = []
+    for speaker in SPEAKERS:
+        for emotion in EMOTIONS:
+            for number in range(1, per_cell + 1):
+                name = f"{speaker}_{emotion}_{number:0{digits}d}"
+                path = root / speaker / f"{name}.wav"
+                sex = "female" if speaker.startswith("f") else "male"
+                utterances.append(Utterance(name, path, emotion, speaker=speaker, sex=sex, group=speaker))
+    return utterances
+
+
+def _complete(root: Path, recipe: dict[str, Any], utterances: list[Utterance]) -> bool:
+    mark = _read_mark(root)
+    return all(mark.get(key) == value for key, value in recipe.items()) and all(
+        one.path.is_file() for one in utterances
+    )
+
+
+def _read_mark(root: Path) -> dict[str, Any]:
+    try:
+        mark = json.loads((root / _MARK).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return mark if isinstance(mark, dict) else {}
+
+
+def _make(root: Path, recipe: dict[str, Any], utterances: list[Utterance]) -> None:
+    ours = _read_mark(root).get("made_by") == _MADE_BY
+    if root.exists() and not ours and (not root.is_dir() or any(root.iterdir())):
+        raise UserError(f"data.root={root} holds something other than the demo corpus: name a new or an empty folder.")
+    log.info("Synthesising the demo corpus, %d utterances, in %s", len(utterances), root)
+    partial, old = root.with_name(f".{root.name}.partial"), root.with_name(f".{root.name}.old")
+    for leftover in (partial, old):  # of a process that was killed
+        shutil.rmtree(leftover, ignore_errors=True)
+    try:
+        version = _synthesise(partial, recipe, utterances)
+        mark = {**recipe, "espeak_ng": version, "utterances": len(utterances)}
+        (partial / _MARK).write_text(json.dumps(mark, indent=2) + "\n", encoding="utf-8")
+        if root.exists():
+            os.replace(root, old)
+        os.replace(partial, root)
+    finally:
+        for folder in (partial, old):
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _synthesise(folder: Path, recipe: dict[str, Any], utterances: list[Utterance]) -> str:
+    """Let eSpeak NG write the utterances below ``folder``; returns its version."""
+    if importlib.util.find_spec("espeakng_loader") is None:
+        raise UserError(
+            'The demo corpus (data.name=demo) needs the speech synthesiser eSpeak NG: pip install "hrf_ser[demo]".'
+        )
+    import espeakng_loader
+
+    per_cell, seed = recipe["utterances_per_cell"], recipe["seed"]
+    speech = [
+        {"path": str(folder / one.speaker / one.path.name), **_speech(one, index % per_cell, seed)}
+        for index, one in enumerate(utterances)
+    ]
+    order = {"library": espeakng_loader.get_library_path(), "data": espeakng_loader.get_data_path(), "speech": speech}
+    # -I: the folder of the script stays off the module path, where our table.py and demo.py would shadow others.
+    program = [sys.executable, "-I", espeak.__file__]
+    done = subprocess.run(program, input=json.dumps(order), capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+        raise UserError(
+            f"eSpeak NG could not make the demo corpus in data.root={folder} ({reason}): check the free space there "
+            "and reinstall the package espeakng-loader."
+        )
+    return done.stdout.strip()
+
+
+def _speech(one: Utterance, number: int, seed: int) -> dict[str, str | int]:
+    """What eSpeak NG is told for one utterance. Each draw has a generator of its own, so none depends on the others."""
+    voice, *own = SPEAKERS[one.speaker]
+    sentences = random.Random(f"{seed}/{one.speaker}").sample(SENTENCES, len(SENTENCES))
+    goes_far = random.Random(f"{seed}/{one.speaker}/{one.label}")
+    scatter = random.Random(f"{seed}/{one.utterance}")
+    values = []
+    for base, shift, spread, (low, high) in zip(
+        (*own, 80), EMOTIONS[one.label], UTTERANCE_SCATTER, LIMITS, strict=True
+    ):
+        value = base + shift * goes_far.gauss(1, SPEAKER_SCATTER) + scatter.gauss(0, spread)
+        values.append(round(min(max(value, low), high)))
+    pitch, pitch_range, rate, volume = values
+    text = sentences[number % len(sentences)]
+    return {"voice": voice, "text": text, "pitch": pitch, "range": pitch_range, "rate": rate, "volume": volume}

@@ -1,0 +1,34 @@
+"""Looking for audio files in the folder that the user named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from hrf_ser.errors import UserError
+
+SUFFIXES = (".wav", ".flac")
+
+
+def audio_files(folder: Path) -> list[Path]:
+    """WAV and FLAC files directly in a folder, sorted; hidden files (``._*`` of macOS archives among them) left out."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def subfolders(folder: Path) -> list[Path]:
+    """Folders directly in a folder, sorted; hidden ones left out."""
+    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+
+
+def require_folder(root: Path, looked_for: str, remedy: str) -> None:
+    """Refuse a ``data.root`` that is no folder.
+
+    Raises:
+        UserError: Names ``data.root``, what was looked for in it and the remedy.
+    """
+    if not root.is_dir():
+        what = "is a file" if root.exists() else "does not exist"
+        raise UserError(f"data.root={root} {what}, looked there for {looked_for}: {remedy}.")

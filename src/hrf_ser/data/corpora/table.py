@@ -1,0 +1,202 @@
+"""A corpus of one's own, described by a CSV file.
+
+On disk: a UTF-8 CSV file with a header (with or without byte order mark, any line ends) and the columns ``path``,
+``label``, ``speaker`` and, optionally, ``group``, ``start``, ``end`` (seconds), ``part`` (train, val, test), ``sex``
+and ``utterance``; other columns are ignored. A relative path starts at the CSV file's folder. The manifest that
+``python -m hrf_ser.prepare`` writes is such a file.
+
+Folds: one for each value of ``group`` (the speaker, where there is no such column), or ``n_folds`` of about equal size.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from hrf_ser.data.corpora.utterance import Corpus, Utterance
+from hrf_ser.errors import UserError
+
+REQUIRED = ("path", "label", "speaker")
+PARTS = ("train", "val", "test")
+SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
+
+
+def read(root: Path, *, labels: Sequence[object] | None = None, n_folds: int | None = None) -> Corpus:
+    """List the utterances of a CSV file.
+
+    An utterance without an id of its own is called by its path as the file has it, with ``@start-end`` for a segment.
+
+    Args:
+        root: The CSV file.
+        labels: The classes in their order; None takes the labels of the file, sorted.
+        n_folds: Deal the groups into so many folds of about equal size, the same on every machine; None makes a fold of
+            every group.
+
+    Raises:
+        UserError: No such file, not UTF-8, a column is missing, or a row is wrong (its number is named): empty cell,
+            missing audio file, bad number, ``start`` not before ``end``, unknown part or label, a row there twice.
+    """
+    rows = list(_rows(root))
+    if not rows:
+        raise UserError(f"{root} has no row below its header: add one row for each utterance.")
+    classes = _classes(rows, labels)
+    utterances = _utterances(root, rows)
+    corpus = Corpus("table", utterances, classes, _folds(utterances, n_folds), licence=f"{root.name}: not stated")
+    present = {one.label for one in utterances}
+    corpus.invariants = [f"class {label}: no utterance in {root}" for label in classes if label not in present]
+    return corpus
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Cells of a row by column, and its place in the file for messages."""
+
+    where: str
+    cells: dict[str, str]
+
+    def __getitem__(self, column: str) -> str:
+        return self.cells.get(column, "")
+
+
+def _rows(root: Path) -> Iterator[_Row]:
+    """Rows that are not blank. A row's number is the spreadsheet's: the header is row 1, blank rows count."""
+    if not root.is_file():
+        what = "is a folder" if root.is_dir() else "does not exist"
+        raise UserError(f"data.root={root} {what}: name a CSV file with the columns {', '.join(REQUIRED)}.")
+    try:
+        text = root.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise UserError(f"{root} is not UTF-8 (line {line}): save it as CSV with UTF-8 encoding.") from None
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    header: list[str] = []
+    try:
+        for number, cells in enumerate(reader, start=1):
+            values = [cell.strip() for cell in cells]
+            if number == 1:
+                header = _header(root, values)
+            elif any(values):
+                where = f"{root}, row {number}"
+                if any(values[len(header) :]):
+                    raise UserError(f"{where} has more cells than the header: put a cell that holds a comma in quotes.")
+                yield _Row(where, dict(zip(header, values, strict=False)))
+    except csv.Error as error:
+        raise UserError(f"{root}, line {reader.line_num} is not CSV ({error}): correct its quotes.") from None
+
+
+def _header(root: Path, cells: list[str]) -> list[str]:
+    header = [cell.lower() for cell in cells]
+    missing = [column for column in REQUIRED if column not in header]
+    if missing:
+        raise UserError(
+            f"{root} lacks the column {', '.join(missing)}; its first row reads {','.join(cells)!r}: "
+            f"name the columns {', '.join(REQUIRED)} there, separated by commas."
+        )
+    twice = [column for column, number in Counter(header).items() if column and number > 1]
+    if twice:
+        raise UserError(f"{root} has the column {', '.join(twice)} more than once: keep one.")
+    return header
+
+
+def _classes(rows: list[_Row], labels: Sequence[object] | None) -> tuple[str, ...]:
+    for row in rows:
+        if not row["label"]:
+            raise UserError(f"{row.where} has no label: write one or remove the row.")
+    if labels is None:
+        return tuple(sorted({row["label"] for row in rows}))
+    if isinstance(labels, str) or not labels:
+        raise UserError(f"data.options.labels={labels} is not a list of classes: write e.g. [neutral,angry].")
+    classes = tuple(str(label) for label in labels)  # 0 and 1 in YAML are numbers
+    if len(set(classes)) < len(classes):
+        raise UserError(f"data.options.labels={','.join(classes)} names a class twice: name each once.")
+    for row in rows:
+        if row["label"] not in classes:
+            raise UserError(
+                f"{row.where} has the label {row['label']!r}, which is none of data.options.labels="
+                f"[{','.join(classes)}]: add it there or remove the row."
+            )
+    return classes
+
+
+def _utterances(root: Path, rows: list[_Row]) -> list[Utterance]:
+    utterances = []
+    by_audio: dict[tuple[str, float | None, float | None], str] = {}
+    by_id: dict[str, str] = {}
+    for row in rows:
+        one = _utterance(root, row)
+        audio = (os.path.normpath(one.path), one.start, one.end)
+        if audio in by_audio:
+            raise UserError(f"{row.where} is the same path, start and end as {by_audio[audio]}: remove one of them.")
+        if one.utterance in by_id:
+            raise UserError(
+                f"{row.where} is the utterance {one.utterance!r}, as is {by_id[one.utterance]}: rename one in the "
+                "column utterance."
+            )
+        by_audio[audio] = by_id[one.utterance] = row.where
+        utterances.append(one)
+    return utterances
+
+
+def _utterance(root: Path, row: _Row) -> Utterance:
+    for column in ("path", "speaker"):
+        if not row[column]:
+            raise UserError(f"{row.where} has no {column}: write one or remove the row.")
+    path = root.parent / Path(row["path"]).expanduser()
+    if not path.is_file():
+        raise UserError(f"{row.where}: {path} is no file; paths start at the folder of the CSV file: correct the path.")
+    start, end = _seconds(row, "start"), _seconds(row, "end")
+    if end is not None and (start or 0.0) >= end:
+        raise UserError(f"{row.where}: start={row['start'] or 0} is not before end={row['end']}: correct the times.")
+    part = row["part"].lower()
+    if part and part not in PARTS:
+        raise UserError(f"{row.where}: part={row['part']} is none of {', '.join(PARTS)}: correct it or leave it empty.")
+    segment = "" if start is None and end is None else f"@{row['start'] or 0}-{row['end']}"
+    return Utterance(
+        utterance=row["utterance"] or row["path"].replace("\\", "/") + segment,
+        path=path,
+        label=row["label"],
+        speaker=row["speaker"],
+        sex=SEXES.get(row["sex"].lower(), row["sex"]),
+        group=row["group"] or row["speaker"],
+        part=part,
+        start=start,
+        end=end,
+    )
+
+
+def _seconds(row: _Row, column: str) -> float | None:
+    if not row[column]:
+        return None
+    try:
+        seconds = float(row[column])
+    except ValueError:
+        seconds = math.nan
+    if not (math.isfinite(seconds) and seconds >= 0):
+        raise UserError(
+            f"{row.where}: {column}={row[column]} is no time in seconds: write e.g. 12.5 or leave it empty."
+        )
+    return seconds
+
+
+def _folds(utterances: list[Utterance], n_folds: int | None) -> dict[str, tuple[str, ...]]:
+    sizes = Counter(one.group for one in utterances)
+    if n_folds is None:
+        return {group: (group,) for group in sorted(sizes)}
+    if not isinstance(n_folds, int) or not 2 <= n_folds <= len(sizes):
+        raise UserError(
+            f"data.options.n_folds={n_folds} must be a whole number from 2 to the number of groups, {len(sizes)}."
+        )
+    # The largest group first, each into the fold that is smallest so far; names break ties, so every machine agrees.
+    folds: list[list[str]] = [[] for _ in range(n_folds)]
+    filled = [0] * n_folds
+    for group in sorted(sizes, key=lambda name: (-sizes[name], name)):
+        fold = filled.index(min(filled))
+        folds[fold].append(group)
+        filled[fold] += sizes[group]
+    return {str(number): tuple(sorted(groups)) for number, groups in enumerate(folds, start=1)}

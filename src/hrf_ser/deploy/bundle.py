@@ -1,0 +1,181 @@
+"""The bundle: a folder with the merged model that is all one needs to hear emotion in a waveform.
+
+``model.safetensors`` holds weights and normalisation, ``bundle.json`` the architecture's name and options, the front end, class
+names, scores and the weights' checksum. Nothing in it is code, and nothing in it names code: the architecture is looked up in
+the registry of this package.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from hrf_ser.audio.front_end import FrontEndConfig, LogMel, Normaliser
+from hrf_ser.errors import UserError
+from hrf_ser.files import new_folder
+from hrf_ser.models import create_model
+
+FORMAT = "hrf_ser bundle"
+VERSION = 1
+DESCRIPTION, WEIGHTS = "bundle.json", "model.safetensors"
+
+
+@dataclass(frozen=True)
+class BundleDescription:
+    """What ``bundle.json`` says of the model.
+
+    Attributes:
+        model: registered name of the backbone.
+        options: its keywords.
+        labels: class names.
+        front_end: options of the log-mel front end.
+        normalisation: ``train``, ``utterance`` or ``none``.
+        card: everything that a reader wants to know and no program needs: corpus, protocol, scores, versions.
+    """
+
+    model: str
+    options: dict[str, Any]
+    labels: tuple[str, ...]
+    front_end: FrontEndConfig
+    normalisation: Any
+    card: dict[str, Any]
+
+
+class SpeechClassifier(nn.Module):
+    """Front end, normalisation and backbone: 16 kHz waveform -> logits."""
+
+    def __init__(self, description: BundleDescription) -> None:
+        super().__init__()
+        self.description = description
+        self.front_end = LogMel(description.front_end)
+        self.normaliser = Normaliser(description.normalisation, description.front_end.n_mels)
+        self.model = create_model(
+            description.model,
+            n_features=description.front_end.n_mels,
+            n_classes=len(description.labels),
+            hop_ms=description.front_end.hop_ms,
+            **description.options,
+        )
+
+    def forward(self, waveform: Tensor, lengths: Tensor) -> Tensor:
+        """``(batch, samples)`` at 16 kHz and lengths ``(batch,)`` in samples -> logits ``(batch, classes)``."""
+        features, frames = self.front_end(waveform, lengths)
+        logits: Tensor = self.model(self.normaliser(features, frames), frames)
+        return logits
+
+
+def save_bundle(path: Path, description: BundleDescription, model: nn.Module, normaliser: Normaliser) -> None:
+    """Write a bundle whole or not at all.
+
+    Args:
+        path: the folder.
+        description: names and options of the model.
+        model: the merged backbone.
+        normaliser: with the training speakers' statistics.
+    """
+    state = {f"model.{key}": value for key, value in model.state_dict().items()}
+    state |= {f"normaliser.{key}": value for key, value in normaliser.state_dict().items()}
+    with new_folder(path) as folder:
+        save_file({key: value.detach().cpu().contiguous() for key, value in state.items()}, folder / WEIGHTS)
+        text = json.dumps(
+            {
+                "format": FORMAT,
+                "version": VERSION,
+                "model": {"name": description.model, "options": description.options},
+                "labels": list(description.labels),
+                "front_end": description.front_end.as_dict(),
+                "normalisation": description.normalisation,
+                "weights": {"file": WEIGHTS, "sha256": _sha256(folder / WEIGHTS)},
+                "card": description.card,
+            },
+            indent=2,
+        )
+        (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+
+
+def load_bundle(path: Path | str) -> SpeechClassifier:
+    """The classifier of a bundle, in evaluation mode.
+
+    Raises:
+        UserError: no bundle there, one of a newer version, or files that are damaged or do not fit together.
+    """
+    path = Path(path).expanduser()
+    description, sha256 = read_description(path)
+    weights = path / WEIGHTS
+    if not weights.is_file():
+        raise UserError(f"{weights}: is missing; write the bundle again.")
+    if _sha256(weights) != sha256:
+        raise UserError(f"{weights}: is not the file that {DESCRIPTION} describes; write the bundle again.")
+    try:
+        classifier = SpeechClassifier(description)
+        state = load_file(weights)
+        own = {key: value for key, value in classifier.state_dict().items() if not key.startswith("front_end.")}
+        if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in own.items()}:
+            raise ValueError("its weights do not fit its architecture")
+        if not all(torch.isfinite(value).all() for value in state.values() if value.is_floating_point()):
+            raise ValueError("its weights are not finite")
+    except (ValueError, TypeError, RuntimeError, SafetensorError) as error:
+        raise UserError(
+            f"{path / DESCRIPTION}: cannot be used ({_first_line(error)}); write the bundle again."
+        ) from error
+    classifier.load_state_dict(state, strict=False)
+    return classifier.eval()
+
+
+def read_description(path: Path) -> tuple[BundleDescription, str]:
+    """What ``bundle.json`` says, and the checksum of the weights.
+
+    Raises:
+        UserError: as :func:`load_bundle`.
+    """
+    file = path / DESCRIPTION
+    if not file.is_file():
+        raise UserError(f"{path}: holds no {DESCRIPTION}; give the bundle/ folder of a finished run.")
+    try:
+        content = json.loads(file.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']!r}")
+        version = int(content["version"])
+        if version > VERSION:
+            raise UserError(
+                f"{file}: was written by a newer hrf_ser (version {version}, this one reads {VERSION}); upgrade hrf_ser."
+            )
+        labels = content["labels"]
+        if not (isinstance(labels, list) and len(labels) > 1 and all(isinstance(label, str) for label in labels)):
+            raise ValueError("its labels are not a list of names")
+        front_end = FrontEndConfig(**content["front_end"])
+        if any(isinstance(v, bool) or not math.isfinite(v) for v in front_end.as_dict().values() if v is not None):
+            raise ValueError("its front end has options that are not numbers")
+        sha256 = content["weights"]["sha256"]
+        if not re.fullmatch("[0-9a-f]{64}", sha256):
+            raise ValueError("its checksum is none")
+        description = BundleDescription(
+            model=str(content["model"]["name"]),
+            options=dict(content["model"]["options"]),
+            labels=tuple(labels),
+            front_end=front_end,
+            normalisation=content["normalisation"],
+            card=dict(content["card"]),
+        )
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise UserError(f"{file}: is damaged ({_first_line(error)}); write the bundle again.") from error
+    return description, sha256
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def _first_line(error: Exception) -> str:
+    text = f"no {error}" if isinstance(error, KeyError) else str(error)
+    return text.strip().splitlines()[0] if text.strip() else type(error).__name__

@@ -1,0 +1,137 @@
+"""What every ``python -m hrf_ser.<verb>`` has in common: where conf/ lies, and how errors end.
+
+A mistake of the user ends in one sentence and exit status 1; a traceback means a fault of ours, or ``HYDRA_FULL_ERROR=1``.
+"""
+
+from __future__ import annotations
+
+import errno
+import functools
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NoReturn
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+
+from hrf_ser.errors import UserError
+
+_FULL_ERROR = "HYDRA_FULL_ERROR"
+_ASKED_FULL = "HRF_SER_FULL_ERROR"
+
+
+def conf_dir() -> Path:
+    """The folder conf/: inside the installed package, or beside src/ in a checkout."""
+    inside = Path(__file__).parent / "conf"
+    return inside if inside.is_dir() else Path(__file__).parents[2] / "conf"
+
+
+def entry_point(
+    config_name: str, paths: tuple[str, ...] = ()
+) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+    """Decorator for a main function that takes the composed config.
+
+    Args:
+        config_name: file in conf/.
+        paths: keys whose values are paths: taken as they are, so that spaces and commas in file names need no quoting.
+    """
+
+    def decorate(main: Callable[[DictConfig], None]) -> Callable[[], None]:
+        @functools.wraps(main)
+        def job(config: DictConfig) -> None:
+            try:
+                main(config)
+            except Exception as error:
+                # In a sweep Hydra collects the error; a single run ends here, before Hydra repeats the command line.
+                if HydraConfig.get().mode == RunMode.RUN:
+                    end(error, os.environ.get(_ASKED_FULL) == "1")
+                raise
+
+        @functools.wraps(main)
+        def run() -> None:
+            sys.argv[1:] = [quote_path(argument, paths) for argument in sys.argv[1:]]
+            register_resolvers()
+            full = os.environ.get(_FULL_ERROR) == "1"
+            os.environ[_ASKED_FULL] = str(int(full))
+            # Hydra would print its own pages of errors; with this it raises them, and we say them in a sentence.
+            os.environ[_FULL_ERROR] = "1"
+            try:
+                hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(job)()
+            except Exception as error:
+                end(error, full)
+
+        return run
+
+    return decorate
+
+
+def end(error: Exception, full: bool) -> NoReturn:
+    """End with a sentence and status 1 where the user can mend the error; raise it otherwise, or where ``full`` is set."""
+    sentence = describe(error)
+    if sentence is None or full:
+        raise error
+    print(f"Error: {sentence}", file=sys.stderr)
+    sys.exit(1)
+
+
+def describe(error: BaseException) -> str | None:
+    """The sentence for an error that the user can mend; None for any other."""
+    if isinstance(error, UserError):
+        return str(error)
+    if isinstance(error, MissingMandatoryValue):
+        key = str(error).split(":", 1)[-1].strip()
+        return f"{key} has no value: give it on the command line as {key}=..."
+    if isinstance(error, HydraException | OmegaConfBaseException):
+        return _one_line(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        place = f"{error.filename}: " if error.filename else ""
+        return f"{place}no space is left on the disk; free some, or set hydra.run.dir= or cache_dir= to another one."
+    if isinstance(error, PermissionError):
+        return f"{error.filename}: no permission; choose another place or change its permissions."
+    return None
+
+
+def register_resolvers() -> None:
+    """Resolvers that conf/ uses."""
+    OmegaConf.register_new_resolver(
+        "run_tag", lambda hrf, rank: f"hrf{float(rank):g}" if hrf else "plain", replace=True
+    )
+
+
+def quote_path(argument: str, keys: tuple[str, ...]) -> str:
+    """``audio=my file, (1).wav`` -> the same quoted for Hydra's grammar; anything that is quoted or a list stays."""
+    key, separator, value = argument.partition("=")
+    if not separator or key not in keys or value[:1] in {"'", '"', "["} or _parses(argument):
+        return argument
+    return "{}='{}'".format(key, value.replace("\\", "\\\\").replace("'", "\\'"))
+
+
+def _parses(argument: str) -> bool:
+    try:
+        override = OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return False
+    return isinstance(override.value(), str) and not override.is_sweep_override()
+
+
+def _one_line(error: Exception) -> str:
+    """Hydra's and OmegaConf's messages without their line breaks and internals."""
+    text = str(error).strip()
+    if match := re.match(r"In '.*?': Could not find '(?P<group>.*)/(?P<name>.*?)'", text):
+        known = re.search(r"Available options in '.*?':(?P<known>(?:\n\t\S+)*)", text)
+        options = ", ".join(known["known"].split()) if known else "none"
+        return f"{match['group']}={match['name']} is unknown: use one of {options}."
+    if match := re.match(r"Could not override '(?P<key>.*?)'", text):
+        return f"{match['key']} is no option; see the file in conf/ that its first word names, or --help."
+    lines = [
+        line.strip() for line in re.split(r"\n\s*(?:full_key|object_type|Config search path)", text)[0].splitlines()
+    ]
+    return ", ".join(line.rstrip(",") for line in lines if line) or type(error).__name__

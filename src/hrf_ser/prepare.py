@@ -1,0 +1,40 @@
+"""``python -m hrf_ser.prepare data=ravdess data.root=...``: read a corpus, check it, write its manifest and features."""
+
+from __future__ import annotations
+
+from omegaconf import DictConfig
+
+from hrf_ser.entry import entry_point
+
+
+@entry_point("prepare", paths=("data.root", "cache_dir"))
+def main(config: DictConfig) -> None:
+    from hrf_ser.settings import check
+
+    check(config)
+    from pathlib import Path
+
+    from rich.console import Console
+
+    from hrf_ser.audio.augment import View
+    from hrf_ser.data.corpora import read_corpus
+    from hrf_ser.data.manifest import count_table, write_manifest
+    from hrf_ser.data.store import open_store
+    from hrf_ser.training.build import build_front_end, plain
+
+    console = Console()
+    corpus = read_corpus(config.data.name, config.data.root, **plain(config.data.options))
+    cache_dir = Path(config.cache_dir).expanduser()
+    store = open_store(cache_dir, corpus, build_front_end(config), View(), config.data.on_bad_audio)
+    manifest = cache_dir / corpus.name / "manifest.csv"
+    write_manifest(manifest, corpus.utterances, skipped=store.skipped)
+    console.print(count_table(corpus))
+    for sentence in corpus.invariants:
+        console.print(f"[yellow]differs from the distribution:[/] {sentence}", highlight=False)
+    if not corpus.invariants:
+        console.print(f"{len(corpus.utterances):,} utterances, every known count as in the distribution")
+    console.print(f"manifest      {manifest}", highlight=False, soft_wrap=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""Checks of a configuration that need no torch: a wrong value is told within a second."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from hrf_ser.errors import UserError
+
+_CHOICES: dict[str, tuple[Any, ...]] = {
+    "protocol.name": ("honest", "paper"),
+    "reparam.factors": (2, 3),
+    "reparam.init": ("exact", "variance", "default"),
+    "reparam.mode": ("folded", "literal"),
+    "reparam.weight_decay": ("product", "factors", "none"),
+    "optimizer.name": ("adamw", "sgd"),
+    "optimizer.schedule": ("cosine", "constant"),
+    "loss.class_weights": ("balanced", "none"),
+    "features.normalisation": ("train", "utterance", "none"),
+    "data.on_bad_audio": ("stop", "skip"),
+}
+_FLAGS = ("hrf", "reparam.bias")
+_OPTIONAL = ("threads",)
+_LEAST: dict[str, float] = {
+    "rank": 0,
+    "seed": 0,
+    "batch_size": 1,
+    "workers": 0,
+    "threads": 1,
+    "optimizer.lr": 0,
+    "optimizer.weight_decay": 0,
+    "trainer.max_epochs": 1,
+    "features.n_mels": 1,
+    "features.hop_ms": 1,
+    "augment.time_masks": 0,
+    "augment.band_masks": 0,
+    "augment.gain_db": 0,
+}
+
+
+def check(config: DictConfig) -> None:
+    """Refuse a configuration that cannot work. Keys that it does not have are not checked.
+
+    Raises:
+        UserError: names the key, its value and what it may be.
+    """
+    missing = sorted(OmegaConf.missing_keys(config))
+    if missing:
+        raise UserError(f"{missing[0]} has no value: give it on the command line as {missing[0]}=...")
+    for key, choices in _CHOICES.items():
+        value = OmegaConf.select(config, key, default=choices[0])
+        if value not in choices:
+            raise UserError(f"{key}={value} is unknown: use one of {', '.join(map(str, choices))}.")
+    for key in _FLAGS:
+        value = OmegaConf.select(config, key, default=False)
+        if not isinstance(value, bool):
+            raise UserError(f"{key}={value} is neither true nor false.")
+    for key, least in _LEAST.items():
+        value = OmegaConf.select(config, key, default=least)
+        if value is None and key in _OPTIONAL:
+            continue
+        if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
+            raise UserError(f"{key}={value} is not a number of at least {least:g}.")

@@ -1,0 +1,1 @@
+"""The LightningModule, its callbacks, metrics and the record of a run."""

@@ -1,0 +1,137 @@
+"""From a configuration to the objects of a run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import hydra
+import lightning
+from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.loggers import Logger
+from omegaconf import DictConfig, OmegaConf
+
+from hrf_ser.audio.augment import views
+from hrf_ser.audio.front_end import FrontEndConfig
+from hrf_ser.data.datamodule import SpeechData
+from hrf_ser.errors import UserError
+from hrf_ser.hrf import insert_hrf
+from hrf_ser.models import create_model
+from hrf_ser.training.callbacks import HRF
+from hrf_ser.training.module import EmotionModule
+
+
+def build_data(config: DictConfig) -> SpeechData:
+    """The corpus, fold and features that a configuration asks for."""
+    noise = config.augment.noise_snr_db
+    return SpeechData(
+        name=config.data.name,
+        root=config.data.root,
+        options=plain(config.data.options),
+        cache_dir=config.cache_dir,
+        front_end=build_front_end(config),
+        views=views([float(speed) for speed in config.augment.speed], None if noise is None else tuple(noise)),
+        fold=None if config.fold is None else str(config.fold),
+        protocol=config.protocol.name,
+        batch_size=config.batch_size,
+        seed=config.seed,
+        on_bad_audio=config.data.on_bad_audio,
+        workers=config.workers,
+    )
+
+
+def build_front_end(config: DictConfig) -> FrontEndConfig:
+    """The log-mel options of a configuration."""
+    options = {key: value for key, value in plain(config.features).items() if key != "normalisation"}
+    numbers: dict[str, Any] = {key: value if value is None else float(value) for key, value in options.items()}
+    return FrontEndConfig(**{**numbers, "n_mels": int(options["n_mels"])})
+
+
+def build_module(config: DictConfig, data: SpeechData) -> EmotionModule:
+    """The module for a corpus, with what is known of its training speakers.
+
+    Raises:
+        UserError: an unknown model or option of it, or a factorisation that the model does not admit.
+    """
+    lightning.seed_everything(config.seed, workers=True, verbose=False)
+    augment = {key: value for key, value in plain(config.augment).items() if key not in ("speed", "noise_snr_db")}
+    arguments: dict[str, Any] = {
+        "model": config.model.name,
+        "options": plain(config.model.options),
+        "labels": list(data.labels),
+        "n_features": config.features.n_mels,
+        "hop_ms": float(config.features.hop_ms),
+    }
+    try:
+        module = EmotionModule(
+            **arguments,
+            normalisation=config.features.normalisation,
+            optimizer={**plain(config.optimizer), "factor_decay": config.reparam.weight_decay},
+            augment=augment,
+            class_weights=config.loss.class_weights,
+            label_smoothing=config.loss.label_smoothing,
+            seed=config.seed,
+        )
+    except (ValueError, TypeError) as error:
+        raise UserError(f"model: {error}.") from error
+    module.fit_statistics(*data.feature_statistics(), data.class_counts())
+    return module
+
+
+def build_hrf(config: DictConfig, module: EmotionModule) -> HRF:
+    """The callback that factorises ``module``, tried out on a copy so that a wrong option is told before training.
+
+    Raises:
+        UserError: a rank, pattern or option that the model does not admit.
+    """
+    options = {key: value for key, value in plain(config.reparam).items() if key != "weight_decay"}
+    callback = HRF(enabled=config.hrf, rank=config.rank, **options)
+    if config.hrf:
+        hparams = module.hparams
+        copy = create_model(
+            hparams["model"],
+            n_features=hparams["n_features"],
+            n_classes=len(hparams["labels"]),
+            hop_ms=hparams["hop_ms"],
+            **hparams["options"],
+        )
+        try:
+            insert_hrf(copy, callback.rank, callback.targets, **callback.options)
+        except ValueError as error:
+            raise UserError(f"rank or reparam: {error}.") from error
+    return callback
+
+
+def build_trainer(
+    config: DictConfig, folder: Path, callbacks: Iterable[Callback], loggers: list[Logger]
+) -> lightning.Trainer:
+    """The Trainer of a configuration.
+
+    Raises:
+        UserError: an option that Lightning refuses.
+    """
+    from lightning.fabric.utilities.exceptions import MisconfigurationException
+
+    try:
+        trainer: lightning.Trainer = hydra.utils.instantiate(
+            config.trainer, callbacks=list(callbacks), logger=loggers or False, default_root_dir=str(folder)
+        )
+    except hydra.errors.InstantiationException as error:
+        cause = error.__cause__
+        if isinstance(cause, MisconfigurationException | TypeError | ValueError):
+            raise UserError(f"trainer: {str(cause).strip().splitlines()[0].rstrip('.')}.") from error
+        raise
+    return trainer
+
+
+def instantiate_each(group: DictConfig) -> list[Any]:
+    """The objects of a group whose entries name their class (callbacks, loggers)."""
+    return [hydra.utils.instantiate(entry) for entry in group.values()]
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """A group as plain dictionaries and lists: what checkpoints and bundles may hold."""
+    container = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}

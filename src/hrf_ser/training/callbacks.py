@@ -1,0 +1,119 @@
+"""Callbacks: HRF for the time of a fit, and a checkpoint when the machine asks for its time back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import Tensor
+
+from hrf_ser.hrf import factorised_layers, insert_hrf
+from hrf_ser.training.module import EmotionModule
+
+
+class HRF(Callback):
+    """Factorises the model when ``fit`` starts, and has the deployable model of the best epoch when it ends.
+
+    Factors enter at ``setup("fit")``: before the optimizer is built and before a checkpoint is restored, so both see them, and
+    before callbacks that copy the model, if this one comes first. The module that was trained is left as it is.
+
+    Args:
+        enabled: False trains the plain model, and still gives the deployable one.
+        rank: inner dimension as a multiple of each layer's output dimension.
+        targets: patterns of layer names; None takes the feed-forward layers that the model names.
+        factors: 2 or 3.
+        init: ``exact``, ``variance`` or ``default``.
+        mode: ``folded`` or ``literal``.
+        bias: give the inserted layers a bias.
+
+    Attributes:
+        layers: names of the factorised layers.
+        deployed: after ``fit``, the merged module with the weights of the best checkpoint, or of the last step where no
+            checkpoint was kept.
+    """
+
+    def __init__(
+        self,
+        enabled: bool = True,
+        rank: float = 4,
+        targets: Sequence[str] | None = None,
+        factors: int = 2,
+        init: str = "exact",
+        mode: str = "folded",
+        bias: bool = False,
+    ) -> None:
+        self.enabled = enabled
+        self.rank, self.targets = rank, None if targets is None else list(targets)
+        self.options: dict[str, Any] = {"factors": factors, "init": init, "mode": mode, "bias": bias}
+        self.layers: list[str] = []
+        self.deployed: EmotionModule | None = None
+
+    def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        assert isinstance(pl_module, EmotionModule)
+        if stage == "fit" and self.enabled and not factorised_layers(pl_module.model):
+            self.layers = insert_hrf(pl_module.model, self.rank, self.targets, **self.options)
+
+    def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        assert isinstance(pl_module, EmotionModule)
+        checkpoint = trainer.checkpoint_callback
+        best = checkpoint.best_model_path if isinstance(checkpoint, ModelCheckpoint) else ""
+        if best:
+            self.deployed = EmotionModule.load_from_checkpoint(best, map_location="cpu", weights_only=True)
+        else:
+            self.deployed = EmotionModule(**pl_module.hparams)
+            self.deployed.load_state_dict(pl_module.state_dict())
+        self.deployed.eval()
+
+
+class SaveOnSigterm(Callback):
+    """Writes ``last.ckpt`` when SIGTERM ends training within an epoch; resuming goes on at the next batch.
+
+    Between epochs and during validation the file of the last whole epoch stands already.
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        if isinstance(exception, SIGTERMException) and trainer.training:
+            progress = trainer.fit_loop.epoch_loop.batch_progress.current
+            if 0 < progress.completed < trainer.num_training_batches:
+                trainer.save_checkpoint(self.folder / "last.ckpt")
+
+
+class Predictions(Callback):
+    """What a test gave, batch by batch."""
+
+    def __init__(self) -> None:
+        self._outputs: list[dict[str, Tensor]] = []
+
+    @property
+    def rows(self) -> list[int]:
+        """Rows of the corpus's table."""
+        return [int(row) for output in self._outputs for row in output["rows"]]
+
+    @property
+    def probabilities(self) -> Tensor:
+        """``(utterances, classes)``, in the order of ``rows``."""
+        return torch.cat([output["probabilities"].float().cpu() for output in self._outputs])
+
+    def on_test_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._outputs.clear()
+
+    def on_test_batch_end(
+        self,
+        trainer: lightning.Trainer,
+        pl_module: lightning.LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        self._outputs.append(outputs)

@@ -1,0 +1,128 @@
+"""The end of a run: test the merged model once, compare it with the factorised one, write what ships."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import ModelCheckpoint
+from omegaconf import DictConfig
+from torch import nn
+
+from hrf_ser.data.datamodule import SpeechData
+from hrf_ser.deploy.bundle import BundleDescription, save_bundle
+from hrf_ser.hrf import compare
+from hrf_ser.models import count_macs, count_parameters
+from hrf_ser.training.build import build_front_end, plain
+from hrf_ser.training.callbacks import Predictions
+from hrf_ser.training.history import History
+from hrf_ser.training.metrics import SCORES, scores
+from hrf_ser.training.module import EmotionModule
+from hrf_ser.training.pictures import draw_confusion
+from hrf_ser.training.record import PREDICTIONS, versions, write_predictions
+
+# Long enough that attention and merging stages weigh as they do on real utterances.
+_MACS_SECONDS = 4.0
+
+
+def score(
+    config: DictConfig,
+    trainer: lightning.Trainer,
+    module: EmotionModule,
+    deployed: EmotionModule,
+    data: SpeechData,
+    folder: Path,
+) -> dict[str, Any]:
+    """Test, compare, and write predictions, picture and bundle.
+
+    Args:
+        config: the run's configuration.
+        trainer: which fitted ``module``, with the Predictions, History and ModelCheckpoint callbacks.
+        module: the module that was trained.
+        deployed: the merged module of the best epoch.
+        data: the corpus.
+        folder: the run's folder.
+
+    Returns:
+        What ``metrics.json`` holds, but for the seconds.
+    """
+    trainer.test(deployed, data, verbose=False)
+    predictions = _callback(trainer, Predictions)
+    rows, probabilities = predictions.rows, predictions.probabilities
+    write_predictions(folder / PREDICTIONS, [data.utterance(row) for row in rows], data.labels, probabilities)
+    confusion = _confusion(torch.from_numpy(data.targets)[rows], probabilities.argmax(1), len(data.labels))
+    test = scores(confusion)
+
+    best = torch.load(_callback(trainer, ModelCheckpoint).best_model_path, map_location="cpu", weights_only=True)
+    trained = copy.deepcopy(module).cpu()
+    trained.load_state_dict(best["state_dict"])
+    merge = compare(trained, deployed.cpu(), ((b["features"], b["lengths"]) for b in data.test_dataloader()))
+    row = next(row for row in _callback(trainer, History).rows if row["epoch"] == best["epoch"])
+
+    record = {
+        "status": "finished",
+        "protocol": data.protocol,
+        "corpus": data.corpus.name,
+        "model": config.model.label,
+        "hrf": config.hrf,
+        "rank": config.rank if config.hrf else None,
+        "fold": data.split.fold,
+        "seed": config.seed,
+        "classes": len(data.labels),
+        "best_epoch": best["epoch"],
+        "epochs": len(_callback(trainer, History).rows),
+        "val": {name: row[f"val/{name}"] for name in SCORES},
+        "test": test,
+        "parameters": {
+            "training": count_parameters(trained.model),
+            "deployed": count_parameters(deployed.model),
+        },
+        **_macs(trained.model, deployed.model, config),
+        "merge": {
+            "max_abs_diff": merge.max_abs_diff,
+            "argmax_changes": merge.argmax_changes,
+            "compared": merge.compared,
+        },
+        "utterances": {part: len(getattr(data.split, part)) for part in ("train", "val", "test")},
+        "versions": versions(),
+    }
+    name = f"{record['model']}{f' + HRF x{config.rank:g}' if config.hrf else ''}"
+    marked = " (protocol paper)" if data.protocol == "paper" else ""
+    title = f"{name} on {record['corpus']}, fold {record['fold']}: UA {test['ua']:.3f}{marked}"
+    draw_confusion(folder / "confusion.png", confusion, data.labels, title)
+    keys = ("corpus", "protocol", "fold", "seed", "hrf", "rank", "test", "parameters", "macs_per_second_of_audio")
+    description = BundleDescription(
+        model=config.model.name,
+        options=plain(config.model.options),
+        labels=data.labels,
+        front_end=build_front_end(config),
+        normalisation=config.features.normalisation,
+        card={**{key: record[key] for key in keys}, "licence": data.corpus.licence, "versions": record["versions"]},
+    )
+    save_bundle(folder / "bundle", description, deployed.model, deployed.normaliser)
+    return record
+
+
+def _macs(trained: nn.Module, deployed: nn.Module, config: DictConfig) -> dict[str, Any]:
+    """Multiply-adds per second of audio, forward. In training a folded product is taken once for a whole batch."""
+    frames = round(_MACS_SECONDS * 1000 / config.features.hop_ms)
+    plain_macs = count_macs(deployed, frames, config.features.n_mels)
+    factorised = count_macs(trained, frames, config.features.n_mels)
+    shared = config.batch_size if config.reparam.mode == "folded" else 1
+    training = plain_macs + (factorised - plain_macs) / shared
+    return {
+        "macs_per_second_of_audio": round(plain_macs / _MACS_SECONDS),
+        "macs_per_second_of_audio_training": round(training / _MACS_SECONDS),
+    }
+
+
+def _confusion(labels: torch.Tensor, predicted: torch.Tensor, classes: int) -> torch.Tensor:
+    return torch.bincount(labels * classes + predicted, minlength=classes**2).view(classes, classes)
+
+
+def _callback(trainer: lightning.Trainer, kind: Any) -> Any:
+    callbacks: list[Any] = trainer.callbacks  # type: ignore[attr-defined]
+    return next(callback for callback in callbacks if isinstance(callback, kind))

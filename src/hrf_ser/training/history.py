@@ -1,0 +1,74 @@
+"""``history.csv``: a row an epoch, kept in checkpoints so that a resumed run continues it without gap or repetition."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from hrf_ser.errors import UserError
+from hrf_ser.files import write_text
+
+
+class History(Callback):
+    """Collects training loss, learning rate and validation scores of every epoch.
+
+    Args:
+        path: the CSV file, rewritten whole after every epoch.
+
+    Raises:
+        UserError: in training, once the loss of an epoch is not finite.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.rows: list[dict[str, float]] = []
+        self._loss = torch.zeros(2, dtype=torch.float64)
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        loss: Tensor = outputs["loss"].detach()
+        size = len(batch["labels"])
+        # Stays on the device: reading a number from it each step would make the GPU wait.
+        self._loss = self._loss.to(loss.device)
+        self._loss += torch.stack([loss.double() * size, torch.tensor(size, dtype=torch.float64, device=loss.device)])
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        total, count = self._loss.tolist()
+        self._loss.zero_()
+        loss = total / max(count, 1)
+        if not math.isfinite(loss):
+            raise UserError(
+                f"The training loss of epoch {trainer.current_epoch} is {loss}: lower optimizer.lr, "
+                "or set trainer.gradient_clip_val."
+            )
+        pl_module.log("train/loss", loss, prog_bar=True)
+        # What the model reports of its own parts, in the order in which it was logged.
+        values = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
+        rate = trainer.optimizers[0].param_groups[0]["lr"]
+        self.rows.append({"epoch": trainer.current_epoch, "lr": rate, "train/loss": loss, **values})
+        if trainer.is_global_zero:
+            self.write()
+
+    def write(self) -> None:
+        """Write all rows."""
+        buffer = io.StringIO()
+        writer = csv.DictWriter(buffer, fieldnames=list(self.rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.rows)
+        write_text(self.path, buffer.getvalue())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"rows": self.rows, "loss": self._loss.cpu()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.rows = list(state_dict["rows"])
+        self._loss = state_dict["loss"].clone()

@@ -1,0 +1,170 @@
+"""The LightningModule: any backbone, its normalisation, loss, optimizer and scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from lightning import LightningModule
+from torch import Tensor
+from torchmetrics.classification import MulticlassConfusionMatrix
+
+from hrf_ser.audio.augment import FeatureAugment
+from hrf_ser.audio.front_end import Normalisation, Normaliser
+from hrf_ser.data.batches import Batch
+from hrf_ser.hrf import StepProducts, adapt_state_dict
+from hrf_ser.models import create_model
+from hrf_ser.training.metrics import scores
+from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer, build_schedule
+
+
+class EmotionModule(LightningModule):
+    """Trains and scores one backbone. Factorised layers may be inserted into ``model`` at any time before ``fit`` builds
+    its optimizer; a checkpoint of either form loads into either form.
+
+    Every argument is plain data and is saved with each checkpoint, so ``load_from_checkpoint(path)`` needs nothing else.
+
+    Args:
+        model: name of the backbone.
+        options: its keywords.
+        labels: class names.
+        n_features: bands of the features.
+        hop_ms: distance of frames.
+        normalisation: ``train``, ``utterance`` or ``none``.
+        optimizer: keywords of OptimizerConfig.
+        augment: keywords of FeatureAugment; None is no augmentation.
+        class_weights: ``balanced`` weighs the loss by inverse class frequency, ``none`` does not.
+        label_smoothing: of the cross-entropy.
+        seed: of dropout and augmentation.
+    """
+
+    def __init__(
+        self,
+        model: str,
+        labels: list[str],
+        n_features: int,
+        hop_ms: float = 10.0,
+        options: dict[str, Any] | None = None,
+        normalisation: Normalisation = "train",
+        optimizer: dict[str, Any] | None = None,
+        augment: dict[str, Any] | None = None,
+        class_weights: str = "balanced",
+        label_smoothing: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters()
+        self.model = create_model(model, n_features=n_features, n_classes=len(labels), hop_ms=hop_ms, **(options or {}))
+        self.normaliser = Normaliser(normalisation, n_features)
+        self.augment = FeatureAugment(**augment) if augment else None
+        self.loss_weights: Tensor
+        self.register_buffer("loss_weights", torch.ones(len(labels)))
+        self.confusion = MulticlassConfusionMatrix(len(labels))
+        self._products: StepProducts | None = None
+        self._seed = seed
+        self._optimizer = OptimizerConfig(**(optimizer or {}))
+        self._balanced = class_weights == "balanced"
+        self._label_smoothing = label_smoothing
+
+    def fit_statistics(self, mean: Tensor, std: Tensor, class_counts: Tensor) -> None:
+        """Take over what is known of the training speakers: band statistics ``(n_features,)``, counts ``(classes,)``."""
+        self.normaliser.mean.copy_(mean)
+        self.normaliser.std.copy_(std)
+        if self._balanced:
+            present = class_counts > 0
+            weights = class_counts.sum() / (present.sum() * class_counts.clamp(min=1))
+            self.loss_weights.copy_(torch.where(present, weights, 0.0))
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Log-mel features ``(batch, frames, n_features)`` and lengths ``(batch,)`` -> logits ``(batch, classes)``."""
+        logits: Tensor = self.model(self.normaliser(features, lengths), lengths)
+        return logits
+
+    # Training
+
+    def on_fit_start(self) -> None:
+        self._products = StepProducts(self.model)
+
+    def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
+        # All randomness of a step follows from its place, so a resumed run needs no state of random generators.
+        place = [self._seed, self.current_epoch, batch_idx, self.global_rank]
+        torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
+
+    def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
+        if self._products is not None:
+            self._products.hold()
+        features, lengths = batch["features"], batch["lengths"]
+        if self.augment is not None:
+            features = self.augment.gain(features)
+        features = self.normaliser(features, lengths)
+        if self.augment is not None:
+            features = self.augment.mask(features)
+        return self._loss(self.model(features, lengths), batch["labels"])
+
+    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
+        # The closure runs the last backward pass of a step; gradients are scaled back, clipped and used after it.
+        def closure() -> Any:
+            loss = optimizer_closure()
+            self._release_products()
+            return loss
+
+        super().optimizer_step(epoch, batch_idx, optimizer, closure)
+
+    def configure_optimizers(self) -> Any:
+        optimizer = build_optimizer(self.model, self._optimizer)
+        steps = int(self.trainer.estimated_stepping_batches)
+        schedule = build_schedule(optimizer, self._optimizer, steps, steps / max(1, self.trainer.max_epochs or 1))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    # Scoring
+
+    def on_validation_epoch_start(self) -> None:
+        # Gradients that wait in a step's products belong to the training weights, which averaging may have swapped out.
+        self._release_products()
+        if self._products is not None:
+            self._products.hold()
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        logits = self(batch["features"], batch["lengths"])
+        self.confusion.update(logits, batch["labels"])
+        loss = self._loss(logits, batch["labels"])
+        self.log("val/loss", loss, on_step=False, on_epoch=True, batch_size=len(logits), sync_dist=True)
+
+    def on_validation_epoch_end(self) -> None:
+        self._release_products()
+        self._log_scores("val")
+
+    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
+        logits = self(batch["features"], batch["lengths"])
+        self.confusion.update(logits, batch["labels"])
+        return {"rows": batch["rows"], "probabilities": logits.softmax(-1)}
+
+    def on_test_epoch_end(self) -> None:
+        self._log_scores("test")
+
+    def _log_scores(self, part: str) -> None:
+        for name, value in scores(self.confusion.compute()).items():
+            self.log(f"{part}/{name}", value, prog_bar=name == "ua")
+        self.confusion.reset()
+
+    def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(logits.float(), labels, weight=self.loss_weights, label_smoothing=self._label_smoothing)
+
+    def _release_products(self) -> None:
+        if self._products is not None:
+            self._products.release()
+
+    # Checkpoints
+
+    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
+        """Load weights of any form: factorised, in either mode, or plain."""
+        return super().load_state_dict(adapt_state_dict(state_dict, self), strict=strict, assign=assign)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        own = {key: value.shape for key, value in self.state_dict().items()}
+        if {key: value.shape for key, value in checkpoint["state_dict"].items()} != own:
+            # Moments of other parameters mean nothing for these; the optimizer starts anew.
+            checkpoint["optimizer_states"] = []

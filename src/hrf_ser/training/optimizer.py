@@ -1,0 +1,86 @@
+"""Parameter groups, the optimizer and its schedule."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+from torch.optim.lr_scheduler import LambdaLR
+
+from hrf_ser.hrf import factorised_layers
+
+
+@dataclass(frozen=True)
+class OptimizerConfig:
+    """Options under ``optimizer``.
+
+    Attributes:
+        name: ``adamw`` or ``sgd``.
+        lr: peak learning rate.
+        weight_decay: of matrices and kernels; vectors (norms, biases) have none.
+        factor_decay: what decays in a factorised layer. ``product``: each of its k factors by ``weight_decay / k``, so that
+            with AdamW the product shrinks by the plain layer's own rate, the matched baseline. ``factors``: each by
+            ``weight_decay``, a nuclear-norm-like penalty on the product. ``none``: nothing.
+        momentum: of SGD.
+        schedule: ``cosine`` or ``constant``, after the warm-up.
+        warmup_epochs: epochs of linear rise from 0.
+        final_lr: end of the cosine, as a fraction of ``lr``.
+    """
+
+    name: Literal["adamw", "sgd"] = "adamw"
+    lr: float = 1e-3
+    weight_decay: float = 0.01
+    factor_decay: Literal["product", "factors", "none"] = "product"
+    momentum: float = 0.9
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup_epochs: float = 3.0
+    final_lr: float = 0.01
+
+
+def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
+    """AdamW or SGD over a model whose layers may be factorised."""
+    groups = parameter_groups(model, config)
+    if config.name == "adamw":
+        return torch.optim.AdamW(groups, lr=config.lr)
+    if config.name == "sgd":
+        return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
+    raise ValueError(f"optimizer.name={config.name} is unknown: use adamw or sgd")
+
+
+def parameter_groups(model: nn.Module, config: OptimizerConfig) -> list[dict[str, object]]:
+    """Trainable parameters by their weight decay."""
+    decay_of = {}
+    for layer in factorised_layers(model).values():
+        factors = [parameter for parameter in layer.parameters() if parameter.ndim == 2]
+        share = {"product": 1 / len(factors), "factors": 1.0, "none": 0.0}.get(config.factor_decay)
+        if share is None:
+            raise ValueError(f"reparam.weight_decay={config.factor_decay} is unknown: use product, factors or none")
+        decay_of.update({id(factor): config.weight_decay * share for factor in factors})
+    groups: dict[float, list[nn.Parameter]] = {}
+    for parameter in model.parameters():
+        if parameter.requires_grad:
+            own = config.weight_decay if parameter.ndim > 1 else 0.0
+            groups.setdefault(decay_of.get(id(parameter), own), []).append(parameter)
+    return [{"params": parameters, "weight_decay": decay} for decay, parameters in groups.items()]
+
+
+def build_schedule(
+    optimizer: torch.optim.Optimizer, config: OptimizerConfig, steps: int, steps_per_epoch: float
+) -> LambdaLR:
+    """Linear warm-up, then a cosine down to ``final_lr`` at the last step, or a constant rate."""
+    if config.schedule not in ("cosine", "constant"):
+        raise ValueError(f"optimizer.schedule={config.schedule} is unknown: use cosine or constant")
+    warmup = min(config.warmup_epochs * steps_per_epoch, steps / 2)
+
+    def factor(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / (warmup + 1)
+        if config.schedule == "constant":
+            return 1.0
+        progress = min(1.0, (step - warmup) / max(1.0, steps - warmup))
+        return config.final_lr + (1 - config.final_lr) * 0.5 * (1 + math.cos(math.pi * progress))
+
+    return LambdaLR(optimizer, factor)

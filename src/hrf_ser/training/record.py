@@ -1,0 +1,76 @@
+"""The record of a run: ``predictions.csv`` and, last of all, ``metrics.json``. Where that file stands, the run is finished."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from hrf_ser import __version__
+from hrf_ser.data.corpora import Utterance
+from hrf_ser.files import write_text
+
+METRICS, PREDICTIONS, HISTORY, CONFIG = "metrics.json", "predictions.csv", "history.csv", "config.yaml"
+
+
+def is_finished(folder: Path) -> bool:
+    """Whether ``folder`` holds a finished run."""
+    return (folder / METRICS).exists()
+
+
+def write_predictions(
+    path: Path, utterances: Sequence[Utterance], labels: Sequence[str], probabilities: Tensor
+) -> None:
+    """Write one row an utterance: id, speaker, label, predicted class, and a probability for every class.
+
+    Args:
+        path: the CSV file.
+        utterances: of the test part.
+        labels: class names, in the order of columns.
+        probabilities: ``(utterances, classes)``, rows in the order of ``utterances``.
+    """
+    buffer = io.StringIO()
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(["utterance", "speaker", "label", "predicted", *labels])
+    rows = sorted(zip(utterances, probabilities, strict=True), key=lambda pair: pair[0].utterance)
+    for utterance, row in rows:
+        predicted = labels[int(row.argmax())]
+        writer.writerow(
+            [utterance.utterance, utterance.speaker, utterance.label, predicted, *(f"{p:.6f}" for p in row.tolist())]
+        )
+    write_text(path, buffer.getvalue())
+
+
+def write_metrics(path: Path, record: dict[str, Any]) -> None:
+    """Write ``metrics.json`` whole. A number that is not finite becomes null, which JSON has."""
+    write_text(path, json.dumps(_finite(record), indent=2) + "\n")
+
+
+def versions() -> dict[str, str]:
+    """Versions of what computed a run."""
+    import lightning
+    import torch
+
+    return {
+        "hrf_ser": __version__,
+        "torch": torch.__version__,
+        "lightning": lightning.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

@@ -1,0 +1,71 @@
+"""The last screen of a run: what happened, where it lies, what to type next."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.panel import Panel
+from rich.table import Table
+
+
+def show_result(record: dict[str, Any], folder: Path, example: Path, console: Console | None = None) -> None:
+    """Print a finished run.
+
+    Args:
+        record: what ``metrics.json`` holds.
+        folder: the run's folder.
+        example: an audio file to try the model on.
+        console: where to print.
+    """
+    console = console or Console()
+    test, val = record["test"], record["val"]
+    chance = 1 / record["classes"]
+    scores = Table(box=None, pad_edge=False)
+    for title in ("", "UA", "WA", "WF1", "F1"):
+        scores.add_column(title, justify="left" if not title else "right")
+    for name, part, style in (("test", test, "bold"), ("validation", val, "dim")):
+        scores.add_row(name, *(_score(part[key]) for key in ("ua", "wa", "wf1", "f1")), style=style)
+    cost = Table(box=None, pad_edge=False)
+    for title in ("", "training", "deployed"):
+        cost.add_column(title, justify="left" if not title else "right")
+    cost.add_row("parameters", *(f"{record['parameters'][key]:,}" for key in ("training", "deployed")))
+    macs = (record["macs_per_second_of_audio_training"], record["macs_per_second_of_audio"])
+    cost.add_row("multiply-adds / s of audio", *(f"{value / 1e6:,.1f} M" for value in macs))
+    hrf = f"HRF rank {record['rank']:g}" if record["hrf"] else "no HRF"
+    paper = "  [bold red]protocol paper: epoch chosen on the test part[/]" if record["protocol"] == "paper" else ""
+    title = f"{record['model']}  {hrf}  on {record['corpus']}, fold {record['fold']}, seed {record['seed']}"
+    console.print()
+    console.print(
+        Panel.fit(
+            f"[bold]test UA {_score(test['ua'])}[/] over {record['classes']} classes (chance {chance:.3f}), "
+            f"epoch {record['best_epoch']} chosen on the {'test' if paper else 'validation'} part{paper}",
+            title=title,
+            title_align="left",
+        )
+    )
+    console.print(scores)
+    console.print()
+    console.print(cost)
+    merge = record["merge"]
+    if record["hrf"]:
+        console.print(
+            f"\nmerged: largest logit difference {merge['max_abs_diff']:.1e}, "
+            f"{merge['argmax_changes']} of {merge['compared']} decisions changed"
+        )
+    shown = _short(folder)
+    console.print(f"\nthe run       {shown}", highlight=False, soft_wrap=True)
+    console.print(f"the model     {shown}/bundle", highlight=False, soft_wrap=True)
+    console.print(f"the picture   {shown}/confusion.png", highlight=False, soft_wrap=True)
+    command = f"python -m hrf_ser.predict bundle={shown}/bundle audio={_short(example)}"
+    console.print(f"\ntry it        [bold]{command}[/]", highlight=False, soft_wrap=True)
+
+
+def _score(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:.3f}"
+
+
+def _short(path: Path) -> Path:
+    """The path from here, where it lies below."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path

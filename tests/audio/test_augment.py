@@ -1,0 +1,69 @@
+import pytest
+import torch
+
+from hrf_ser.audio.augment import FeatureAugment, View, views
+
+
+def test_views_are_the_clean_one_then_speeds_then_noise():
+    assert views([0.9, 1.0, 1.1], (10.0, 20.0)) == [View(), View(speed=0.9), View(speed=1.1), View(snr_db=(10.0, 20.0))]
+    assert views([], None) == [View()]
+    assert View().is_clean
+    assert not View(speed=1.1).is_clean
+
+
+def test_speed_changes_length_and_pitch():
+    time = torch.arange(16_000) / 16_000
+    wave = torch.sin(2 * torch.pi * 500 * time)
+    fast = View(speed=1.25).apply(wave, "u")
+    assert abs(len(fast) - 12_800) <= 1
+    spectrum = torch.fft.rfft(fast[:12_800]).abs()
+    assert abs(float(spectrum.argmax()) * 16_000 / 12_800 - 625) < 5
+
+
+def test_noise_has_the_drawn_ratio_and_depends_on_the_utterance_alone():
+    wave = torch.randn(16_000, generator=torch.Generator().manual_seed(0))
+    view = View(snr_db=(10.0, 20.0))
+    noisy = view.apply(wave, "u1")
+    assert torch.equal(noisy, view.apply(wave, "u1"))
+    assert not torch.equal(noisy, view.apply(wave, "u2"))
+    ratio = 10 * torch.log10(wave.square().sum() / (noisy - wave).square().sum())
+    assert 9.9 < ratio < 20.1
+
+
+def augment(**options) -> FeatureAugment:
+    return FeatureAugment(
+        **{"time_masks": 0, "time_width": 0.2, "band_masks": 0, "band_width": 4, "gain_db": 0.0, **options}
+    )
+
+
+def test_masks_cover_whole_frames_and_whole_bands_of_limited_width():
+    torch.manual_seed(0)
+    features = torch.ones(64, 50, 20)
+    frames = (augment(time_masks=1).mask(features) == 0).all(2).sum(1)
+    bands = (augment(band_masks=1).mask(features) == 0).all(1).sum(1)
+    assert 0 < frames.max() <= 10
+    assert 0 < bands.max() <= 4
+    assert len(frames.unique()) > 3, "every utterance draws its own mask"
+
+
+def test_gain_moves_every_value_of_an_utterance_by_the_same_amount_within_its_range():
+    torch.manual_seed(0)
+    features = torch.randn(256, 3, 4)
+    shift = augment(gain_db=6.0).gain(features) - features
+    per_utterance = shift[:, 0, 0]
+    torch.testing.assert_close(shift, per_utterance[:, None, None].expand_as(shift), atol=1e-5, rtol=0)
+    decibels = per_utterance * 10 / torch.log(torch.tensor(10.0))
+    assert decibels.abs().max() <= 6.001
+    assert decibels.max() > 5
+    assert decibels.min() < -5
+
+
+def test_nothing_changes_without_options():
+    features = torch.randn(2, 5, 6)
+    assert torch.equal(augment().mask(augment().gain(features)), features)
+
+
+@pytest.mark.parametrize("frames", [1, 2])
+def test_very_short_batches_survive_masking(frames):
+    masked = augment(time_masks=2, band_masks=2).mask(torch.ones(3, frames, 20))
+    assert masked.shape == (3, frames, 20)

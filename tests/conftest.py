@@ -8,7 +8,7 @@ import pytest
 import soundfile
 import torch
 
-REPOSITORY = Path(__file__).parents[1]
+from helpers import REPOSITORY, TINY, TINY_OPTIONS
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +44,48 @@ def tone(tmp_path):
         return path
 
     return write
+
+
+@pytest.fixture
+def train(cache):
+    """Runs the main job in this process: ``train(folder, *overrides)`` -> the record."""
+    from hydra import compose, initialize_config_dir
+    from hydra.core.hydra_config import HydraConfig
+    from omegaconf import open_dict
+
+    from hrf_ser.entry import conf_dir, register_resolvers
+    from hrf_ser.settings import check
+
+    def run(folder: Path, *overrides: str) -> dict:
+        from hrf_ser.training.run import train
+
+        register_resolvers()
+        folder.mkdir(parents=True, exist_ok=True)
+        with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+            name = next((word.split("=")[1] for word in overrides if word.startswith("model=")), "conv_transformer")
+            words = [*TINY, f"model.options={TINY_OPTIONS[name]}", f"cache_dir={cache}", *overrides]
+            config = compose("train", words, return_hydra_config=True)
+        with open_dict(config):
+            config.hydra.runtime.output_dir = str(folder)
+            HydraConfig.instance().set_config(config)
+            del config.hydra
+        check(config)
+        return train(config)
+
+    return run
+
+
+@pytest.fixture
+def command(cache):
+    """Runs ``python -m hrf_ser.<verb> ...`` as a user does, from another folder; returns the finished process."""
+    import subprocess
+    import sys
+
+    def run(verb: str, *arguments: str, cwd: Path, **options) -> subprocess.CompletedProcess:
+        environment = {**os.environ, "HRF_SER_CACHE": str(cache), "COLUMNS": "200"}
+        line = [sys.executable, "-m", f"hrf_ser.{verb}", *arguments]
+        return subprocess.run(
+            line, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False, **options
+        )
+
+    return run

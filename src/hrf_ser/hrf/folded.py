@@ -59,15 +59,18 @@ class CarriedBias(nn.Module):
 def fold(layer: nn.Linear, rank: float, n_factors: int, init: Init, bias: bool) -> None:
     """Give ``layer`` factors in place of its weight."""
     inner = inner_dimension(rank, layer.out_features, layer.in_features)
-    start = draw(layer.weight, inner, n_factors, init)
+    plain = layer.weight.detach().clone()
     inner_biases = [layer.weight.new_zeros(inner) for _ in range(n_factors - 1)] if bias else []
     trainable = layer.weight.requires_grad
+    # Registering opens the weight exactly.
     parametrize.register_parametrization(layer, "weight", Product(inner, n_factors))
     weight = parametrizations(layer, "weight")
-    with torch.no_grad():
-        for factor, value in zip(originals(weight), start, strict=True):
-            factor.copy_(value)
-            factor.requires_grad_(trainable)
+    if init != "exact":
+        with torch.no_grad():
+            for factor, value in zip(originals(weight), draw(plain, inner, n_factors, init), strict=True):
+                factor.copy_(value)
+    for factor in originals(weight):
+        factor.requires_grad_(trainable)
     if inner_biases:
         parametrize.register_parametrization(layer, "bias", CarriedBias(weight, inner_biases))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ def build_module(config: DictConfig, data: SpeechData) -> EmotionModule:
         "options": plain(config.model.options),
         "labels": list(data.labels),
         "n_features": config.features.n_mels,
+        "batches_per_epoch": math.ceil(len(data.split.train) / config.batch_size / processes(config)),
         "hop_ms": float(config.features.hop_ms),
     }
     try:
@@ -77,6 +79,16 @@ def build_module(config: DictConfig, data: SpeechData) -> EmotionModule:
         raise UserError(f"model: {error}.") from error
     module.fit_statistics(*data.feature_statistics(), data.class_counts())
     return module
+
+
+def processes(config: DictConfig) -> int:
+    """Processes that train together."""
+    devices, nodes = config.trainer.devices, config.trainer.get("num_nodes", 1)
+    if isinstance(devices, int) and devices > 0:
+        return int(devices * nodes)
+    # A list of devices, or "auto": Lightning has the last word on it.
+    probe = lightning.Trainer(accelerator=config.trainer.accelerator, devices=devices, num_nodes=nodes, logger=False)
+    return int(probe.world_size)
 
 
 def build_hrf(config: DictConfig, module: EmotionModule) -> HRF:

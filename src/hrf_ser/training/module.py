@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +19,7 @@ from hrf_ser.data.batches import Batch
 from hrf_ser.hrf import StepProducts, adapt_state_dict
 from hrf_ser.models import create_model
 from hrf_ser.training.metrics import scores
-from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer, build_schedule
+from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer, build_schedule, parameter_groups
 
 
 class EmotionModule(LightningModule):
@@ -34,6 +35,8 @@ class EmotionModule(LightningModule):
         n_features: bands of the features.
         hop_ms: distance of frames.
         normalisation: ``train``, ``utterance`` or ``none``.
+        batches_per_epoch: of each process. Lightning's own estimate would load the training data before a checkpoint
+            is restored, and lose the place within an epoch.
         optimizer: keywords of OptimizerConfig.
         augment: keywords of FeatureAugment; None is no augmentation.
         class_weights: ``balanced`` weighs the loss by inverse class frequency, ``none`` does not.
@@ -46,6 +49,7 @@ class EmotionModule(LightningModule):
         model: str,
         labels: list[str],
         n_features: int,
+        batches_per_epoch: int,
         hop_ms: float = 10.0,
         options: dict[str, Any] | None = None,
         normalisation: Normalisation = "train",
@@ -65,6 +69,7 @@ class EmotionModule(LightningModule):
         self.confusion = MulticlassConfusionMatrix(len(labels))
         self._products: StepProducts | None = None
         self._seed = seed
+        self._batches_per_epoch = batches_per_epoch
         self._optimizer = OptimizerConfig(**(optimizer or {}))
         self._balanced = class_weights == "balanced"
         self._label_smoothing = label_smoothing
@@ -115,8 +120,8 @@ class EmotionModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(self.model, self._optimizer)
-        steps = int(self.trainer.estimated_stepping_batches)
-        schedule = build_schedule(optimizer, self._optimizer, steps, steps / max(1, self.trainer.max_epochs or 1))
+        per_epoch = math.ceil(self._batches_per_epoch / self.trainer.accumulate_grad_batches)
+        schedule = build_schedule(optimizer, self._optimizer, per_epoch * (self.trainer.max_epochs or 1), per_epoch)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
 
     # Scoring
@@ -166,5 +171,8 @@ class EmotionModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         own = {key: value.shape for key, value in self.state_dict().items()}
         if {key: value.shape for key, value in checkpoint["state_dict"].items()} != own:
-            # Moments of other parameters mean nothing for these; the optimizer starts anew.
+            # Moments of other parameters mean nothing for these: the optimizer starts anew, at the schedule's place.
             checkpoint["optimizer_states"] = []
+            groups = len(parameter_groups(self.model, self._optimizer))
+            for state in checkpoint["lr_schedulers"]:
+                state.update({key: [state[key][0]] * groups for key in ("base_lrs", "_last_lr", "lr_lambdas")})

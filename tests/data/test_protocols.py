@@ -1,0 +1,94 @@
+from pathlib import Path
+
+import pytest
+
+from hrf_ser.data.corpora import Corpus, Utterance
+from hrf_ser.data.protocols import Split, check_leakage, split
+from hrf_ser.errors import UserError
+
+
+def corpus(groups: int = 5, speakers_of_group=lambda group: [group]) -> Corpus:
+    names = [f"g{index}" for index in range(groups)]
+    utterances = [
+        Utterance(f"{group}_{speaker}_{label}", Path("a.wav"), label, speaker, group=group)
+        for group in names
+        for speaker in speakers_of_group(group)
+        for label in ("angry", "sad")
+    ]
+    return Corpus("c", utterances, ("angry", "sad"), {name: (name,) for name in names})
+
+
+def speakers(table: Corpus, rows: tuple[int, ...]) -> set[str]:
+    return {table.utterances[row].speaker for row in rows}
+
+
+def test_honest_parts_are_disjoint_cover_everything_and_validate_on_the_next_fold():
+    table = corpus()
+    for index, fold in enumerate(table.folds):
+        parts = split(table, fold, "honest")
+        assert sorted(parts.train + parts.val + parts.test) == list(range(10))
+        assert speakers(table, parts.test) == {fold}
+        assert speakers(table, parts.val) == {f"g{(index + 1) % 5}"}
+
+
+def test_paper_validates_on_the_test_part_and_spends_no_speaker():
+    parts = split(corpus(), "g2", "paper")
+    assert parts.val == parts.test
+    assert len(parts.train) == 8
+
+
+def test_no_fold_is_the_first():
+    assert split(corpus(), None, "honest").fold == "g0"
+
+
+def test_two_folds_validate_on_a_fifth_of_the_other_groups():
+    table = corpus(11)
+    table.folds = {"a": tuple(f"g{i}" for i in range(5)), "b": tuple(f"g{i}" for i in range(5, 11))}
+    parts = split(table, "a", "honest")
+    assert len(speakers(table, parts.val)) == 1
+    assert not speakers(table, parts.val) & speakers(table, parts.train)
+
+
+@pytest.mark.parametrize(
+    ("fold", "protocol", "message"),
+    [
+        ("g9", "honest", r"fold=g9 is not a fold of c: use one of g0, g1"),
+        ("g0", "fair", r"protocol=fair is unknown: use one of honest, paper"),
+    ],
+)
+def test_unknown_fold_and_protocol_are_named(fold, protocol, message):
+    with pytest.raises(UserError, match=message):
+        split(corpus(), fold, protocol)
+
+
+def test_speaker_on_two_sides_is_named():
+    table = corpus(4, lambda group: [group, "anna"] if group in ("g0", "g2") else [group])
+    with pytest.raises(UserError, match=r"Speaker anna is in the train and in the test part of fold=g0"):
+        split(table, "g0", "honest")
+
+
+def test_leakage_between_validation_and_test_is_refused_but_for_paper():
+    table = corpus()
+    parts = Split("g0", "honest", train=(4, 5), val=(0,), test=(1,))
+    with pytest.raises(UserError, match="Speaker g0 is in the val and in the test part"):
+        check_leakage(table.utterances, parts)
+    check_leakage(table.utterances, Split("g0", "paper", train=(4, 5), val=(0,), test=(1,)))
+
+
+def test_fold_without_utterances_and_too_few_groups_are_refused():
+    table = corpus(4)
+    table.folds["empty"] = ("nobody",)
+    with pytest.raises(UserError, match="fold=empty of c has no utterances for its test part"):
+        split(table, "empty", "honest")
+    with pytest.raises(UserError, match=r"1 group\(s\) beside the test fold"):
+        split(corpus(2), "g0", "honest")
+
+
+def test_ravdess_folds_hold_out_the_published_actors(ravdess):
+    from hrf_ser.data.corpora import read_corpus
+
+    table = read_corpus("ravdess", ravdess)
+    parts = split(table, "1", "honest")
+    assert speakers(table, parts.test) == {"01", "11", "20", "21"}
+    assert speakers(table, parts.val) == {"04", "10", "12", "14"}
+    assert [len(part) for part in (parts.train, parts.val, parts.test)] == [960, 240, 240]

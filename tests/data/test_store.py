@@ -1,0 +1,156 @@
+import errno
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hrf_ser.audio.augment import View
+from hrf_ser.audio.front_end import FrontEndConfig
+from hrf_ser.data import store as store_module
+from hrf_ser.data.corpora import Corpus, Utterance
+from hrf_ser.data.store import open_store
+from hrf_ser.errors import UserError
+
+FRONT_END = FrontEndConfig(n_mels=20)
+
+
+@pytest.fixture
+def corpus(tone, tmp_path):
+    utterances = [
+        Utterance(f"u{index}", tone(f"audio/u{index}.wav", seconds=0.3 + 0.1 * index, hertz=300 + 50 * index), "a", "s")
+        for index in range(4)
+    ]
+    return Corpus("tones", utterances, ("a",), {"1": ("",)})
+
+
+@pytest.fixture
+def computed(monkeypatch):
+    """Counts how often features are computed."""
+    calls = []
+    compute = store_module._compute
+    monkeypatch.setattr(store_module, "_compute", lambda *args: calls.append(1) or compute(*args))
+    return calls
+
+
+def files_below(folder: Path) -> set[str]:
+    return {path.name for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"}
+
+
+def test_features_are_computed_once_and_read_back_alike(corpus, tmp_path, computed):
+    first = open_store(tmp_path, corpus, FRONT_END, View())
+    second = open_store(tmp_path, corpus, FRONT_END, View())
+    assert len(computed) == 1
+    assert isinstance(second.frames, np.memmap)
+    assert (first.lengths > 20).all()
+    assert (np.diff(first.lengths) > 0).all()
+    for row in range(4):
+        np.testing.assert_array_equal(first[row], second[row])
+    assert files_below(tmp_path / "tones") == {"frames.f32", "index.json"}
+
+
+@pytest.mark.parametrize("change", ["front_end", "view", "audio", "stretch"])
+def test_a_change_of_front_end_view_or_audio_computes_anew(corpus, tmp_path, computed, tone, change):
+    before = open_store(tmp_path, corpus, FRONT_END, View())[3].copy()
+    front_end, view = FRONT_END, View()
+    if change == "front_end":
+        front_end = FrontEndConfig(n_mels=20, f_max=4_000)
+    elif change == "view":
+        view = View(speed=1.1)
+    elif change == "audio":
+        tone("audio/u3.wav", seconds=0.6, hertz=900)
+    else:
+        old = corpus.utterances[3]
+        corpus.utterances[3] = Utterance(old.utterance, old.path, "a", "s", start=0.1, end=0.5)
+    after = open_store(tmp_path, corpus, front_end, view)[3]
+    assert len(computed) == 2
+    assert before.shape != after.shape or not np.allclose(before, after)
+
+
+@pytest.mark.parametrize("damage", ["flip", "truncate", "no index", "empty index", "foreign index"])
+def test_a_damaged_store_is_named_and_computed_again(corpus, tmp_path, computed, caplog, damage):
+    expected = open_store(tmp_path, corpus, FRONT_END, View()).frames.copy()
+    (frames,) = tmp_path.rglob("frames.f32")
+    index = frames.with_name("index.json")
+    if damage == "flip":
+        data = bytearray(frames.read_bytes())
+        data[100] ^= 1
+        frames.write_bytes(data)
+    elif damage == "truncate":
+        os.truncate(frames, 1_000)
+    elif damage == "no index":
+        index.unlink()
+    else:
+        index.write_text("" if damage == "empty index" else json.dumps({"version": 1}))
+    store = open_store(tmp_path, corpus, FRONT_END, View())
+    np.testing.assert_array_equal(store.frames, expected)
+    assert len(computed) == 2
+    assert str(frames.parent) in caplog.text
+    assert "is computed again" in caplog.text
+
+
+def spoil(corpus: Corpus, rows: list[int]) -> None:
+    for row in rows:
+        corpus.utterances[row].path.write_text("no audio")
+
+
+def test_bad_audio_stops_with_its_name_and_leaves_nothing(corpus, tmp_path):
+    spoil(corpus, [1, 2])
+    with pytest.raises(UserError, match=r"2 of 4 utterances cannot be used: .*u1\.wav.*u2\.wav.*on_bad_audio=skip"):
+        open_store(tmp_path, corpus, FRONT_END, View())
+    assert not files_below(tmp_path / "tones")
+    assert [path for path in (tmp_path / "tones" / "features").iterdir() if path.suffix != ".lock"] == []
+
+
+def test_bad_audio_is_listed_and_skipped_on_request_only(corpus, tmp_path, caplog):
+    spoil(corpus, [1])
+    store = open_store(tmp_path, corpus, FRONT_END, View(), on_bad_audio="skip")
+    assert list(store.skipped) == ["u1"]
+    assert store.lengths[1] == 0
+    assert len(store[2]) == store.lengths[2] > 0
+    assert "u1.wav" in caplog.text
+    with pytest.raises(UserError, match="1 of 4 utterances cannot be used"):
+        open_store(tmp_path, corpus, FRONT_END, View())
+
+
+def test_a_corpus_without_usable_audio_is_refused_even_when_skipping(corpus, tmp_path):
+    spoil(corpus, [0, 1, 2, 3])
+    with pytest.raises(UserError, match="4 of 4 utterances cannot be used"):
+        open_store(tmp_path, corpus, FRONT_END, View(), on_bad_audio="skip")
+
+
+def test_a_full_disk_leaves_nothing_half_written(corpus, tmp_path, monkeypatch):
+    def full(descriptor):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(store_module.os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        open_store(tmp_path, corpus, FRONT_END, View())
+    assert not files_below(tmp_path / "tones")
+
+
+def test_two_processes_compute_once_and_agree(corpus, tmp_path):
+    program = """
+import pickle, sys
+from pathlib import Path
+from hrf_ser.audio.augment import View
+from hrf_ser.audio.front_end import FrontEndConfig
+from hrf_ser.data import store
+compute = store._compute
+store._compute = lambda *args: (print("computed"), compute(*args))
+corpus = pickle.loads(Path(sys.argv[1]).read_bytes())
+print(float(store.open_store(Path(sys.argv[2]), corpus, FrontEndConfig(n_mels=20), View()).frames.sum()))
+"""
+    import pickle
+
+    table = tmp_path / "corpus.pickle"
+    table.write_bytes(pickle.dumps(corpus))
+    command = [sys.executable, "-c", program, str(table), str(tmp_path / "cache")]
+    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    outputs = [process.communicate(timeout=120)[0] for process in running]
+    assert [process.returncode for process in running] == [0, 0]
+    assert "".join(outputs).count("computed") == 1
+    assert len({output.splitlines()[-1] for output in outputs}) == 1

@@ -1,0 +1,242 @@
+"""The main job, from the command line's words to the files of a run."""
+
+import csv
+import json
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from helpers import TINY, TINY_OPTIONS
+from hrf_ser.errors import UserError
+
+FILES = {
+    "bundle/bundle.json",
+    "bundle/model.safetensors",
+    "checkpoints/best.ckpt",
+    "checkpoints/last.ckpt",
+    "config.yaml",
+    "confusion.png",
+    "history.csv",
+    "metrics.json",
+    "predictions.csv",
+}
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize("model", TINY_OPTIONS)
+@pytest.mark.parametrize("hrf", ["true", "false"])
+def test_a_run_leaves_a_complete_record(train, tmp_path, model, hrf):
+    record = train(tmp_path, f"model={model}", f"hrf={hrf}", "rank=2", "fold=2", "seed=3")
+    assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == FILES
+    assert json.loads((tmp_path / "metrics.json").read_text()) == json.loads(json.dumps(record))
+    assert (record["status"], record["protocol"], record["corpus"]) == ("finished", "honest", "demo")
+    assert (record["model"], record["fold"], record["seed"]) == (model, "2", 3)
+    assert record["rank"] == (2 if hrf == "true" else None)
+    assert record["merge"]["argmax_changes"] == 0
+    assert record["merge"]["max_abs_diff"] < 1e-5
+    training, deployed = record["parameters"]["training"], record["parameters"]["deployed"]
+    assert training > deployed if hrf == "true" else training == deployed
+    assert 0 <= record["test"]["ua"] <= 1
+    assert len(rows(tmp_path / "history.csv")) == 2
+    predictions = rows(tmp_path / "predictions.csv")
+    assert len(predictions) == record["utterances"]["test"] == 36
+    assert list(predictions[0]) == ["utterance", "speaker", "label", "predicted", "angry", "happy", "neutral", "sad"]
+    hits = sum(row["label"] == row["predicted"] for row in predictions)
+    assert hits / len(predictions) == pytest.approx(record["test"]["wa"])
+
+
+def test_test_scores_come_from_the_best_epoch_and_the_bundle(train, tmp_path):
+    import torch
+
+    from hrf_ser.audio.read import read_audio
+    from hrf_ser.data.corpora import read_corpus
+    from hrf_ser.deploy.bundle import load_bundle
+
+    record = train(tmp_path, "hrf=true", "trainer.max_epochs=4")
+    history = rows(tmp_path / "history.csv")
+    best = max(history, key=lambda row: float(row["val/ua"]))
+    assert record["best_epoch"] == int(best["epoch"])
+    assert record["val"]["ua"] == pytest.approx(float(best["val/ua"]))
+    classifier = load_bundle(tmp_path / "bundle")
+    root = next(path for path in tmp_path.parent.parent.rglob("demo.json")).parent
+    corpus = read_corpus("demo", root, utterances_per_cell=3)
+    by_name = {one.utterance: one for one in corpus.utterances}
+    labels = classifier.description.labels
+    for row in rows(tmp_path / "predictions.csv")[::7]:
+        waveform = torch.from_numpy(read_audio(by_name[row["utterance"]].path))
+        with torch.inference_mode():
+            probabilities = classifier(waveform[None], torch.tensor([len(waveform)]))[0].softmax(-1)
+        assert probabilities.tolist() == pytest.approx([float(row[label]) for label in labels], abs=1e-4)
+
+
+def test_the_same_command_gives_the_same_predictions(train, tmp_path):
+    for name in "ab":
+        train(tmp_path / name, "hrf=true", "seed=7", "augment.speed=[0.9]", "augment.noise_snr_db=[10,20]")
+    assert (tmp_path / "a/predictions.csv").read_bytes() == (tmp_path / "b/predictions.csv").read_bytes()
+    assert (tmp_path / "a/history.csv").read_bytes() == (tmp_path / "b/history.csv").read_bytes()
+
+
+def test_paper_protocol_is_marked_and_chooses_on_the_test_part(train, tmp_path, capsys):
+    record = train(tmp_path, "protocol=paper")
+    assert record["protocol"] == "paper"
+    assert record["val"]["ua"] == pytest.approx(record["test"]["ua"])
+    assert "protocol paper" in capsys.readouterr().out
+    assert json.loads((tmp_path / "bundle/bundle.json").read_text())["card"]["protocol"] == "paper"
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["hrf=true", "reparam.mode=literal"],
+        ["hrf=true", "reparam.factors=3", "reparam.init=variance", "reparam.bias=true"],
+        ["optimizer.name=sgd", "optimizer.lr=0.01", "optimizer.schedule=constant", "loss.class_weights=none"],
+        ["hrf=true", "callbacks=ema"],
+        ["trainer.precision=bf16-mixed", "trainer.accumulate_grad_batches=2", "hrf=true"],
+        ["features.normalisation=utterance", "features.trim_db=null", "features.n_mels=40", "callbacks=none"],
+        ["logger=tensorboard"],
+        ["workers=1"],
+        ["debug=fast"],
+    ],
+    ids=" ".join,
+)
+def test_options_run_through(train, tmp_path, overrides):
+    assert train(tmp_path, *overrides)["status"] == "finished"
+
+
+def test_wandb_runs_offline_without_a_key(train, tmp_path, monkeypatch):
+    monkeypatch.delenv("WANDB_API_KEY", raising=False)
+    train(tmp_path, "logger=wandb")
+    assert list(tmp_path.glob("wandb/offline-run-*/*.wandb"))
+
+
+def test_finished_and_unfinished_folders_are_not_overwritten(train, tmp_path):
+    train(tmp_path, "trainer.max_epochs=1")
+    before = (tmp_path / "metrics.json").read_bytes()
+    with pytest.raises(UserError, match="holds a finished run"):
+        train(tmp_path)
+    assert (tmp_path / "metrics.json").read_bytes() == before
+    (tmp_path / "metrics.json").unlink()
+    with pytest.raises(UserError, match="holds an unfinished run: add ckpt_path=last"):
+        train(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["rank=0.1", "hrf=true"], r"rank or reparam: layer .*low-rank layer; use rank >="),
+        (["hrf=true", "reparam.targets=[nothing]"], r"target 'nothing' matches no linear layer"),
+        (["fold=9"], r"fold=9 is not a fold of demo: use one of 1, 2, 3, 4"),
+        (["+model.options.depth=3"], r"model: .*depth"),
+        (["model.name=transformer"], r"model: .*transformer"),
+        (["trainer.precision=12"], r"trainer: .*12"),
+        (["hrf=maybe"], r"hrf=maybe is neither true nor false"),
+        (["reparam.init=ones"], r"reparam.init=ones is unknown: use one of exact, variance, default"),
+        (["batch_size=0"], r"batch_size=0 is not a number of at least 1"),
+        (["ckpt_path=nowhere.ckpt"], r"ckpt_path=nowhere.ckpt: no such file"),
+        (["data.options.utterances_per_cell=0"], r"utterances_per_cell"),
+        (
+            ["optimizer.lr=1e30", "trainer.gradient_clip_val=null"],
+            r"The training loss of epoch \d is .*lower optimizer.lr",
+        ),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_wrong_settings_end_in_a_sentence_and_no_result(train, tmp_path, overrides, message):
+    with pytest.raises(UserError, match=message):
+        train(tmp_path, *overrides)
+    assert not (tmp_path / "metrics.json").exists()
+    assert not (tmp_path / "bundle").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["model=transformer"], "Error: model=transformer is unknown: use one of conformer, conformer_large,"),
+        (["modle=conformer"], "Error: modle is no option"),
+        (["data=ravdess"], "Error: data.root has no value: give it on the command line as data.root=..."),
+        (["data=ravdess", "data.root=/nowhere, at all"], "Error: data.root=/nowhere, at all does not exist"),
+        (["rank=[1"], "Error: "),
+        (["optimizer.name=adam"], "Error: optimizer.name=adam is unknown: use one of adamw, sgd."),
+    ],
+)
+def test_mistakes_on_the_command_line_end_in_one_sentence_and_status_1(command, tmp_path, arguments, message):
+    finished = command("train", *arguments, cwd=tmp_path)
+    assert finished.returncode == 1
+    assert finished.stderr.startswith(message)
+    assert len(finished.stderr.strip().splitlines()) == 1
+    assert finished.stdout == ""
+
+
+def test_full_error_shows_the_traceback(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("HYDRA_FULL_ERROR", "1")
+    finished = command("train", "optimizer.name=adam", cwd=tmp_path)
+    assert finished.returncode == 1
+    assert "Traceback" in finished.stderr
+
+
+def test_a_damaged_checkpoint_is_named(train, tmp_path):
+    (tmp_path / "checkpoints").mkdir()
+    (tmp_path / "checkpoints/last.ckpt").write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(UserError, match=r"last\.ckpt: cannot be read as a checkpoint"):
+        train(tmp_path, "ckpt_path=last")
+
+
+INTERRUPTIBLE = ("hrf=true", "trainer.max_epochs=3", "batch_size=4", "augment.speed=[0.9]", "callbacks=none")
+
+# Runs the main job and ends itself by a signal within an epoch: a signal from outside would hit another place each time.
+KILLER = """
+import os, signal, sys
+import hrf_ser.training.history as history
+number, epoch, batch = (int(word) for word in sys.argv[1:4])
+del sys.argv[1:4]
+end = history.History.on_train_batch_end
+def on_train_batch_end(self, trainer, pl_module, outputs, data, batch_idx):
+    end(self, trainer, pl_module, outputs, data, batch_idx)
+    if (trainer.current_epoch, batch_idx) == (epoch, batch):
+        os.kill(os.getpid(), number)
+history.History.on_train_batch_end = on_train_batch_end
+from hrf_ser.train import main
+main()
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(
+    ("number", "status", "lost"), [(signal.SIGKILL, -9, True), (signal.SIGTERM, 143, False)], ids=["SIGKILL", "SIGTERM"]
+)
+def test_an_interrupted_run_continues_as_if_it_had_not_been(train, cache, tmp_path, number, status, lost, workers):
+    train(tmp_path / "whole", *INTERRUPTIBLE)
+    options = [*INTERRUPTIBLE, f"workers={workers}"]
+    folder = tmp_path / "cut"
+    words = [
+        *TINY,
+        f"model.options={TINY_OPTIONS['conv_transformer']}",
+        f"cache_dir={cache}",
+        f"hydra.run.dir={folder}",
+        *INTERRUPTIBLE,
+    ]
+    line = [sys.executable, "-c", KILLER, str(int(number)), "1", "7", *words]
+    killed = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
+    assert killed.returncode == status, killed.stderr
+    assert not (folder / "metrics.json").exists()
+    if not lost:
+        assert "ckpt_path=last" in killed.stderr
+        assert "Traceback" not in killed.stderr
+    import torch
+
+    progress = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
+    batches = 18  # 72 training utterances
+    assert progress["global_step"] == (batches if lost else batches + 8)
+    train(folder, *options, "ckpt_path=last")
+    for name in ("predictions.csv", "history.csv"):
+        assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_ckpt_path_last_starts_a_run_that_has_not_begun(train, tmp_path):
+    assert train(tmp_path, "ckpt_path=last", "trainer.max_epochs=1")["status"] == "finished"

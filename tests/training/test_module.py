@@ -1,0 +1,189 @@
+"""The LightningModule and the HRF callback inside a real Trainer, on a corpus in memory."""
+
+import copy
+
+import lightning
+import pytest
+import torch
+from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from torch.utils.data import DataLoader
+
+from hrf_ser.hrf import factorised_layers, merge_state_dict
+from hrf_ser.hrf import step as step_module
+from hrf_ser.training.callbacks import HRF
+from hrf_ser.training.module import EmotionModule
+
+OPTIONS = {"width": 16, "layers": 1, "heads": 2, "ffn": 32, "dropout": 0.1}
+
+
+def module(**options) -> EmotionModule:
+    torch.manual_seed(0)
+    return EmotionModule(
+        **{
+            "model": "conv_transformer",
+            "options": OPTIONS,
+            "labels": ["angry", "happy", "sad"],
+            "n_features": 8,
+            "batches_per_epoch": 4,
+            "optimizer": {"lr": 0.01, "warmup_epochs": 0},
+            "augment": {"time_masks": 1, "time_width": 0.2, "band_masks": 1, "band_width": 2, "gain_db": 3.0},
+            **options,
+        }
+    )
+
+
+def batches(count: int = 4) -> DataLoader:
+    generator = torch.Generator().manual_seed(1)
+    data = [
+        {
+            "features": torch.randn(6, 24, 8, generator=generator),
+            "lengths": torch.tensor([24, 20, 13, 9, 4, 1]),
+            "labels": torch.tensor([0, 1, 2, 0, 1, 2]),
+            "rows": torch.arange(6),
+        }
+        for _ in range(count)
+    ]
+    return DataLoader(data, batch_size=None)
+
+
+def fit(net: EmotionModule, folder, *callbacks, ckpt_path=None, **options) -> lightning.Trainer:
+    checkpoint = ModelCheckpoint(folder, "best", "val/ua", mode="max", save_last=True, save_on_train_epoch_end=True)
+    trainer = lightning.Trainer(
+        **{
+            "accelerator": "cpu",
+            "max_epochs": 2,
+            "logger": False,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "num_sanity_val_steps": 0,
+            "callbacks": [*callbacks, checkpoint],
+            **options,
+        }
+    )
+    # As a run does: the factors' start is drawn from it.
+    torch.manual_seed(5)
+    trainer.fit(net, batches(), batches(1), ckpt_path=ckpt_path, weights_only=True)
+    return trainer
+
+
+def same(one: dict, other: dict) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[key], other[key]) for key in one)
+
+
+def test_factors_are_in_the_optimizer_and_move(tmp_path):
+    net = module()
+    hrf = HRF(rank=2, init="default")
+    trainer = fit(net, tmp_path, hrf)
+    assert hrf.layers == list(factorised_layers(net.model)) != []
+    optimised = {id(p) for group in trainer.optimizers[0].param_groups for p in group["params"]}
+    for layer in factorised_layers(net.model).values():
+        for factor in layer.parameters():
+            assert id(factor) in optimised
+            assert trainer.optimizers[0].state[factor]["exp_avg"].any()
+
+
+def test_fit_leaves_the_module_factorised_and_deploys_the_best_epoch_merged(tmp_path):
+    net = module()
+    hrf = HRF(rank=2)
+    fit(net, tmp_path, hrf)
+    assert factorised_layers(net.model)
+    assert not factorised_layers(hrf.deployed)
+    best = torch.load(tmp_path / "best.ckpt", weights_only=True)["state_dict"]
+    assert same(hrf.deployed.state_dict(), merge_state_dict(best))
+
+
+@pytest.mark.parametrize("enabled", [True, False])
+def test_checkpoint_tests_and_loads_without_the_callback(tmp_path, enabled):
+    net = module()
+    trainer = fit(net, tmp_path, HRF(enabled=enabled, rank=2))
+    tested = trainer.test(net, batches(1), ckpt_path="best", weights_only=True, verbose=False)[0]
+    plain = EmotionModule.load_from_checkpoint(tmp_path / "best.ckpt", weights_only=True)
+    again = lightning.Trainer(accelerator="cpu", logger=False, enable_progress_bar=False)
+    assert again.test(plain, batches(1), verbose=False)[0] == pytest.approx(tested, abs=1e-6)
+
+
+def test_plain_checkpoint_continues_as_a_factorised_model(tmp_path):
+    first = module()
+    fit(first, tmp_path / "a", max_epochs=1)
+    second = module()
+    trainer = fit(second, tmp_path / "b", HRF(rank=2), ckpt_path=tmp_path / "a" / "last.ckpt", max_epochs=2)
+    assert factorised_layers(second.model)
+    assert trainer.current_epoch == 2
+
+
+def test_continued_fit_equals_an_uninterrupted_one(tmp_path):
+    whole, part = module(), module()
+    fit(whole, tmp_path / "whole", HRF(rank=2), max_epochs=3, limit_train_batches=4)
+    # A schedule over three epochs, of which only one is run.
+    stopped = StopAfter(1)
+    fit(part, tmp_path / "part", HRF(rank=2), stopped, max_epochs=3)
+    resumed = module()
+    fit(resumed, tmp_path / "part", HRF(rank=2), max_epochs=3, ckpt_path=tmp_path / "part" / "last.ckpt")
+    assert same(whole.state_dict(), resumed.state_dict())
+
+
+class StopAfter(lightning.Callback):
+    def __init__(self, epochs: int) -> None:
+        self.epochs = epochs
+
+    def on_train_epoch_end(self, trainer, pl_module) -> None:
+        trainer.should_stop = trainer.current_epoch + 1 >= self.epochs
+
+
+def test_accumulation_takes_each_product_once_a_step_and_gives_the_big_batch_gradient(tmp_path, monkeypatch):
+    taken = []
+    multiply = step_module.multiply
+    monkeypatch.setattr(step_module, "multiply", lambda factors: taken.append(1) or multiply(factors))
+    net = module(optimizer={"name": "sgd", "lr": 0.1, "warmup_epochs": 0, "schedule": "constant"})
+    fit(net, tmp_path, HRF(rank=2), max_epochs=1, accumulate_grad_batches=4, limit_val_batches=0)
+    assert len(taken) == len(factorised_layers(net.model)) * 1
+
+
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
+def test_folded_and_literal_training_agree(tmp_path, precision):
+    nets = {}
+    for mode in ("folded", "literal"):
+        # Adam would blow rounding up wherever a gradient is nearly zero.
+        optimizer = {"name": "sgd", "lr": 0.1, "warmup_epochs": 0}
+        nets[mode] = module(augment=None, options={**OPTIONS, "dropout": 0.0}, optimizer=optimizer)
+        hrf = HRF(rank=2, mode=mode)
+        fit(nets[mode], tmp_path / mode, hrf, max_epochs=1, limit_train_batches=2, precision=precision)
+        nets[mode] = hrf.deployed
+    tolerance = 1e-4 if precision == "32-true" else 3e-2
+    for one, other in zip(nets["folded"].parameters(), nets["literal"].parameters(), strict=True):
+        torch.testing.assert_close(one, other, atol=tolerance, rtol=tolerance)
+
+
+def test_moving_average_holds_factors_and_is_what_is_deployed(tmp_path):
+    net = module()
+    hrf = HRF(rank=2)
+    fit(net, tmp_path, hrf, EMAWeightAveraging(decay=0.5), max_epochs=2)
+    checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert checkpoint["state_dict"].keys() == checkpoint["current_model_state"].keys()
+    assert any("original1" in key for key in checkpoint["state_dict"])
+    best = torch.load(tmp_path / "best.ckpt", weights_only=True)["state_dict"]
+    assert same(hrf.deployed.state_dict(), merge_state_dict(best))
+
+
+def test_class_weights_are_inverse_frequencies_with_mean_one_over_utterances():
+    net = module()
+    net.fit_statistics(torch.zeros(8), torch.ones(8), torch.tensor([10, 30, 0]))
+    assert net.loss_weights.tolist() == pytest.approx([2.0, 2 / 3, 0.0])
+    assert float((net.loss_weights * torch.tensor([10, 30, 0])).sum()) == pytest.approx(40)
+    unweighted = module(class_weights="none")
+    unweighted.fit_statistics(torch.zeros(8), torch.ones(8), torch.tensor([10, 30, 0]))
+    assert unweighted.loss_weights.tolist() == [1, 1, 1]
+
+
+def test_checkpoint_holds_plain_data_only(tmp_path):
+    fit(module(), tmp_path, HRF(rank=2), max_epochs=1)
+    checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
+    assert checkpoint["hyper_parameters"]["model"] == "conv_transformer"
+
+
+def test_module_is_left_alone_by_deployment(tmp_path):
+    net = module()
+    fit(net, tmp_path, HRF(rank=2))
+    state = copy.deepcopy(net.state_dict())
+    last = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
+    assert same(state, last)

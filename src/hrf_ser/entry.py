@@ -20,7 +20,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
+from omegaconf.errors import OmegaConfBaseException
 
 from hrf_ser.errors import UserError
 
@@ -86,9 +86,6 @@ def describe(error: BaseException) -> str | None:
     """The sentence for an error that the user can mend; None for any other."""
     if isinstance(error, UserError):
         return str(error)
-    if isinstance(error, MissingMandatoryValue):
-        key = str(error).split(":", 1)[-1].strip()
-        return f"{key} has no value: give it on the command line as {key}=..."
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _one_line(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):

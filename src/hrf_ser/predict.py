@@ -16,6 +16,9 @@ EXTENSIONS = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif",
 
 @entry_point("predict", paths=("bundle", "audio"))
 def main(config: DictConfig) -> None:
+    from hrf_ser.settings import check
+
+    check(config)
     files = audio_files(config.audio)
 
     import torch

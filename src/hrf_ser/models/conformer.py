@@ -1,0 +1,156 @@
+"""Conformer: attention for the whole utterance, convolution for what is near, in one block."""
+
+from typing import ClassVar
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hrf_ser.models.attention import SelfAttention
+from hrf_ser.models.feed_forward import FeedForward
+from hrf_ser.models.masking import MaskedBatchNorm1d, zero_padding
+from hrf_ser.models.pooling import create_pooling
+from hrf_ser.models.positions import RelativePositionBias, sinusoidal_positions
+from hrf_ser.models.registry import register
+from hrf_ser.models.subsampling import ConvSubsampling
+
+_POSITIONS = ("relative", "sinusoidal", "none")
+
+
+class ConvolutionModule(nn.Module):
+    """Pointwise, GLU, depthwise, batch norm, SiLU, pointwise (Gulati et al., Interspeech 2020, section 2.2).
+
+    The padding mask reaches the depthwise convolution and the batch statistics. Pointwise convolutions are written as
+    the linears they are.
+
+    Raises:
+        ValueError: the kernel is even.
+    """
+
+    def __init__(self, width: int, kernel: int, dropout: float) -> None:
+        super().__init__()
+        if kernel % 2 == 0:
+            raise ValueError(f"kernel must be odd to be centred on a token, not {kernel}.")
+        self.norm = nn.LayerNorm(width)
+        self.pointwise1 = nn.Linear(width, 2 * width)
+        # Without a bias: the batch norm that follows has one.
+        self.depthwise = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width, bias=False)
+        self.batch_norm = MaskedBatchNorm1d(width)
+        self.pointwise2 = nn.Linear(width, width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        """``x`` of shape ``(B, T, C)`` and ``mask`` of shape ``(B, T)``, True on valid tokens -> ``(B, T, C)``."""
+        x = F.glu(self.pointwise1(self.norm(x)), dim=-1)
+        x = self.depthwise(zero_padding(x, mask).transpose(1, 2))
+        x = F.silu(self.batch_norm(x, mask)).transpose(1, 2)
+        out: Tensor = self.dropout(self.pointwise2(x))
+        return out
+
+
+class ConformerLayer(nn.Module):
+    """Half feed-forward, attention, convolution, half feed-forward, LayerNorm (Gulati et al., 2020, section 2.4)."""
+
+    def __init__(
+        self, width: int, *, heads: int, ffn: int, kernel: int, dropout: float, attention_dropout: float
+    ) -> None:
+        super().__init__()
+        self.ffn1_norm = nn.LayerNorm(width)
+        self.ffn1 = FeedForward(width, ffn, nn.SiLU(), dropout)
+        self.attention_norm = nn.LayerNorm(width)
+        self.attention = SelfAttention(width, heads, attention_dropout)
+        self.convolution = ConvolutionModule(width, kernel, dropout)
+        self.ffn2_norm = nn.LayerNorm(width)
+        self.ffn2 = FeedForward(width, ffn, nn.SiLU(), dropout)
+        self.norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor, attention_mask: Tensor) -> Tensor:
+        """``x`` ``(B, T, C)``, ``mask`` ``(B, T)`` and a mask or bias for the attention -> ``(B, T, C)``."""
+        x = x + 0.5 * self.ffn1(self.ffn1_norm(x))
+        x = x + self.dropout(self.attention(self.attention_norm(x), attention_mask))
+        x = x + self.convolution(x, mask)
+        x = x + 0.5 * self.ffn2(self.ffn2_norm(x))
+        normalised: Tensor = self.norm(x)
+        return normalised
+
+
+@register("conformer")
+class Conformer(nn.Module):
+    """Conformer encoder (Gulati et al., "Conformer: convolution-augmented Transformer", Interspeech 2020), pooled.
+
+    Differs from the paper in the front (two one-dimensional convolutions, see :class:`ConvSubsampling`) and in the form
+    of the relative positions (see :class:`RelativePositionBias`).
+
+    Args:
+        n_features: features a frame.
+        n_classes: logits.
+        width: channels of a token, even.
+        layers: Conformer blocks.
+        heads: attention heads; they divide the width.
+        ffn: hidden channels of a feed-forward block, of which a Conformer block has two.
+        kernel: tokens that the depthwise convolution spans, odd.
+        positions: ``relative``, ``sinusoidal`` or ``none``.
+        max_distance: offset in tokens from which on relative positions are alike.
+        dropout: of residual branches, feed-forward blocks and the pooled vector.
+        attention_dropout: of attention probabilities; greater than 0 is slow on a CPU.
+        pooling: ``mean`` or ``attentive``.
+
+    Raises:
+        ValueError: the heads do not divide the width, the kernel is even, or there are no such positions or pooling.
+    """
+
+    hrf_targets: ClassVar[tuple[str, ...]] = (r"layers\.\d+\.ffn[12]\.linear[12]",)
+
+    def __init__(
+        self,
+        n_features: int,
+        n_classes: int,
+        *,
+        width: int = 64,
+        layers: int = 3,
+        heads: int = 4,
+        ffn: int = 192,
+        kernel: int = 15,
+        positions: str = "relative",
+        max_distance: int = 64,
+        dropout: float = 0.1,
+        attention_dropout: float = 0.0,
+        pooling: str = "mean",
+    ) -> None:
+        super().__init__()
+        if positions not in _POSITIONS:
+            raise ValueError(f"There are no positions {positions!r}; there are: {', '.join(_POSITIONS)}.")
+        self.subsampling = ConvSubsampling(n_features, width)
+        self.sinusoidal = positions == "sinusoidal"
+        self.relative = RelativePositionBias(heads, max_distance) if positions == "relative" else None
+        self.dropout = nn.Dropout(dropout)
+        self.layers = nn.ModuleList(
+            ConformerLayer(
+                width, heads=heads, ffn=ffn, kernel=kernel, dropout=dropout, attention_dropout=attention_dropout
+            )
+            for _ in range(layers)
+        )
+        self.pooling = create_pooling(pooling, width)
+        self.classifier = nn.Linear(width, n_classes)
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Classify utterances.
+
+        Args:
+            features: shape ``(B, T, n_features)``; frames beyond a length may hold anything.
+            lengths: shape ``(B,)``, frames, 1 <= length <= T.
+
+        Returns:
+            Logits of shape ``(B, n_classes)``.
+        """
+        x, _, mask = self.subsampling(features, lengths)
+        if self.sinusoidal:
+            x = x + sinusoidal_positions(x)
+        x = self.dropout(x)
+        attention_mask = mask[:, None, None, :]
+        if self.relative is not None:
+            attention_mask = self.relative(x.shape[1]).masked_fill(~attention_mask, float("-inf"))
+        for layer in self.layers:
+            x = layer(x, mask, attention_mask)
+        logits: Tensor = self.classifier(self.dropout(self.pooling(x, mask)))
+        return logits

@@ -1,0 +1,221 @@
+"""SpeechFormer: attention over frames, phonemes, words and the utterance, on ever fewer tokens."""
+
+import math
+from collections.abc import Sequence
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from hrf_ser.models.attention import SelfAttention, WindowedSelfAttention, window_mask
+from hrf_ser.models.feed_forward import FeedForward
+from hrf_ser.models.masking import padding_mask, strided_lengths, zero_padding
+from hrf_ser.models.pooling import create_pooling
+from hrf_ser.models.positions import sinusoidal_positions
+from hrf_ser.models.registry import register
+
+# Table 1 of the paper, in milliseconds: how far the frame, phoneme and word stages see, and how long a token is after
+# each of them. The utterance stage sees everything.
+_WINDOWS_MS = (50.0, 400.0, 2000.0)
+_TOKENS_MS = (50.0, 250.0, 1000.0)
+
+
+def stage_sizes(hop_ms: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Windows and merges in tokens, for frames that are ``hop_ms`` milliseconds apart.
+
+    With ``h`` the milliseconds from one token to the next at a stage (``hop_ms`` at the first, times the merges after
+    it), a window is ``2 * floor(duration / h / 2) + 1`` tokens, odd so that it has a centre, and a merge takes
+    ``duration / h`` tokens, rounded to the nearest (half up) and at least 1.
+
+    Returns:
+        Windows (5, 9, 9) and merges (5, 5, 4) at 10 ms, those of the paper.
+    """
+    windows, merges, token_ms = [], [], hop_ms
+    for window_ms, merged_ms in zip(_WINDOWS_MS, _TOKENS_MS, strict=True):
+        windows.append(2 * math.floor(window_ms / token_ms / 2 + 1e-6) + 1)
+        merges.append(max(1, math.floor(merged_ms / token_ms + 0.5 + 1e-6)))
+        token_ms *= merges[-1]
+    return tuple(windows), tuple(merges)
+
+
+class SpeechFormerLayer(nn.Module):
+    """Post-norm Transformer layer with ReLU. Positions go to the attention only, not into the residual stream."""
+
+    def __init__(self, attention: SelfAttention, width: int, ffn: int, dropout: float) -> None:
+        super().__init__()
+        self.attention = attention
+        self.attention_norm = nn.LayerNorm(width)
+        self.ffn = FeedForward(width, ffn, nn.ReLU(), dropout)
+        self.ffn_norm = nn.LayerNorm(width)
+        self.dropout = nn.Dropout(dropout)
+
+    def forward(self, x: Tensor, mask: Tensor, positions: Tensor | None) -> Tensor:
+        """``x`` ``(B, T, C)``, an attention mask and positions ``(T, C)`` or None -> ``(B, T, C)``."""
+        attended = self.attention(x if positions is None else x + positions, mask)
+        x = self.attention_norm(x + self.dropout(attended))
+        normalised: Tensor = self.ffn_norm(x + self.ffn(x))
+        return normalised
+
+
+class Stage(nn.Module):
+    """LayerNorm and the layers of one stage; ``window`` None is global attention."""
+
+    def __init__(
+        self,
+        layers: int,
+        width: int,
+        *,
+        window: int | None,
+        heads: int,
+        dropout: float,
+        attention_dropout: float,
+        positions: bool,
+    ) -> None:
+        super().__init__()
+        self.window = window
+        self.positions = positions
+        self.norm = nn.LayerNorm(width)
+        self.layers = nn.ModuleList()
+        for _ in range(layers):
+            attention = (
+                SelfAttention(width, heads, attention_dropout)
+                if window is None
+                else WindowedSelfAttention(width, heads, window, attention_dropout)
+            )
+            self.layers.append(SpeechFormerLayer(attention, width, width // 2, dropout))
+        for module in self.layers.modules():
+            if isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        """``(B, T, C)`` and ``(B,)`` -> ``(B, T, C)``."""
+        frames = x.shape[1]
+        if self.window is None:
+            mask = padding_mask(lengths, frames)[:, None, None, :]
+        else:
+            mask = window_mask(lengths, frames, self.window)
+        x = self.norm(x)
+        positions = sinusoidal_positions(x) if self.positions else None
+        for layer in self.layers:
+            x = layer(x, mask, positions)
+        return x
+
+
+class MergeBlock(nn.Module):
+    """Mean of every ``merge`` tokens, a linear and LayerNorm (SpeechFormer, section 2.2).
+
+    A last group that the utterance fills in part is the mean of that part: the published implementation counts its
+    padding as tokens.
+    """
+
+    def __init__(self, width: int, out_width: int, merge: int) -> None:
+        super().__init__()
+        self.merge = merge
+        self.linear = nn.Linear(width, out_width)
+        self.norm = nn.LayerNorm(out_width)
+
+    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+        """``(B, T, C)`` and ``(B,)`` -> ``(B, ceil(T / merge), out)`` and the lengths ``(B,)`` by the same rule."""
+        batch, frames, width = x.shape
+        groups = (frames + self.merge - 1) // self.merge
+        # Taken by position, not padded to a multiple: that would tie an exported graph to its example's lengths.
+        positions = torch.arange(groups * self.merge, device=x.device)
+        x = zero_padding(x.index_select(1, positions.clamp(max=frames - 1)), positions < lengths.unsqueeze(1))
+        filled = (lengths.unsqueeze(1) - positions[:: self.merge]).clamp(1, self.merge)
+        mean = x.view(batch, groups, self.merge, width).sum(2) / filled.unsqueeze(-1)
+        return self.norm(self.linear(mean)), strided_lengths(lengths, self.merge)
+
+
+@register("speechformer")
+class SpeechFormer(nn.Module):
+    """SpeechFormer (Chen et al., "SpeechFormer: a hierarchical efficient framework", Interspeech 2022).
+
+    Four stages, the first three with windowed attention (50, 400 and 2000 ms), merging between them to tokens of 50,
+    250 and 1000 ms; mean pooling and three linears. Differs from the published implementation in that padding, and what
+    lies before the first and after the last frame, is masked; it is zeros there that attention sees and means count.
+    To export it with a dynamic time axis, give an example longer than one token of the last stage (one second).
+
+    Args:
+        n_features: features a frame.
+        n_classes: logits.
+        hop_ms: milliseconds from one frame to the next; gives windows and merges, see :func:`stage_sizes`.
+        width: channels of the first stage, even; a linear comes first where ``n_features`` differs.
+        layers: layers of the four stages.
+        heads: attention heads; they divide the widths.
+        expand: factors by which the three merges widen: (1, 1, 1) is the paper's S, (1, 1, 2) its B.
+        dropout: of residual branches and feed-forward blocks, whose hidden width is half their input's.
+        attention_dropout: of attention probabilities; greater than 0 is slow on a CPU. The paper has 0.1.
+        head_dropout: between the linears of the classifier.
+        pooling: ``mean`` or ``attentive``.
+
+    Raises:
+        ValueError: the heads do not divide a width, there are not four stages, or there is no such pooling.
+    """
+
+    hrf_targets: ClassVar[tuple[str, ...]] = (r"stages\.\d+\.layers\.\d+\.ffn\.linear[12]",)
+
+    def __init__(
+        self,
+        n_features: int,
+        n_classes: int,
+        hop_ms: float = 10.0,
+        *,
+        width: int = 64,
+        layers: Sequence[int] = (2, 2, 4, 4),
+        heads: int = 4,
+        expand: Sequence[int] = (1, 1, 1),
+        dropout: float = 0.1,
+        attention_dropout: float = 0.0,
+        head_dropout: float = 0.5,
+        pooling: str = "mean",
+    ) -> None:
+        super().__init__()
+        windows, merges = stage_sizes(hop_ms)
+        if len(layers) != len(windows) + 1 or len(expand) != len(merges):
+            raise ValueError(
+                f"layers takes 4 numbers and expand 3, one a stage and one a merge, not {list(layers)}, {list(expand)}."
+            )
+        self.projection = nn.Identity() if n_features == width else nn.Linear(n_features, width)
+        self.stages, self.merges = nn.ModuleList(), nn.ModuleList()
+        for stage, window in enumerate((*windows, None)):
+            self.stages.append(
+                Stage(
+                    layers[stage],
+                    width,
+                    window=window,
+                    heads=heads,
+                    dropout=dropout,
+                    attention_dropout=attention_dropout,
+                    positions=stage == 0,
+                )
+            )
+            if window is not None:
+                self.merges.append(MergeBlock(width, width * expand[stage], merges[stage]))
+                width *= expand[stage]
+        self.pooling = create_pooling(pooling, width)
+        self.classifier = nn.Sequential(
+            nn.Linear(width, width // 2),
+            nn.ReLU(),
+            nn.Dropout(head_dropout),
+            nn.Linear(width // 2, width // 4),
+            nn.ReLU(),
+            nn.Dropout(head_dropout),
+            nn.Linear(width // 4, n_classes),
+        )
+
+    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+        """Classify utterances.
+
+        Args:
+            features: shape ``(B, T, n_features)``; frames beyond a length may hold anything.
+            lengths: shape ``(B,)``, frames, 1 <= length <= T.
+
+        Returns:
+            Logits of shape ``(B, n_classes)``.
+        """
+        x = self.projection(zero_padding(features, padding_mask(lengths, features.shape[1])))
+        for stage, merge in zip(self.stages, self.merges, strict=False):
+            x, lengths = merge(stage(x, lengths), lengths)
+        x = self.stages[-1](x, lengths)
+        logits: Tensor = self.classifier(self.pooling(x, padding_mask(lengths, x.shape[1])))
+        return logits

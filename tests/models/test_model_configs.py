@@ -1,0 +1,48 @@
+"""conf/model: what `model=<name>` gives, with 64 mel bands every 10 ms and 8 classes."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from torch import nn
+
+from hrf_ser.models import count_macs, count_parameters, create_model, model_names
+
+FOLDER = Path(__file__).parents[2] / "conf" / "model"
+CONFIGS = sorted(path.stem for path in FOLDER.glob("*.yaml"))
+
+
+def _read(config: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((FOLDER / f"{config}.yaml").read_text())
+    return content
+
+
+def _model(config: str) -> nn.Module:
+    content = _read(config)
+    return create_model(content["name"], n_features=64, n_classes=8, **content["options"])
+
+
+def test_every_model_has_a_light_and_a_large_configuration() -> None:
+    assert sorted([*model_names(), *(f"{name}_large" for name in model_names())]) == CONFIGS
+
+
+@pytest.mark.parametrize("config", CONFIGS)
+def test_configuration_says_how_to_use_it_and_sets_every_option(config: str) -> None:
+    first_line = (FOLDER / f"{config}.yaml").read_text().splitlines()[0]
+    assert first_line == f"# python -m hrf_ser.train model={config} data=demo hrf=true"
+    content = _read(config)
+    assert content["label"] == config
+    assert content["name"] == config.removesuffix("_large")
+    with pytest.raises(ValueError, match="no option 'none_such'") as error:
+        create_model(content["name"], n_features=64, n_classes=8, none_such=1)
+    assert str(error.value).removesuffix(".").split(": ")[1].split(", ") == list(content["options"])
+
+
+@pytest.mark.parametrize("name", model_names())
+def test_light_model_is_light_and_large_model_is_fifteen_times_that(name: str) -> None:
+    light, large = _model(name), _model(f"{name}_large")
+    assert 150_000 <= count_parameters(light) <= 300_000
+    assert 3_000_000 <= count_parameters(large) <= 10_000_000
+    assert count_parameters(large) >= 15 * count_parameters(light)
+    assert count_macs(large, 215, 64) >= 15 * count_macs(light, 215, 64)

@@ -1,0 +1,78 @@
+import re
+
+import pytest
+import torch
+from torch import nn
+
+from hrf_ser.models import create_model, model_names, register, registry
+
+
+def test_models_are_known_by_name() -> None:
+    assert model_names() == ["conformer", "conv_transformer", "speechformer"]
+
+
+def test_unknown_model_is_named_with_those_that_exist() -> None:
+    with pytest.raises(
+        ValueError, match="no model 'resnet'; the models are: conformer, conv_transformer, speechformer"
+    ):
+        create_model("resnet", n_features=6, n_classes=3)
+
+
+@pytest.mark.parametrize("name", ["conformer", "conv_transformer", "speechformer"])
+def test_unknown_option_is_named_with_those_that_exist(name: str) -> None:
+    with pytest.raises(
+        ValueError, match=f"{name} has no option 'depth'; its options are: width, layers, heads, .*pooling"
+    ):
+        create_model(name, n_features=6, n_classes=3, depth=3)
+
+
+def test_number_that_no_model_can_have_is_named() -> None:
+    with pytest.raises(ValueError, match=r"n_classes must be greater than 0 .* not 0"):
+        create_model("conformer", n_features=6, n_classes=0)
+
+
+def test_model_of_ones_own_can_be_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(registry, "_MODELS", dict(registry._MODELS))
+
+    @register("own")
+    class Own(nn.Module):
+        def __init__(self, n_features: int, n_classes: int, *, gain: float = 1.0) -> None:
+            super().__init__()
+            self.gain = gain
+
+    model = create_model("own", n_features=6, n_classes=3, gain=2.0)
+    assert isinstance(model, Own)
+    assert model.gain == 2.0
+    with pytest.raises(ValueError, match="'own' is registered already"):
+        register("own")(Own)
+
+
+def test_hrf_targets_are_both_linears_of_every_feed_forward(small_model: nn.Module) -> None:
+    matched = {
+        name
+        for name, _ in small_model.named_modules()
+        if any(re.fullmatch(pattern, name) for pattern in small_model.hrf_targets)
+    }
+    blocks = [name for name, module in small_model.named_modules() if type(module).__name__ == "FeedForward"]
+    assert len(blocks) in {2, 4}
+    assert matched == {f"{block}.{linear}" for block in blocks for linear in ("linear1", "linear2")}
+    assert all(type(small_model.get_submodule(name)) is nn.Linear for name in matched)
+
+
+def test_target_linears_can_be_replaced(small_model: nn.Module) -> None:
+    class Doubled(nn.Module):
+        def __init__(self, weight: torch.Tensor) -> None:
+            super().__init__()
+            self.weight = weight
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return nn.functional.linear(x, 2 * self.weight)
+
+    inputs = (torch.randn(2, 50, 6), torch.tensor([50, 20]))
+    small_model.eval()
+    before = small_model(*inputs)
+    for name, module in list(small_model.named_modules()):
+        if any(re.fullmatch(pattern, name) for pattern in small_model.hrf_targets):
+            parent, _, child = name.rpartition(".")
+            setattr(small_model.get_submodule(parent), child, Doubled(module.weight))
+    assert (small_model(*inputs) - before).abs().max() > 1e-3

@@ -39,10 +39,14 @@ def stage_sizes(hop_ms: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 class SpeechFormerLayer(nn.Module):
-    """Post-norm Transformer layer with ReLU. Positions go to the attention only, not into the residual stream."""
+    """Post-norm Transformer layer with ReLU. Positions go to the attention only, not into the residual stream.
 
-    def __init__(self, attention: SelfAttention, width: int, ffn: int, dropout: float) -> None:
+    ``residual`` is the weight of what goes past a branch: 1 in the paper, more in DeepNorm.
+    """
+
+    def __init__(self, attention: SelfAttention, width: int, ffn: int, dropout: float, residual: float) -> None:
         super().__init__()
+        self.residual = residual
         self.attention = attention
         self.attention_norm = nn.LayerNorm(width)
         self.ffn = FeedForward(width, ffn, nn.ReLU(), dropout)
@@ -52,8 +56,8 @@ class SpeechFormerLayer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor, positions: Tensor | None) -> Tensor:
         """``x`` ``(B, T, C)``, an attention mask and positions ``(T, C)`` or None -> ``(B, T, C)``."""
         attended = self.attention(x if positions is None else x + positions, mask)
-        x = self.attention_norm(x + self.dropout(attended))
-        normalised: Tensor = self.ffn_norm(x + self.ffn(x))
+        x = self.attention_norm(self.residual * x + self.dropout(attended))
+        normalised: Tensor = self.ffn_norm(self.residual * x + self.ffn(x))
         return normalised
 
 
@@ -70,6 +74,8 @@ class Stage(nn.Module):
         dropout: float,
         attention_dropout: float,
         positions: bool,
+        residual: float,
+        gain: float,
     ) -> None:
         super().__init__()
         self.window = window
@@ -82,10 +88,17 @@ class Stage(nn.Module):
                 if window is None
                 else WindowedSelfAttention(width, heads, window, attention_dropout)
             )
-            self.layers.append(SpeechFormerLayer(attention, width, width // 2, dropout))
-        for module in self.layers.modules():
-            if isinstance(module, nn.Linear):
-                nn.init.xavier_uniform_(module.weight)
+            self.layers.append(SpeechFormerLayer(attention, width, width // 2, dropout, residual))
+        for layer in self.layers:
+            assert isinstance(layer, SpeechFormerLayer)
+            for module in layer.modules():
+                if isinstance(module, nn.Linear):
+                    nn.init.xavier_uniform_(module.weight)
+            with torch.no_grad():
+                # DeepNorm scales what carries values through a branch, and leaves queries and keys.
+                layer.attention.qkv.weight[2 * width :].mul_(gain)
+                for linear in (layer.attention.out, layer.ffn.linear1, layer.ffn.linear2):
+                    linear.weight.mul_(gain)
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """``(B, T, C)`` and ``(B,)`` -> ``(B, T, C)``."""
@@ -146,6 +159,8 @@ class SpeechFormer(nn.Module):
         dropout: of residual branches and feed-forward blocks, whose hidden width is half their input's.
         attention_dropout: of attention probabilities; greater than 0 is slow on a CPU. The paper has 0.1.
         head_dropout: between the linears of the classifier.
+        deepnorm: weigh residuals and start branches as in DeepNet (Wang et al., 2022, arXiv 2203.00555, figure 2), without
+            which a deep post-norm model hardly leaves chance on a small corpus. False is the paper.
         pooling: ``mean`` or ``attentive``.
 
     Raises:
@@ -167,9 +182,12 @@ class SpeechFormer(nn.Module):
         dropout: float = 0.1,
         attention_dropout: float = 0.0,
         head_dropout: float = 0.5,
+        deepnorm: bool = False,
         pooling: str = "mean",
     ) -> None:
         super().__init__()
+        depth = sum(layers)
+        residual, gain = ((2 * depth) ** 0.25, (8 * depth) ** -0.25) if deepnorm else (1.0, 1.0)
         windows, merges = stage_sizes(hop_ms)
         if len(layers) != len(windows) + 1 or len(expand) != len(merges):
             raise ValueError(
@@ -187,6 +205,8 @@ class SpeechFormer(nn.Module):
                     dropout=dropout,
                     attention_dropout=attention_dropout,
                     positions=stage == 0,
+                    residual=residual,
+                    gain=gain,
                 )
             )
             if window is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from lightning.pytorch.callbacks import ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from hrf_ser.errors import UserError
 from hrf_ser.files import write_text
 from hrf_ser.training.build import build_data, build_hrf, build_module, build_trainer, instantiate_each, plain
-from hrf_ser.training.callbacks import Predictions, SaveOnSigterm
+from hrf_ser.training.callbacks import Predictions, ProgressBar, SaveOnSigterm
 from hrf_ser.training.finish import score
 from hrf_ser.training.history import History
 from hrf_ser.training.record import CONFIG, HISTORY, METRICS, is_finished, write_metrics
@@ -65,7 +65,7 @@ def train(config: DictConfig) -> dict[str, Any]:
             History(folder / HISTORY),
             Predictions(),
             SaveOnSigterm(checkpoints),
-            RichProgressBar(),
+            ProgressBar(),
             ModelCheckpoint(
                 checkpoints,
                 filename="best",

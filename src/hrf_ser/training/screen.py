@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,8 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
     console.print(f"\nthe run       {shown}", highlight=False, soft_wrap=True)
     console.print(f"the model     {shown}/bundle", highlight=False, soft_wrap=True)
     console.print(f"the picture   {shown}/confusion.png", highlight=False, soft_wrap=True)
-    command = f"python -m hrf_ser.predict bundle={shown}/bundle audio={_short(example)}"
+    words = (f"bundle={shown}/bundle", f"audio={_short(example)}")
+    command = f"python -m hrf_ser.predict {shlex.join(words)}"
     console.print(f"\ntry it        [bold]{command}[/]", highlight=False, soft_wrap=True)
 
 

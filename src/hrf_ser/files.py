@@ -22,6 +22,8 @@ def new_file(path: Path) -> Iterator[Path]:
         # mkstemp makes files private; a result is as readable as any other file of its owner.
         os.chmod(temporary, 0o666 & ~_umask())
         os.replace(temporary, path)
+    except OSError as error:
+        raise _about(error, path) from error
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -42,6 +44,8 @@ def new_folder(path: Path) -> Iterator[Path]:
             shutil.rmtree(old, ignore_errors=True)
         else:
             os.replace(temporary, path)
+    except OSError as error:
+        raise _about(error, path) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 
@@ -50,6 +54,11 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file whole or not at all."""
     with new_file(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+
+
+def _about(error: OSError, path: Path) -> OSError:
+    """The error with the file that the user knows: writing to an open file fails without a name, or with a temporary one."""
+    return type(error)(error.errno, error.strerror, str(path)) if error.errno else error
 
 
 def _umask() -> int:

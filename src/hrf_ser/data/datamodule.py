@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -19,6 +20,8 @@ from hrf_ser.data.batches import BatchLoader, BucketSampler, FeatureBatches
 from hrf_ser.data.corpora import Corpus, Utterance, read_corpus
 from hrf_ser.data.protocols import Split, split
 from hrf_ser.data.store import FeatureStore, open_store
+
+log = logging.getLogger(__name__)
 
 
 class SpeechData(LightningDataModule):
@@ -82,6 +85,8 @@ class SpeechData(LightningDataModule):
     def prepare_data(self) -> None:
         """Check the split before anything is computed, then compute features once a node."""
         split(self.corpus, self.fold, self.protocol)
+        for sentence in self.corpus.invariants:
+            log.warning("%s differs from the distribution: %s", self.corpus.name, sentence)
         _ = self.stores
 
     @property

@@ -17,7 +17,7 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from hrf_ser.audio.front_end import FrontEndConfig, LogMel, Normaliser
@@ -86,7 +86,7 @@ def save_bundle(path: Path, description: BundleDescription, model: nn.Module, no
     state = {f"model.{key}": value for key, value in model.state_dict().items()}
     state |= {f"normaliser.{key}": value for key, value in normaliser.state_dict().items()}
     with new_folder(path) as folder:
-        save_file({key: value.detach().cpu().contiguous() for key, value in state.items()}, folder / WEIGHTS)
+        (folder / WEIGHTS).write_bytes(save({key: value.detach().cpu().contiguous() for key, value in state.items()}))
         text = json.dumps(
             {
                 "format": FORMAT,

@@ -20,6 +20,7 @@ from hrf_ser.errors import UserError
 from hrf_ser.hrf import insert_hrf
 from hrf_ser.models import create_model
 from hrf_ser.training.callbacks import HRF
+from hrf_ser.training.checkpoint_io import AtomicCheckpointIO
 from hrf_ser.training.module import EmotionModule
 
 
@@ -127,7 +128,11 @@ def build_trainer(
 
     try:
         trainer: lightning.Trainer = hydra.utils.instantiate(
-            config.trainer, callbacks=list(callbacks), logger=loggers or False, default_root_dir=str(folder)
+            config.trainer,
+            callbacks=list(callbacks),
+            logger=loggers or False,
+            default_root_dir=str(folder),
+            plugins=[AtomicCheckpointIO()],
         )
     except hydra.errors.InstantiationException as error:
         cause = error.__cause__

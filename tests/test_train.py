@@ -269,3 +269,14 @@ def test_a_full_disk_ends_in_a_sentence_and_leaves_nothing_half_written(command,
         assert not path.name.startswith(".") or path.name == ".hydra", f"{path} is a left-over"
         if path.suffix == ".ckpt":
             torch.load(path, weights_only=True)
+
+
+def test_real_speech_trains_merges_and_scores(train, tmp_path, ravdess):
+    options = ("data=ravdess", f"data.root={ravdess}", "trainer.max_epochs=1")
+    record = train(tmp_path, *options, "hrf=true", "fold=1")
+    assert record["utterances"] == {"train": 960, "val": 240, "test": 240}
+    assert record["classes"] == 8
+    assert record["merge"]["compared"] == 240
+    assert record["merge"]["max_abs_diff"] <= 1e-5
+    assert record["merge"]["argmax_changes"] == 0
+    assert {row["speaker"] for row in rows(tmp_path / "predictions.csv")} == {"01", "11", "20", "21"}

@@ -35,7 +35,7 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
     macs = (record["macs_per_second_of_audio_training"], record["macs_per_second_of_audio"])
     cost.add_row("multiply-adds / s of audio", *(f"{value / 1e6:,.1f} M" for value in macs))
     hrf = f"HRF rank {record['rank']:g}" if record["hrf"] else "no HRF"
-    paper = "  [bold red]protocol paper: epoch chosen on the test part[/]" if record["protocol"] == "paper" else ""
+    paper = "\n[bold red]protocol paper: epoch chosen on the test part[/]" if record["protocol"] == "paper" else ""
     title = f"{record['model']}  {hrf}  on {record['corpus']}, fold {record['fold']}, seed {record['seed']}"
     console.print()
     console.print(

@@ -1,0 +1,34 @@
+"""Every file of conf/ composes, and begins with the command that uses it."""
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from helpers import REPOSITORY
+from hrf_ser.entry import register_resolvers
+from hrf_ser.settings import check
+
+CONF = REPOSITORY / "conf"
+FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
+CHOICES = [path for path in FILES if len(path.parts) == 2]
+
+
+@pytest.mark.parametrize("path", FILES, ids=str)
+def test_every_file_begins_with_the_command_that_uses_it(path):
+    # Hydra reads its own header from the first line only.
+    lines = [line for line in (CONF / path).read_text().splitlines() if not line.startswith("# @package")]
+    verb = path.stem if len(path.parts) == 1 else "train"
+    assert lines[0].startswith(f"# python -m hrf_ser.{verb} ")
+    if len(path.parts) == 2:
+        group, name = path.parts[0], path.stem
+        assert f"{group}={name}" in lines[0] or f"{group}." in lines[0]
+
+
+@pytest.mark.parametrize("path", CHOICES, ids=str)
+def test_every_choice_composes_and_is_valid(path):
+    register_resolvers()
+    group, name = path.parts[0], path.stem
+    root = ["data.root=/somewhere"] if group == "data" else []
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", [f"{group}={name}", *root])
+    del config.logger  # names the run's folder, which there is none of here
+    check(config)

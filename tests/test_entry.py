@@ -1,0 +1,34 @@
+import errno
+
+import pytest
+
+from hrf_ser.entry import describe, quote_path
+from hrf_ser.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("argument", "expected"),
+    [
+        ("audio=speech.wav", "audio=speech.wav"),
+        ("audio=recordings/*.flac", "audio=recordings/*.flac"),
+        ("audio=a, b (1).wav", "audio='a, b (1).wav'"),
+        ("audio=it's, mine.wav", r"audio='it\'s, mine.wav'"),
+        ("audio=a,b", "audio='a,b'"),
+        ("audio='quoted, already'", "audio='quoted, already'"),
+        ("audio=[a,b]", "audio=[a,b]"),
+        ("model=a,b", "model=a,b"),
+        ("--multirun", "--multirun"),
+        ("audio=", "audio="),
+    ],
+)
+def test_paths_are_quoted_for_hydra_and_nothing_else_is(argument, expected):
+    assert quote_path(argument, ("audio",)) == expected
+
+
+def test_errors_that_the_user_can_mend_are_sentences_and_others_are_not():
+    assert describe(UserError("a.wav: is silent.")) == "a.wav: is silent."
+    full = describe(OSError(errno.ENOSPC, "No space left on device", "/runs/a.ckpt"))
+    assert full.startswith("/runs/a.ckpt: no space is left on the disk")
+    assert describe(PermissionError(errno.EACCES, "denied", "/runs")).startswith("/runs: no permission")
+    assert describe(OSError(errno.EIO, "broken")) is None
+    assert describe(ValueError("ours")) is None

@@ -1,0 +1,30 @@
+import csv
+
+
+def test_prepare_writes_the_manifest_and_prints_the_counts(command, cache, tmp_path):
+    finished = command("prepare", "data=demo", "data.options.utterances_per_cell=3", cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert "144 utterances, every known count as in the distribution" in finished.stdout
+    with (cache / "demo/manifest.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert len(rows) == 144
+    assert all(float(row["duration"]) > 0.3 for row in rows)
+    assert list((cache / "demo/features").glob("*/frames.f32"))
+    assert not list(tmp_path.iterdir())
+
+
+def test_prepare_says_what_differs_from_the_distribution(command, cache, tmp_path, tone):
+    path = tone("EmoDB/wav/03a01Fa.wav")
+    finished = command("prepare", "data=emodb", f"data.root={path.parents[1]}", cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert "differs from the distribution: 1 utterances found, 535 in the distribution" in finished.stdout
+
+
+def test_prepare_names_bad_audio_and_stops(command, tmp_path, tone):
+    path = tone("EmoDB/wav/03a01Fa.wav")
+    path.with_name("03a01Nc.wav").write_text("no audio")
+    arguments = ("prepare", "data=emodb", f"data.root={path.parents[1]}")
+    finished = command(*arguments, cwd=tmp_path)
+    assert finished.returncode == 1
+    assert "03a01Nc.wav: cannot be read as audio" in finished.stderr.splitlines()[-1]
+    assert command(*arguments, "data.on_bad_audio=skip", cwd=tmp_path).returncode == 0

@@ -32,13 +32,14 @@ the reference to compare with.
 This folder needs torch and nothing else.
 """
 
-from hrf_ser.hrf.insert import factorised_layers, insert_hrf
+from hrf_ser.hrf.insert import factorised_layers, insert_hrf, plan_hrf
 from hrf_ser.hrf.merge import MergeReport, compare, merge_hrf
 from hrf_ser.hrf.state import adapt_state_dict, merge_state_dict
 from hrf_ser.hrf.step import StepProducts
 
 __all__ = [
     "insert_hrf",
+    "plan_hrf",
     "merge_hrf",
     "compare",
     "MergeReport",

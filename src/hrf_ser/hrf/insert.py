@@ -49,6 +49,31 @@ def insert_hrf(
         ValueError: a pattern that matches no linear layer, a rank below ``min(in, out)``, a layer that is factorised or
             otherwise parametrized already, a weight shared with another layer, an unknown option.
     """
+    names = plan_hrf(model, rank, targets, factors=factors, init=init, mode=mode, bias=bias)
+    for layer in [model.get_submodule(name) for name in names]:
+        assert isinstance(layer, nn.Linear)
+        if mode == "folded":
+            fold(layer, rank, factors, init, bias)
+        else:
+            replace_module(model, layer, LiteralLinear(layer, rank, factors, init, bias))
+    return names
+
+
+def plan_hrf(
+    model: nn.Module,
+    rank: float = 4,
+    targets: Sequence[str] | None = None,
+    *,
+    factors: int = 2,
+    init: Init = "exact",
+    mode: Mode = "folded",
+    bias: bool = False,
+) -> list[str]:
+    """Names of the layers that :func:`insert_hrf` would factorise. Changes nothing and draws no random number.
+
+    Raises:
+        ValueError: as :func:`insert_hrf`.
+    """
     if factors not in (2, 3):
         raise ValueError(f"factors={factors} is not supported; use 2 or 3")
     if init not in INITS:
@@ -58,17 +83,9 @@ def insert_hrf(
     names = _matching(model, targets)
     if mode == "literal" and "" in names:
         raise ValueError("mode='literal' cannot replace the model itself; put the layer into a module or use 'folded'")
-    layers = {name: model.get_submodule(name) for name in names}
     owners = _weight_owners(model)
-    for name, layer in layers.items():
-        assert isinstance(layer, nn.Linear)
-        _check(name, layer, rank, bias, owners)
-    for layer in layers.values():
-        assert isinstance(layer, nn.Linear)
-        if mode == "folded":
-            fold(layer, rank, factors, init, bias)
-        else:
-            replace_module(model, layer, LiteralLinear(layer, rank, factors, init, bias))
+    for name in names:
+        _check(name, model.get_submodule(name), rank, bias, owners)
     return names
 
 

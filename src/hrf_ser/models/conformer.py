@@ -109,7 +109,7 @@ class Conformer(nn.Module):
         width: int = 64,
         layers: int = 3,
         heads: int = 4,
-        ffn: int = 192,
+        ffn: int = 128,
         kernel: int = 15,
         positions: str = "relative",
         max_distance: int = 64,

@@ -62,7 +62,7 @@ class ConvTransformer(nn.Module):
         width: int = 64,
         layers: int = 4,
         heads: int = 4,
-        ffn: int = 256,
+        ffn: int = 128,
         dropout: float = 0.1,
         attention_dropout: float = 0.0,
         pooling: str = "mean",

@@ -17,8 +17,7 @@ from hrf_ser.audio.augment import views
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.errors import UserError
-from hrf_ser.hrf import insert_hrf
-from hrf_ser.models import create_model
+from hrf_ser.hrf import plan_hrf
 from hrf_ser.training.callbacks import HRF
 from hrf_ser.training.checkpoint_io import AtomicCheckpointIO
 from hrf_ser.training.module import EmotionModule
@@ -93,24 +92,16 @@ def processes(config: DictConfig) -> int:
 
 
 def build_hrf(config: DictConfig, module: EmotionModule) -> HRF:
-    """The callback that factorises ``module``, tried out on a copy so that a wrong option is told before training.
+    """The callback that factorises ``module`` when it is fitted.
 
     Raises:
-        UserError: a rank, pattern or option that the model does not admit.
+        UserError: a rank, pattern or option that the model does not admit, before any time is spent.
     """
     options = {key: value for key, value in plain(config.reparam).items() if key != "weight_decay"}
     callback = HRF(enabled=config.hrf, rank=config.rank, **options)
     if config.hrf:
-        hparams = module.hparams
-        copy = create_model(
-            hparams["model"],
-            n_features=hparams["n_features"],
-            n_classes=len(hparams["labels"]),
-            hop_ms=hparams["hop_ms"],
-            **hparams["options"],
-        )
         try:
-            insert_hrf(copy, callback.rank, callback.targets, **callback.options)
+            plan_hrf(module.model, callback.rank, callback.targets, **callback.options)
         except ValueError as error:
             raise UserError(f"rank or reparam: {error}.") from error
     return callback

@@ -24,6 +24,19 @@ def test_manifest_has_the_promised_columns_times_and_no_skipped_rows(tone, tmp_p
     ]
 
 
+def test_columns_beyond_the_common_ones_come_last(tone, tmp_path):
+    path = tone("a.wav")
+    utterances = [
+        Utterance("u1", path, "sad", "s1", extra=(("valence", "2.5"),)),
+        Utterance("u2", path, "sad", "s1", start=0.2, extra=(("text", "hello, you"), ("valence", "3"))),
+    ]
+    write_manifest(tmp_path / "manifest.csv", utterances, skipped={})
+    with (tmp_path / "manifest.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == [*COLUMNS, "valence", "text"]
+    assert [(row["valence"], row["text"]) for row in rows] == [("2.5", ""), ("3", "hello, you")]
+
+
 def test_manifest_is_itself_a_corpus(tone, tmp_path):
     utterances = [Utterance(f"u{i}", tone(f"{i}.wav"), "ab"[i % 2], f"s{i}", group=f"g{i // 2}") for i in range(4)]
     write_manifest(tmp_path / "manifest.csv", utterances, skipped={})

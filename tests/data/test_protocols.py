@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hrf_ser.data.corpora import Corpus, Utterance
-from hrf_ser.data.protocols import Split, check_leakage, split
+from hrf_ser.data.protocols import PARTS, Split, check_leakage, split
 from hrf_ser.errors import UserError
 
 
@@ -47,6 +47,19 @@ def test_two_folds_validate_on_a_fifth_of_the_other_groups():
     parts = split(table, "a", "honest")
     assert len(speakers(table, parts.val)) == 1
     assert not speakers(table, parts.val) & speakers(table, parts.train)
+
+
+def test_official_parts_are_those_of_the_column():
+    utterances = [
+        Utterance(f"u{i}", Path("a.wav"), "a", f"s{i}", group="g", part=part) for i, part in enumerate(PARTS * 2)
+    ]
+    table = Corpus("c", utterances, ("a",), {"official": ()})
+    parts = split(table, None, "honest")
+    assert (parts.fold, parts.train, parts.val, parts.test) == ("official", (0, 3), (1, 4), (2, 5))
+    assert split(table, "official", "paper").val == (2, 5)
+    table.utterances[3] = Utterance("u3", Path("a.wav"), "a", "s5", part="train")
+    with pytest.raises(UserError, match="Speaker s5 is in the train and in the test part of fold=official"):
+        split(table, None, "honest")
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ COLUMNS = ("utterance", "path", "start", "end", "duration", "speaker", "sex", "l
 
 
 def write_manifest(path: Path, utterances: Sequence[Utterance], skipped: Mapping[str, str]) -> None:
-    """Write the table, whole or not at all.
+    """Write the table, whole or not at all. Columns that a corpus has beyond the common ones come last.
 
     Args:
         path: the CSV file.
@@ -30,7 +30,8 @@ def write_manifest(path: Path, utterances: Sequence[Utterance], skipped: Mapping
     seconds: dict[Path, float] = {}
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(COLUMNS)
+    further = list(dict.fromkeys(name for one in utterances for name, _ in one.extra))
+    writer.writerow([*COLUMNS, *further])
     for one in utterances:
         if one.utterance in skipped:
             continue
@@ -39,9 +40,10 @@ def write_manifest(path: Path, utterances: Sequence[Utterance], skipped: Mapping
         end = seconds[one.path] if one.end is None else min(one.end, seconds[one.path])
         length = end - (one.start or 0.0)
         limits = ("" if limit is None else f"{limit:g}" for limit in (one.start, one.end))
-        writer.writerow(
-            [one.utterance, one.path, *limits, f"{length:.3f}", one.speaker, one.sex, one.label, one.group, one.part]
-        )
+        extra = dict(one.extra)
+        cells = [one.utterance, one.path, *limits, f"{length:.3f}"]
+        cells += [one.speaker, one.sex, one.label, one.group, one.part]
+        writer.writerow([*cells, *(extra.get(name, "") for name in further)])
     write_text(path, buffer.getvalue())
 
 

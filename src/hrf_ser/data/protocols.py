@@ -13,6 +13,8 @@ from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.errors import UserError
 
 PROTOCOLS = ("honest", "paper")
+PARTS = ("train", "val", "test")
+OFFICIAL = "official"
 
 
 @dataclass(frozen=True)
@@ -43,23 +45,8 @@ def split(corpus: Corpus, fold: str | None, protocol: str) -> Split:
     name = names[0] if fold is None else str(fold)
     if name not in names:
         raise UserError(f"fold={name} is not a fold of {corpus.name}: use one of {', '.join(names)}.")
-    test_groups = set(corpus.folds[name])
-    if protocol == "paper":
-        val_groups = test_groups
-    elif len(names) > 2:
-        val_groups = set(corpus.folds[names[(names.index(name) + 1) % len(names)]])
-    else:
-        val_groups = _some_groups(corpus, test_groups)
-    rows = range(len(corpus.utterances))
-    group = [utterance.group for utterance in corpus.utterances]
-    divided = Split(
-        fold=name,
-        protocol=protocol,
-        train=tuple(row for row in rows if group[row] not in test_groups | val_groups),
-        val=tuple(row for row in rows if group[row] in val_groups),
-        test=tuple(row for row in rows if group[row] in test_groups),
-    )
-    for part in ("train", "val", "test"):
+    divided = _official(corpus, protocol) if name == OFFICIAL else _by_groups(corpus, name, protocol)
+    for part in PARTS:
         if not getattr(divided, part):
             raise UserError(
                 f"fold={name} of {corpus.name} has no utterances for its {part} part: "
@@ -69,13 +56,41 @@ def split(corpus: Corpus, fold: str | None, protocol: str) -> Split:
     return divided
 
 
+def _official(corpus: Corpus, protocol: str) -> Split:
+    """The parts that the corpus's owners drew."""
+    rows = {part: tuple(r for r, one in enumerate(corpus.utterances) if one.part == part) for part in PARTS}
+    val = rows["test"] if protocol == "paper" else rows["val"]
+    return Split(OFFICIAL, protocol, train=rows["train"], val=val, test=rows["test"])
+
+
+def _by_groups(corpus: Corpus, name: str, protocol: str) -> Split:
+    """The parts of a fold that holds out groups."""
+    names = [fold for fold in corpus.folds if fold != OFFICIAL]
+    test_groups = set(corpus.folds[name])
+    if protocol == "paper":
+        val_groups = test_groups
+    elif len(names) > 2:
+        val_groups = set(corpus.folds[names[(names.index(name) + 1) % len(names)]])
+    else:
+        val_groups = _some_groups(corpus, test_groups)
+    rows = range(len(corpus.utterances))
+    group = [utterance.group for utterance in corpus.utterances]
+    return Split(
+        fold=name,
+        protocol=protocol,
+        train=tuple(row for row in rows if group[row] not in test_groups | val_groups),
+        val=tuple(row for row in rows if group[row] in val_groups),
+        test=tuple(row for row in rows if group[row] in test_groups),
+    )
+
+
 def check_leakage(utterances: list[Utterance], divided: Split) -> None:
     """Refuse a split that has a speaker on two sides.
 
     Raises:
         UserError: names the speaker and both parts.
     """
-    heard = {part: {utterances[row].speaker for row in getattr(divided, part)} for part in ("train", "val", "test")}
+    heard = {part: {utterances[row].speaker for row in getattr(divided, part)} for part in PARTS}
     pairs = [("train", "test"), ("train", "val")]
     if divided.protocol != "paper":
         pairs.append(("val", "test"))

@@ -23,6 +23,7 @@ class Utterance:
         part: Official ``train``, ``val`` or ``test``; empty where the corpus has no official parts.
         start: Begin in seconds; None is the begin of the file.
         end: End in seconds; None is the end of the file.
+        extra: Further columns of the manifest, name and value: ratings, scores, text.
     """
 
     utterance: str
@@ -34,6 +35,7 @@ class Utterance:
     part: str = ""
     start: float | None = None
     end: float | None = None
+    extra: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass
@@ -45,7 +47,8 @@ class Corpus:
         utterances: Sorted by utterance id.
         labels: Class names in class order.
         folds: Fold name -> the values of ``group`` that this fold tests. Published folds stay as published, so a fold
-            may test nobody where the copy on disk is incomplete.
+            may test nobody where the copy on disk is incomplete. The fold ``official`` names no group: its parts are
+            those of the column ``part``.
         invariants: One sentence for each count that differs from the complete distribution; empty = complete.
         licence: One line for the card of a model trained on it.
 

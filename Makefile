@@ -41,8 +41,8 @@ format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: $(READY)  ## Measure what HRF costs per training step
-	$(BIN)/python -m benchmarks.training_step
+bench: $(READY)  ## Measure what HRF costs per training step; DATA=ravdess ROOT=... for real speech
+	$(BIN)/python -m benchmarks.training_step $(if $(ROOT),--data $(DATA) --root $(ROOT))
 
 .PHONY: clean
 clean:  ## Remove the environment and what tools left behind

@@ -60,12 +60,12 @@ def main() -> None:
     console = Console()
     frames = statistics.mean(batch["features"].shape[1] for batch in batches)
     table = Table(
-        title=f"One training step: {arguments.data}, batches of {arguments.batch_size} x {frames:.0f} frames on average, "
-        f"{arguments.threads} thread(s), {arguments.rounds} rounds",
+        title=f"One training step on {arguments.data}: {arguments.batch_size} x {frames:.0f} frames on average, "
+        f"{arguments.threads} thread(s); median of {arguments.rounds} rounds, ratio to plain",
         title_justify="left",
     )
-    for column in ("model", "variant", "parameters", "ms (median)", "ratio to plain", "quartiles"):
-        table.add_column(column, justify="left" if column in ("model", "variant") else "right")
+    for column in ("model", "variant", "parameters", "ms", "ratio", "quartiles"):
+        table.add_column(column, justify="left" if column in ("model", "variant") else "right", no_wrap=True)
     for name in arguments.models:
         for row in measure(name, data, batches, arguments.rounds):
             table.add_row(name, *row)
@@ -94,7 +94,7 @@ def measure(name: str, data: SpeechData, batches: list[Batch], rounds: int) -> l
         ratios = [one / plain for one, plain in zip(times[variant][3:], times["plain"][3:], strict=True)]
         low, middle, high = statistics.quantiles(ratios, n=4)
         milliseconds = statistics.median(times[variant][3:]) * 1000
-        spread = "" if variant == "plain" else f"{low:.2f} - {high:.2f}"
+        spread = "" if variant == "plain" else f"{low:.2f}-{high:.2f}"
         rows.append((variant, f"{parameters[variant]:,}", f"{milliseconds:.1f}", f"{middle:.2f}", spread))
     return rows
 

@@ -18,7 +18,6 @@ ALLOWED = {
     "data": BASE | {"audio"},
     "training": BASE | {"data", "audio", "models", "hrf", "deploy"},
     "deploy": BASE | {"audio", "models", "hrf"},
-    "evaluation": BASE | {"data"},
     "errors": set(),
     "files": set(),
     "settings": BASE,

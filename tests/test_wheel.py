@@ -17,7 +17,7 @@ SMALL = ("model.options={width: 16, layers: 1, heads: 2, ffn: 32}", "data.option
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("wheel")
-    line = [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(REPOSITORY)]
+    line = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(REPOSITORY)]
     subprocess.run(line, check=True, capture_output=True, timeout=300)
     (path,) = folder.glob("*.whl")
     return path

@@ -238,6 +238,16 @@ def test_an_interrupted_run_continues_as_if_it_had_not_been(train, cache, tmp_pa
         assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+@pytest.mark.parametrize("overrides", [[], ["trainer.max_epochs=20", "callbacks.early_stopping.patience=1"]], ids=str)
+def test_a_run_that_was_killed_after_training_is_scored_alike(train, tmp_path, overrides):
+    train(tmp_path, *overrides)
+    before = {name: (tmp_path / name).read_bytes() for name in ("predictions.csv", "history.csv")}
+    (tmp_path / "metrics.json").unlink()
+    (tmp_path / "predictions.csv").unlink()
+    assert train(tmp_path, *overrides, "ckpt_path=last")["epochs"] < 20
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before
+
+
 def test_ckpt_path_last_starts_a_run_that_has_not_begun(train, tmp_path):
     assert train(tmp_path, "ckpt_path=last", "trainer.max_epochs=1")["status"] == "finished"
 

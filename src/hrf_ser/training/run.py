@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from hrf_ser.errors import UserError
 from hrf_ser.files import write_text
 from hrf_ser.training.build import build_data, build_hrf, build_module, build_trainer, instantiate_each, plain
-from hrf_ser.training.callbacks import Predictions, ProgressBar, SaveOnSigterm
+from hrf_ser.training.callbacks import Interruption, Predictions, ProgressBar
 from hrf_ser.training.finish import score
 from hrf_ser.training.history import History
 from hrf_ser.training.record import CONFIG, HISTORY, METRICS, is_finished, write_metrics
@@ -64,7 +64,7 @@ def train(config: DictConfig) -> dict[str, Any]:
             *instantiate_each(config.callbacks),
             History(folder / HISTORY),
             Predictions(),
-            SaveOnSigterm(checkpoints),
+            Interruption(checkpoints),
             ProgressBar(),
             ModelCheckpoint(
                 checkpoints,
@@ -80,16 +80,18 @@ def train(config: DictConfig) -> dict[str, Any]:
     )
     for logger in loggers:
         logger.log_hyperparams(plain(config))
+    status = "failed"
     try:
         trainer.fit(module, data, ckpt_path=resume, weights_only=True)
         fitted = time.perf_counter()
         assert hrf.deployed is not None
         record = score(config, trainer, module, hrf.deployed, data, folder)
+        status = "success"
     except SIGTERMException:
         print(f"Stopped by SIGTERM; add hydra.run.dir={folder} ckpt_path=last to go on.", file=sys.stderr)
         sys.exit(SIGTERM_STATUS)
     finally:
-        finish_loggers(loggers)
+        finish_loggers(loggers, status)
     ended = time.perf_counter()
     times = {"features": prepared - started, "fit": fitted - prepared, "test": ended - fitted, "total": ended - started}
     record["seconds"] = {name: round(value, 2) for name, value in times.items()}
@@ -135,11 +137,11 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", ".*LeafSpec.*")
 
 
-def finish_loggers(loggers: list[Logger]) -> None:
+def finish_loggers(loggers: list[Logger], status: str) -> None:
     """Let every logger write what it holds. W&B's run must end with the job, or the next job of a sweep would join it."""
     for logger in loggers:
-        logger.finalize("success")
+        logger.finalize(status)
     if "wandb" in sys.modules:
         import wandb
 
-        wandb.finish()
+        wandb.finish(exit_code=int(status != "success"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
     console.print(f"the model     {shown}/bundle", highlight=False, soft_wrap=True)
     console.print(f"the picture   {shown}/confusion.png", highlight=False, soft_wrap=True)
     words = (f"bundle={shown}/bundle", f"audio={_short(example)}")
-    command = f"python -m hrf_ser.predict {shlex.join(words)}"
+    command = f"{_python()} -m hrf_ser.predict {shlex.join(words)}"
     console.print(f"\ntry it        [bold]{command}[/]", highlight=False, soft_wrap=True)
 
 
@@ -68,6 +69,14 @@ def _score(value: float | None) -> str:
     return "n/a" if value is None else f"{value:.3f}"
 
 
+def _python() -> str:
+    """The interpreter as one types it: the environment's own where it lies below, as after ``make demo``."""
+    here = Path(sys.executable)
+    return str(_short(here)) if here.is_relative_to(Path.cwd()) else "python"
+
+
 def _short(path: Path) -> Path:
-    """The path from here, where it lies below."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+    """The path from here, or from the home folder, where it lies below."""
+    if path.is_relative_to(Path.cwd()):
+        return path.relative_to(Path.cwd())
+    return Path("~") / path.relative_to(Path.home()) if path.is_relative_to(Path.home()) else path

@@ -64,7 +64,8 @@ def train(cache):
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
             name = next((word.split("=")[1] for word in overrides if word.startswith("model=")), "conv_transformer")
             # The number of demo utterances is an option of the demo corpus alone.
-            tiny = [word for word in TINY if "data=ravdess" not in overrides or not word.startswith("data.")]
+            elsewhere = any(word.startswith("data=") and word != "data=demo" for word in overrides)
+            tiny = [word for word in TINY if not (elsewhere and word.startswith("data."))]
             words = [*tiny, f"model.options={TINY_OPTIONS[name]}", f"cache_dir={cache}", *overrides]
             config = compose("train", words, return_hydra_config=True)
         with open_dict(config):

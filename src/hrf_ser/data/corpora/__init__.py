@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hrf_ser.data.corpora import demo, emodb, ravdess, table
+from hrf_ser.data.corpora import crema_d, demo, emodb, iemocap, ravdess, table
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
 
@@ -20,6 +20,8 @@ _READERS: dict[str, Callable[..., Corpus]] = {
     "demo": demo.read,
     "ravdess": ravdess.read,
     "emodb": emodb.read,
+    "crema_d": crema_d.read,
+    "iemocap": iemocap.read,
     "table": table.read,
 }
 

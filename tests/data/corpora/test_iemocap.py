@@ -1,0 +1,458 @@
+"""IEMOCAP: the owners' grammar with its oddities, every known count, and that a broken copy or reader is named."""
+
+import re
+import shutil
+import time
+from collections import Counter
+
+import pytest
+from releases_iemocap import DIALOGS, full_size, full_size_turns, miniature
+
+from hrf_ser.data.corpora import iemocap
+from hrf_ser.errors import UserError
+
+
+@pytest.fixture
+def root(tmp_path):
+    """The miniature release: 10 dialogs, 140 turns, of which 100 are of the four classes."""
+    return miniature(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def untouched(tmp_path_factory):
+    """The miniature release for tests that only read it."""
+    return miniature(tmp_path_factory.mktemp("miniature"))
+
+
+@pytest.fixture
+def complete(root, monkeypatch):
+    """The miniature release, and a reader that takes its counts for the distribution's."""
+    per_class = {"angry": 20, "happy": 40, "neutral": 20, "sad": 20}
+    monkeypatch.setattr(iemocap, "DIALOGS", 10)
+    monkeypatch.setattr(iemocap, "TURNS", 140)
+    monkeypatch.setitem(iemocap.PER_CLASS, "4", per_class)
+    monkeypatch.setattr(iemocap, "IMPROVISED_PER_CLASS", {"angry": 12, "happy": 24, "neutral": 12, "sad": 12})
+    for session in iemocap.SESSIONS:
+        improvised = 20 if session == "3" else 10
+        monkeypatch.setitem(
+            iemocap.PER_SESSION_AND_CLASS, session, {label: number // 5 for label, number in per_class.items()}
+        )
+        monkeypatch.setitem(iemocap.PER_SESSION, session, {"male": 10, "female": 10, "improvised": improvised})
+    return root
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory):
+    """The full-size tree of labels; tests leave it as it is."""
+    return full_size(tmp_path_factory.mktemp("full"))
+
+
+def _labels(root, dialog):
+    return root / f"Session{dialog[4]}" / "dialog" / "EmoEvaluation" / f"{dialog}.txt"
+
+
+def _audio(root, turn):
+    return root / f"Session{turn[4]}" / "sentences" / "wav" / turn.rpartition("_")[0] / f"{turn}.wav"
+
+
+def _replace(file, old, new):
+    raw = file.read_bytes()
+    assert old in raw
+    file.write_bytes(raw.replace(old, new, 1))
+
+
+def test_fields_come_from_the_label_file_and_the_speaker_from_the_last_token(untouched):
+    found = {one.utterance: one for one in iemocap.read(untouched).utterances}
+    one = found["Ses01F_impro01_M000"]
+    assert (one.path, one.label, one.part) == (_audio(untouched, "Ses01F_impro01_M000"), "neutral", "")
+    assert (one.speaker, one.sex, one.group, one.start, one.end) == ("Ses01M", "male", "1", None, None)
+    other = found["Ses05M_script01_1b_F003"]
+    assert (other.label, other.speaker, other.sex, other.group) == ("happy", "Ses05F", "female", "5")
+
+
+def test_ratings_raters_self_reports_and_text_are_columns(untouched):
+    found = {one.utterance: dict(one.extra) for one in iemocap.read(untouched).utterances}
+    assert found["Ses01F_impro01_F001"] == {
+        "emotion": "ang",
+        "valence": "2.5000",
+        "activation": "3.0000",
+        "dominance": "1.6667",
+        "dialog": "Ses01F_impro01",
+        "raters": "E2:Anger;E3:Anger,Frustration;E4:Other(mocking, then calm)",
+        "ratings": "E3:3,2,2;E4:2,4,",
+        "self_report": "F1:Anger",
+        "self_rating": "F1:4,3,1",
+        "text": "Excuse me, ang: [LAUGHTER] it's me.",
+    }
+    assert found["Ses01F_impro01_M003"]["self_report"] == "M1:Excited"
+    assert found["Ses01F_impro01_M003"]["emotion"] == "exc"
+
+
+def test_windows_line_ends_latin_1_and_a_missing_last_newline_change_nothing(untouched):
+    assert b"\r\n" in _labels(untouched, "Ses02M_impro07").read_bytes()
+    assert b"\xe9" in _labels(untouched, "Ses05F_impro03").read_bytes()
+    assert not _labels(untouched, "Ses04F_impro08").read_bytes().endswith(b"\n")
+    found = {one.utterance: dict(one.extra) for one in iemocap.read(untouched).utterances}
+    assert Counter(name[:5] for name in found) == {f"Ses0{session}": 20 for session in range(1, 6)}
+    assert found["Ses02M_impro07_F000"]["self_rating"] == "F1:4,3,1"
+    assert found["Ses02M_impro07_F000"]["text"] == "Excuse me, neu: [LAUGHTER] it's me."
+    assert found["Ses04F_impro08_M004"]["self_rating"] == "M1:4,3,1"
+    assert found["Ses04F_impro08_M004"]["text"] == "Excuse me, sad: [LAUGHTER] it's me."
+    assert found["Ses05F_impro03_F000"]["raters"].endswith("E4:Other(café)")
+    assert found["Ses05F_impro03_F000"]["text"] == 'At the café: "yes, yes".'
+
+
+def test_comment_that_is_not_closed_and_a_line_break_inside_a_line_lose_no_rater(root):
+    file = _labels(root, "Ses05F_impro03")
+    _replace(file, b"C-E4:\tOther;\t(caf\xe9)", b"C-E4:\tOther;\t(caf\xe9\x85 and more")
+    assert dict(iemocap.read(root).utterances[80].extra)["raters"].endswith("E4:Other(café\x85 and more)")
+
+
+def test_every_odd_dialog_name_is_read_and_sub_folders_and_hidden_files_are_not(untouched):
+    utterances = iemocap.read(untouched).utterances
+    dialogs = {dict(one.extra)["dialog"] for one in utterances}
+    assert {"Ses03M_impro05a", "Ses05M_script01_1b", "Ses02F_script02_2"} < dialogs
+    assert len(utterances) == 100
+    assert not any("XX" in one.utterance or dict(one.extra)["emotion"] == "sur" for one in utterances)
+
+
+def test_release_without_transcriptions_has_empty_texts(root):
+    for folder in root.glob("Session*/dialog/transcriptions"):
+        shutil.rmtree(folder)
+    utterances = iemocap.read(root).utterances
+    assert len(utterances) == 100
+    assert {dict(one.extra)["text"] for one in utterances} == {""}
+
+
+def test_root_may_be_the_parent_and_audio_flac(root):
+    (root.parent / "RAVDESS" / "Actor_01").mkdir(parents=True)
+    (root.parent / "notes.txt").touch()
+    for path in root.glob("Session*/sentences/wav/*/Ses*.wav"):
+        path.rename(path.with_suffix(".flac"))
+    assert iemocap.read(root.parent).utterances == iemocap.read(root).utterances
+    assert len(iemocap.read(root).utterances) == 100
+
+
+@pytest.mark.parametrize(
+    ("classes", "counts"),
+    [
+        ("4", {"angry": 20, "happy": 40, "neutral": 20, "sad": 20}),
+        ("4_no_exc", {"angry": 20, "happy": 20, "neutral": 20, "sad": 20}),
+        (5, {"angry": 20, "happy": 40, "neutral": 20, "sad": 20, "frustrated": 20}),
+        ("6", {"angry": 20, "happy": 20, "excited": 20, "neutral": 20, "sad": 20, "frustrated": 20}),
+    ],
+)
+def test_classes_choose_the_labels_and_their_order(untouched, classes, counts):
+    corpus = iemocap.read(untouched, classes=classes)
+    assert corpus.labels == tuple(counts)
+    assert Counter(one.label for one in corpus.utterances) == counts
+
+
+def test_improvised_keeps_the_improvised_dialogs(untouched):
+    utterances = iemocap.read(untouched, improvised=True).utterances
+    assert len(utterances) == 60
+    assert all("_impro" in one.utterance for one in utterances)
+
+
+def test_folds_are_named_by_the_session_or_the_speaker_they_test(untouched):
+    by_session = iemocap.read(untouched)
+    assert by_session.folds == {session: (session,) for session in "12345"}
+    assert {one.group for one in by_session.utterances} == set("12345")
+    by_speaker = iemocap.read(untouched, hold_out="speaker")
+    names = [f"Ses0{session}{letter}" for session in "12345" for letter in "FM"]
+    assert by_speaker.folds == {name: (name,) for name in names}
+    assert all(one.group == one.speaker for one in by_speaker.utterances)
+    assert Counter(one.group for one in by_speaker.utterances) == dict.fromkeys(names, 10)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"classes": "8"}, r"data.options.classes=8 is no label set .* 4, 4_no_exc, 5, 6"),
+        ({"improvised": "only"}, r"data.options.improvised=only must be true or false"),
+        ({"hold_out": "dialog"}, r"data.options.hold_out=dialog must be session or speaker"),
+    ],
+)
+def test_unknown_option_is_refused(untouched, options, message):
+    with pytest.raises(UserError, match=message):
+        iemocap.read(untouched, **options)
+
+
+# What is missing.
+
+
+def test_complete_copy_leaves_no_invariant(complete):
+    assert iemocap.read(complete).invariants == []
+
+
+def test_missing_audio_is_named_and_its_turns_are_left_out(complete):
+    for turn in ("Ses03F_impro02_F001", "Ses03M_impro05a_M006"):  # ang, and xxx, which the table would not have
+        _audio(complete, turn).unlink()
+    corpus = iemocap.read(complete)
+    assert "Ses03F_impro02_F001" not in {one.utterance for one in corpus.utterances}
+    assert corpus.invariants == [
+        "session 3: 1 of 20 turns have no audio: Ses03F_impro02_F001",
+        "99 utterances found, 100 in the distribution",
+        "class angry: 19 utterances found, 20 in the distribution",
+        "session 3: 19 utterances found, 20 in the distribution",
+        "session 3, class angry: 3 utterances found, 4 in the distribution",
+        "session 3, female: 9 utterances found, 10 in the distribution",
+        "session 3, improvised: 19 utterances found, 20 in the distribution",
+    ]
+
+
+def test_first_few_of_many_missing_files_are_named(root):
+    shutil.rmtree(_audio(root, "Ses03F_impro02_F001").parent)
+    (sentence,) = [one for one in iemocap.read(root).invariants if "have no audio" in one]
+    names = ", ".join(f"Ses03F_impro02_F00{number}" for number in range(4))
+    assert sentence == f"session 3: 10 of 20 turns have no audio: {names}, ..."
+
+
+def test_missing_label_file_is_named(complete):
+    _labels(complete, "Ses03F_impro02").unlink()
+    invariants = iemocap.read(complete).invariants
+    assert invariants[:2] == [
+        "session 3: 1 of 2 dialogs with audio have no label file: Ses03F_impro02",
+        "label files: 126 turns of 9 dialogs found, 140 of 10 in the distribution",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("gone", "sentence"),
+    [
+        ("", "session 2: the folder {} is missing"),
+        ("dialog/EmoEvaluation", "session 2: the folder {} is missing, and with it all labels"),
+        ("sentences/wav", "session 2: the folder {} is missing, and with it all audio"),
+        ("sentences", "session 2: the folder {}/wav is missing, and with it all audio"),
+    ],
+)
+def test_session_that_lacks_a_folder_is_named_once_and_the_others_are_read(complete, gone, sentence):
+    folder = complete / "Session2" / gone
+    shutil.rmtree(folder)
+    corpus = iemocap.read(complete)
+    assert len(corpus.utterances) == 80
+    assert list(corpus.folds) == list("12345")
+    assert corpus.invariants[0] == sentence.format(folder)
+    assert [one for one in corpus.invariants[1:] if "session 2" in one] == [
+        "session 2: 0 utterances found, 20 in the distribution"
+    ]
+
+
+def test_surplus_turn_is_counted(complete):
+    _replace(_labels(complete, "Ses03F_impro02"), b"F006\txxx", b"F006\tsad")
+    assert "session 3, class sad: 5 utterances found, 4 in the distribution" in iemocap.read(complete).invariants
+
+
+# A reader that is broken on purpose.
+
+
+def test_reader_that_drops_excited_is_caught_by_the_class(complete, monkeypatch):
+    monkeypatch.setitem(iemocap.CLASSES["4"], "happy", ("hap",))
+    invariants = iemocap.read(complete).invariants
+    assert "class happy: 20 utterances found, 40 in the distribution" in invariants
+    assert not any("angry" in one or "neutral" in one or "sad" in one for one in invariants)
+
+
+def test_reader_that_takes_the_dialogs_letter_for_the_speaker_is_caught_by_sex(complete, monkeypatch):
+    monkeypatch.setattr(iemocap, "_speaker", lambda turn: turn[:6])
+    assert iemocap.read(complete).invariants == [
+        "session 4, male: 0 utterances found, 10 in the distribution",
+        "session 4, female: 20 utterances found, 10 in the distribution",
+    ]
+
+
+def test_reader_that_misses_the_odd_dialogs_is_caught_by_name(complete, monkeypatch):
+    monkeypatch.setattr(iemocap, "_DIALOG", re.compile(r"Ses0[1-5][FM]_(?:impro\d\d|script\d\d_\d)"))
+    invariants = iemocap.read(complete).invariants
+    assert any(one.startswith("session 3: 10 of 20 turns have no audio: Ses03M_impro05a_F000") for one in invariants)
+    assert "session 3, improvised: 10 utterances found, 20 in the distribution" in invariants
+    assert "session 5: 10 utterances found, 20 in the distribution" in invariants
+
+
+# What is refused.
+
+
+@pytest.mark.parametrize("made", ["nothing", "empty folder", "a file", "another corpus"])
+def test_root_without_the_corpus_names_the_key_and_the_remedy(tmp_path, made):
+    root = tmp_path / "corpus"
+    if made == "a file":
+        root.touch()
+    elif made != "nothing":
+        (root / "Actor_01" if made == "another corpus" else root).mkdir(parents=True)
+    with pytest.raises(UserError) as caught:
+        iemocap.read(root)
+    for part in (f"data.root={root}", "Session1 ... Session5", "sail.usc.edu/iemocap"):
+        assert part in str(caught.value)
+
+
+def test_release_without_anything_readable_says_what_is_missing(root):
+    for session in range(2, 6):
+        shutil.rmtree(root / f"Session{session}")
+    shutil.rmtree(root / "Session1" / "sentences")
+    with pytest.raises(UserError, match=r"holds no utterance .*Session1/sentences/wav is missing.*Session2 is missing"):
+        iemocap.read(root)
+
+
+@pytest.mark.parametrize(
+    ("name", "renamed"),
+    [
+        ("Session1", "Session 1"),
+        ("Session3", "session_3"),
+        ("Session1/dialog/EmoEvaluation", "Session1/dialog/Emo_Evaluation"),
+        ("Session4/sentences/wav", "Session4/sentences/wav_"),
+    ],
+)
+def test_renamed_folder_is_refused_and_named(root, name, renamed):
+    (root / name).rename(root / renamed)
+    with pytest.raises(UserError) as caught:
+        iemocap.read(root)
+    assert str(caught.value) == f"{root / renamed} is called {name.split('/')[-1]} in the distribution: rename it."
+
+
+def test_release_whose_sessions_are_all_renamed_is_refused_by_the_first(root):
+    for session in range(1, 6):
+        (root / f"Session{session}").rename(root / f"Session {session}")
+    with pytest.raises(UserError, match=r"Session 1 is called Session1 in the distribution: rename it"):
+        iemocap.read(root.parent)
+
+
+def test_two_copies_below_root_are_refused(root):
+    shutil.copytree(root, root.parent / "copy")
+    with pytest.raises(UserError, match=r"holds sessions in .*IEMOCAP_full_release and in .*copy: point it at one"):
+        iemocap.read(root.parent)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        (b"]\tSes", b"];Ses", r"line 3 reads '\[6.2901 - 8.2357\];.*separated by tabs: unpack the file again"),
+        (b"]\tSes01F_impro01_F000\t", b"]    Ses01F_impro01_F000    ", "line 3 reads .* separated by tabs"),
+        (b"\tneu\t", b"\tneutral\t", r"line 3 has the emotion 'neutral', which is none of xxx, fru"),
+        (b"impro01_F000", b"impro02_F000", "line 3 is of the dialog Ses01F_impro02: name the file so or remove it"),
+        (b"Ses01F_impro01_F000", b"Ses02F_impro01_F000", "line 3 .* a turn of session 2: move the file to Session2"),
+        (
+            b"Ses01F_impro01_F000",
+            b"Ses01F_improv_F000",
+            "line 3 labels Ses01F_improv_F000, which is no turn of IEMOCAP",
+        ),
+        (b"impro01_F001", b"impro01_F000", "line 12 labels Ses01F_impro01_F000 a second time"),
+    ],
+)
+def test_label_file_that_is_not_iemocaps_is_refused_with_its_line(root, old, new, message):
+    file = _labels(root, "Ses01F_impro01")
+    _replace(file, old, new)
+    with pytest.raises(UserError, match=message) as caught:
+        iemocap.read(root)
+    assert str(file) in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"turn,emotion\nSes01F_impro01_F000,neu\n"])
+def test_label_file_without_any_turn_is_refused(root, content):
+    file = _labels(root, "Ses01F_impro01")
+    file.write_bytes(content)
+    with pytest.raises(
+        UserError, match=r"Ses01F_impro01.txt labels no turn, looked there for lines of \[start - end\]"
+    ):
+        iemocap.read(root)
+
+
+def test_copy_of_a_label_file_is_refused_and_a_note_is_not(root):
+    file = _labels(root, "Ses01F_impro01")
+    (file.parent / "notes.txt").write_text("[done] checked by hand\n")
+    assert len(iemocap.read(root).utterances) == 100
+    shutil.copy(file, file.parent / "Ses01F_impro01 (1).txt")
+    with pytest.raises(UserError, match=r"Ses01F_impro01 \(1\).txt, line 3 is of the dialog Ses01F_impro01: name"):
+        iemocap.read(root)
+
+
+# The whole distribution.
+
+
+def test_generated_distribution_has_the_published_sums():
+    turns = full_size_turns()
+    assert len({turn.name for turn in turns}) == len(turns) == 10_039
+    assert {turn.dialog for turn in turns} == set(DIALOGS)
+    assert len(DIALOGS) == 151
+    assert Counter(turn.emotion for turn in turns) == {
+        "xxx": 2507,
+        "fru": 1849,
+        "neu": 1708,
+        "ang": 1103,
+        "sad": 1084,
+        "exc": 1041,
+        "hap": 595,
+        "sur": 107,
+        "fea": 40,
+        "oth": 3,
+        "dis": 2,
+    }
+
+
+@pytest.mark.slow
+def test_full_size_release_has_every_published_count_and_is_read_in_seconds(release):
+    begin = time.perf_counter()
+    corpus = iemocap.read(release)
+    assert time.perf_counter() - begin <= 10
+    assert corpus.invariants == []
+    assert len(corpus.utterances) == 5531
+    table = {
+        "1": (1085, (229, 278, 384, 194), (557, 528), 521),
+        "2": (1023, (137, 327, 362, 197), (542, 481), 530),
+        "3": (1151, (240, 286, 320, 305), (629, 522), 627),
+        "4": (1031, (327, 303, 258, 143), (503, 528), 534),
+        "5": (1241, (170, 442, 384, 245), (651, 590), 731),
+    }
+    for session, row in table.items():
+        mine = [one for one in corpus.utterances if one.group == session]
+        labels, sexes = Counter(one.label for one in mine), Counter(one.sex for one in mine)
+        improvised = sum("_impro" in one.utterance for one in mine)
+        per_class = tuple(labels[label] for label in ("angry", "happy", "neutral", "sad"))
+        assert (len(mine), per_class, (sexes["male"], sexes["female"]), improvised) == row
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("options", "counts"),
+    [
+        ({"improvised": True}, {"angry": 289, "happy": 947, "neutral": 1099, "sad": 608}),
+        ({"classes": "4_no_exc"}, {"angry": 1103, "happy": 595, "neutral": 1708, "sad": 1084}),
+        ({"classes": "5"}, {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084, "frustrated": 1849}),
+        (
+            {"classes": "6"},
+            {"angry": 1103, "happy": 595, "excited": 1041, "neutral": 1708, "sad": 1084, "frustrated": 1849},
+        ),
+        ({"hold_out": "speaker"}, {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084}),
+    ],
+)
+def test_full_size_release_has_the_counts_of_each_option(release, options, counts):
+    corpus = iemocap.read(release, **options)
+    assert corpus.invariants == []
+    assert Counter(one.label for one in corpus.utterances) == counts
+
+
+@pytest.mark.slow
+def test_full_size_release_without_the_scripted_half_is_named(release, monkeypatch):
+    """A reader that missed a branch once halved the corpus."""
+    monkeypatch.setattr(iemocap, "_DIALOG", re.compile(r"Ses0[1-5][FM]_impro\d\d[ab]?"))
+    invariants = iemocap.read(release).invariants
+    assert "2,943 utterances found, 5,531 in the distribution" in invariants
+    assert not any(one.endswith("improvised") for one in invariants)
+
+
+@pytest.mark.slow
+def test_full_size_release_read_without_excited_names_the_class(release, monkeypatch):
+    monkeypatch.setitem(iemocap.CLASSES["4"], "happy", ("hap",))
+    invariants = iemocap.read(release).invariants
+    assert "4,490 utterances found, 5,531 in the distribution" in invariants
+    assert "class happy: 595 utterances found, 1,636 in the distribution" in invariants
+
+
+@pytest.mark.slow
+def test_full_size_release_read_with_the_dialogs_letter_names_sex_in_every_session(release, monkeypatch):
+    monkeypatch.setattr(iemocap, "_speaker", lambda turn: turn[:6])
+    invariants = iemocap.read(release).invariants
+    for session, number in {"1": 557, "2": 542, "3": 629, "4": 503, "5": 651}.items():
+        assert any(
+            one.startswith(f"session {session}, male: ") and one.endswith(f"{number} in the distribution")
+            for one in invariants
+        )

@@ -8,7 +8,7 @@ def test_manifest_has_the_promised_columns_times_and_no_skipped_rows(tone, tmp_p
     path = tone("a.wav", seconds=2.0)
     utterances = [
         Utterance("whole", path, "sad", "s1", sex="male", group="g", part="train"),
-        Utterance("cut", path, "sad", "s1", start=0.5, end=1.25),
+        Utterance("cut", path, "sad", "s1", start=0.500001, end=1.25),
         Utterance("beyond", path, "sad", "s1", start=1.5, end=9.0),
         Utterance("bad", tmp_path / "gone.wav", "sad", "s2"),
     ]
@@ -19,7 +19,7 @@ def test_manifest_has_the_promised_columns_times_and_no_skipped_rows(tone, tmp_p
     assert [row["utterance"] for row in rows] == ["whole", "cut", "beyond"]
     assert [(row["start"], row["end"], row["duration"]) for row in rows] == [
         ("", "", "2.000"),
-        ("0.5", "1.25", "0.750"),
+        ("0.500001", "1.25", "0.750"),
         ("1.5", "9", "0.500"),
     ]
 
@@ -53,3 +53,13 @@ def test_count_table_has_a_row_a_fold():
     assert columns["a"] == ["3", "0", "3"]
     assert columns["all"] == ["3", "3", "6"]
     assert columns["speakers"] == ["3", "3", "3"]
+
+
+def test_count_table_shows_official_parts():
+    utterances = [
+        Utterance(f"u{i}", "a.wav", "ab"[i % 2], f"s{i}", part=("train", "val", "test")[i % 3]) for i in range(6)
+    ]
+    table = count_table(Corpus("c", utterances, ("a", "b"), {"official": ()}))
+    columns = {column.header: list(column.cells) for column in table.columns}
+    assert columns["fold"] == ["train", "val", "test", "all"]
+    assert columns["all"] == ["2", "2", "2", "6"]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from hrf_ser.audio.read import duration
 from hrf_ser.data.corpora import Corpus, Utterance
+from hrf_ser.data.protocols import OFFICIAL, PARTS
 from hrf_ser.files import write_text
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def write_manifest(path: Path, utterances: Sequence[Utterance], skipped: Mapping
             seconds[one.path] = duration(one.path)
         end = seconds[one.path] if one.end is None else min(one.end, seconds[one.path])
         length = end - (one.start or 0.0)
-        limits = ("" if limit is None else f"{limit:g}" for limit in (one.start, one.end))
+        limits = ("" if limit is None else f"{limit:.6f}".rstrip("0").rstrip(".") for limit in (one.start, one.end))
         extra = dict(one.extra)
         cells = [one.utterance, one.path, *limits, f"{length:.3f}"]
         cells += [one.speaker, one.sex, one.label, one.group, one.part]
@@ -48,14 +49,17 @@ def write_manifest(path: Path, utterances: Sequence[Utterance], skipped: Mapping
 
 
 def count_table(corpus: Corpus) -> Table:
-    """Utterances per fold and class."""
+    """Utterances per fold, or official part, and class."""
     from rich.table import Table
 
     table = Table(title=f"{corpus.name}: utterances by fold and class", title_justify="left")
     for column in ("fold", *corpus.labels, "all", "speakers"):
         table.add_column(column, justify="left" if column == "fold" else "right")
-    for fold, groups in corpus.folds.items():
-        inside = [one for one in corpus.utterances if one.group in groups]
+    parts = {fold: [one for one in corpus.utterances if one.group in groups] for fold, groups in corpus.folds.items()}
+    if OFFICIAL in parts:
+        del parts[OFFICIAL]
+        parts |= {part: [one for one in corpus.utterances if one.part == part] for part in PARTS}
+    for fold, inside in parts.items():
         counts = Counter(one.label for one in inside)
         speakers = {one.speaker for one in inside}
         table.add_row(fold, *(str(counts[label]) for label in corpus.labels), str(len(inside)), str(len(speakers)))

@@ -24,9 +24,13 @@ from hrf_ser.training.module import EmotionModule
 
 
 def build_data(config: DictConfig) -> SpeechData:
-    """The corpus, fold and features that a configuration asks for."""
+    """The corpus, fold and features that a configuration asks for.
+
+    Raises:
+        UserError: a corpus that is scored by participant: its utterances' scores would not be what the field reports.
+    """
     noise = config.augment.noise_snr_db
-    return SpeechData(
+    data = SpeechData(
         name=config.data.name,
         root=config.data.root,
         options=plain(config.data.options),
@@ -40,6 +44,12 @@ def build_data(config: DictConfig) -> SpeechData:
         on_bad_audio=config.data.on_bad_audio,
         workers=config.workers,
     )
+    if data.corpus.scored_by != "utterance":
+        raise UserError(
+            f"data={config.data.name} is scored by {data.corpus.scored_by}, which training does not do yet; "
+            "python -m hrf_ser.prepare reads and checks it."
+        )
+    return data
 
 
 def build_front_end(config: DictConfig) -> FrontEndConfig:

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from hrf_ser.data.corpora import crema_d, demo, emodb, iemocap, ravdess, table
+from hrf_ser.data.corpora import crema_d, daic_woz, demo, emodb, iemocap, m3ed, ravdess, table
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
 
@@ -22,6 +22,8 @@ _READERS: dict[str, Callable[..., Corpus]] = {
     "emodb": emodb.read,
     "crema_d": crema_d.read,
     "iemocap": iemocap.read,
+    "m3ed": m3ed.read,
+    "daic_woz": daic_woz.read,
     "table": table.read,
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import wave
 from pathlib import Path
 
 from hrf_ser.errors import UserError
@@ -32,3 +33,16 @@ def require_folder(root: Path, looked_for: str, remedy: str) -> None:
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
         raise UserError(f"data.root={root} {what}, looked there for {looked_for}: {remedy}.")
+
+
+def wav_seconds(path: Path) -> float | None:
+    """Length of a WAV file as its header states it; 0 for an empty file, None for a header that only an audio reader knows."""
+    try:
+        with wave.open(str(path)) as audio:
+            return float(audio.getnframes() / max(audio.getframerate(), 1))
+    except EOFError:
+        return 0.0
+    except wave.Error:
+        return None
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): make it readable or unpack it again.") from None

@@ -51,6 +51,7 @@ class Corpus:
             those of the column ``part``.
         invariants: One sentence for each count that differs from the complete distribution; empty = complete.
         licence: One line for the card of a model trained on it.
+        scored_by: ``utterance``, or ``participant`` where the label is a person's and utterances are pieces of the session.
 
     Raises:
         UserError: Two utterances have the same id, or a label is not one of ``labels``.
@@ -62,6 +63,7 @@ class Corpus:
     folds: dict[str, tuple[str, ...]]
     invariants: list[str] = field(default_factory=list)
     licence: str = ""
+    scored_by: str = "utterance"
 
     def __post_init__(self) -> None:
         self.utterances = sorted(self.utterances, key=lambda one: one.utterance)

@@ -1,0 +1,206 @@
+"""Sessions of DAIC-WOZ: the participant's turns, and the known faults of the release, each a correction by name."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from hrf_ser.data.corpora.files import wav_seconds
+from hrf_ser.errors import UserError
+
+# Someone comes in; what is said between these seconds is no interview.
+INTERRUPTIONS = {"373": (395.0, 428.0), "444": (286.0, 387.0)}
+# The times of the transcript are too early by so many seconds.
+MISALIGNED = {"318": 34.319917, "321": 3.8379167, "341": 6.1892, "362": 16.8582}
+# Ellie was not transcribed, so no line of hers says when the interview begins.
+WITHOUT_ELLIE = ("451", "458", "480")
+MIN_SECONDS = 0.2  # of a turn
+CORRECTIONS = {
+    "interruption": f"sessions {', '.join(INTERRUPTIONS)}: the seconds of an interruption are cut out",
+    "misaligned": f"sessions {', '.join(MISALIGNED)}: an offset is added to both times",
+    "without_ellie": f"sessions {', '.join(WITHOUT_ELLIE)}: all turns of the participant are kept",
+}
+
+_COLUMNS = ("start_time", "stop_time", "speaker")
+_SYNC = re.compile(r"[<\[]\s*sync", re.IGNORECASE)  # <sync>, <synch>, [sync], [syncing], <sync.
+_SCRUBBED = re.compile(r"([<\[]?scrubbed_entry[>\]]?\s*)+", re.IGNORECASE)  # nothing else: the audio is zeroed
+_AROUND = " \t\r\n,"  # stray commas of spreadsheets among them
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One stretch of the participant's speech, in seconds of the session's audio.
+
+    Args:
+        name: Line of the transcript, with a letter where an interruption cuts it in two.
+    """
+
+    name: str
+    start: float
+    end: float
+    text: str
+
+
+@dataclass
+class Transcript:
+    """What a transcript holds: its turns in order, and lines that cannot be understood."""
+
+    turns: list[Turn] = field(default_factory=list)
+    unread: list[int] = field(default_factory=list)
+
+
+def chosen_corrections(corrections: bool | Sequence[str]) -> frozenset[str]:
+    """Names of the corrections that ``data.options.corrections`` chooses.
+
+    Raises:
+        UserError: A name that is not one of ``CORRECTIONS``.
+    """
+    if isinstance(corrections, bool):
+        return frozenset(CORRECTIONS if corrections else ())
+    names = [corrections] if isinstance(corrections, str) else list(corrections)
+    for name in names:
+        if name not in CORRECTIONS:
+            raise UserError(
+                f"data.options.corrections names {name}, which is none of {', '.join(CORRECTIONS)}: "
+                "write true, false or a list of these."
+            )
+    return frozenset(names)
+
+
+def audio_path(folder: Path, number: str) -> Path:
+    """The audio of a session."""
+    return folder / f"{number}_AUDIO.wav"
+
+
+def session_turns(folder: Path, number: str, corrections: Iterable[str]) -> tuple[list[Turn], list[str]]:
+    """The turns of a session that can be used, and what is to be said about the others.
+
+    Turns end where the audio ends; those under 0.2 s are left out.
+
+    Args:
+        folder: ``NNN_P``.
+        number: Of the session.
+        corrections: Names of ``CORRECTIONS``.
+
+    Raises:
+        UserError: A file cannot be read, or the transcript does not begin with the tab-separated header.
+    """
+    audio, transcript = audio_path(folder, number), folder / f"{number}_TRANSCRIPT.csv"
+    seconds = wav_seconds(audio) if audio.is_file() else 0.0
+    lacks = [path.name for path, bad in ((audio, seconds == 0), (transcript, not transcript.is_file())) if bad]
+    if lacks:
+        return [], [f"session {number}: {folder} lacks {' and '.join(lacks)}, unpack {number}_P.zip there again"]
+    content = read_transcript(transcript, number, corrections)
+    end = math.inf if seconds is None else seconds
+    inside = [Turn(one.name, max(one.start, 0.0), min(one.end, end), one.text) for one in content.turns]
+    turns = [one for one in inside if one.end - one.start >= MIN_SECONDS - 1e-9]
+    late = [one for one in content.turns if one.start >= end]
+    sentences = []
+    if content.unread:
+        lines = ", ".join(str(line) for line in content.unread[:4]) + (", ..." if len(content.unread) > 4 else "")
+        sentences.append(f"session {number}: {transcript} has rows without times and speaker, in line {lines}")
+    if late:
+        sentences.append(
+            f"session {number}: {len(late)} turns begin after the end of {audio} ({seconds:.1f} s), "
+            f"unpack {number}_P.zip there again"
+        )
+    if not turns:
+        sentences.append(f"session {number}: no turn of the participant after Ellie's first line in {transcript}")
+    return turns, sentences
+
+
+def read_transcript(path: Path, session: str, corrections: Iterable[str]) -> Transcript:
+    """The participant's turns after Ellie's first line.
+
+    Left out are blank lines, lines without times or speaker (``NaN`` included), sync marks in any spelling, and lines that
+    are ``scrubbed_entry`` alone, whose audio is zeroed.
+
+    Args:
+        path: ``NNN_TRANSCRIPT.csv``.
+        session: Its number.
+        corrections: Names of ``CORRECTIONS``.
+
+    Raises:
+        UserError: The file cannot be read, or it does not begin with the tab-separated header.
+    """
+    names = frozenset(corrections)
+    rows, unread = _rows(path)
+    transcript = Transcript(unread=unread)
+    ellie_spoke = "without_ellie" in names and session in WITHOUT_ELLIE
+    offset = MISALIGNED.get(session, 0.0) if "misaligned" in names else 0.0
+    interruption = INTERRUPTIONS.get(session) if "interruption" in names else None
+    for row in rows:
+        if _SYNC.search(row.text):
+            continue
+        if row.speaker == "ellie":
+            ellie_spoke = True
+        elif row.speaker == "participant" and ellie_spoke and not _SCRUBBED.fullmatch(row.text):
+            pieces = _outside(round(row.start + offset, 6), round(row.end + offset, 6), interruption)
+            for letter, (start, end) in zip(("", "b"), pieces, strict=False):
+                transcript.turns.append(Turn(f"{row.line:04d}{letter}", start, end, row.text))
+    return transcript
+
+
+def _outside(start: float, end: float, cut: tuple[float, float] | None) -> list[tuple[float, float]]:
+    """What of a turn lies outside the seconds that are cut."""
+    if cut is None or end <= cut[0] or start >= cut[1]:
+        return [(start, end)]
+    return [piece for piece in ((start, cut[0]), (cut[1], end)) if piece[0] < piece[1]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    line: int
+    start: float
+    end: float
+    speaker: str
+    text: str
+
+
+def _rows(path: Path) -> tuple[list[_Row], list[int]]:
+    """Rows with times and speaker, and the lines of rows that have something else instead."""
+    lines = _lines(path)
+    header = next((number for number, line in enumerate(lines) if line.strip(_AROUND)), 0)
+    cells = [cell.strip(_AROUND).lower() for cell in lines[header].split("\t")] if lines else []
+    if any(column not in cells for column in _COLUMNS):
+        begin = lines[header].strip()[:60] if lines else ""
+        raise UserError(
+            f"{path} does not begin with the tab-separated header start_time, stop_time, speaker, value but with {begin!r}: "
+            f"take the file from {path.name.split('_')[0]}_P.zip again, unchanged."
+        )
+    columns = [cells.index(column) for column in _COLUMNS]
+    rows, unread = [], []
+    for number, line in enumerate(lines[header + 1 :], start=header + 2):
+        values = line.split("\t")
+        start, end, speaker = (
+            values[column].strip(_AROUND).lower() if column < len(values) else "" for column in columns
+        )
+        if {start, end, speaker} & {"", "nan"}:
+            if line.strip(_AROUND) and not {"nan"} & {start, end, speaker} and len(values) <= max(columns):
+                unread.append(number)
+            continue
+        times = _number(start), _number(end)
+        if times[0] is None or times[1] is None:
+            unread.append(number)
+            continue
+        text = " ".join(values[max(columns) + 1 :]).strip(_AROUND)
+        rows.append(_Row(number, times[0], times[1], speaker, "" if text.lower() == "nan" else text))
+    return rows, unread
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        return path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): make it readable or unpack it again.") from None
+
+
+def _number(cell: str) -> float | None:
+    try:
+        value = float(cell)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None

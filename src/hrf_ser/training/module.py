@@ -119,7 +119,7 @@ class EmotionModule(LightningModule):
         super().optimizer_step(epoch, batch_idx, optimizer, closure)
 
     def configure_optimizers(self) -> Any:
-        optimizer = build_optimizer(self.model, self._optimizer)
+        optimizer = build_optimizer(self.model, self._optimizer, fused="mixed" not in str(self.trainer.precision))
         per_epoch = math.ceil(self._batches_per_epoch / self.trainer.accumulate_grad_batches)
         schedule = build_schedule(optimizer, self._optimizer, per_epoch * (self.trainer.max_epochs or 1), per_epoch)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}

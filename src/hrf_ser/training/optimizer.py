@@ -40,12 +40,18 @@ class OptimizerConfig:
     final_lr: float = 0.01
 
 
-def build_optimizer(model: nn.Module, config: OptimizerConfig) -> torch.optim.Optimizer:
-    """AdamW or SGD over a model whose layers may be factorised."""
+def build_optimizer(model: nn.Module, config: OptimizerConfig, fused: bool = True) -> torch.optim.Optimizer:
+    """AdamW or SGD over a model whose layers may be factorised.
+
+    Args:
+        model: with factors, where it has any.
+        config: what is optimised, and how fast.
+        fused: AdamW takes one pass over all moments: factors have many times the parameters of the layer they stand for.
+            Lightning refuses to clip gradients before a fused step under mixed precision.
+    """
     groups = parameter_groups(model, config)
     if config.name == "adamw":
-        # One pass over all moments: factors have many times the parameters of the layer they stand for.
-        return torch.optim.AdamW(groups, lr=config.lr, fused=True)
+        return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
     if config.name == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
     raise ValueError(f"optimizer.name={config.name} is unknown: use adamw or sgd")

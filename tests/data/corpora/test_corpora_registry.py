@@ -44,7 +44,6 @@ def test_tilde_in_root_is_the_home_folder(tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", corpus_names())
 def test_config_lists_exactly_the_options_of_its_reader_with_their_defaults(name):
     file = CONF / f"{name}.yaml"
-    assert file.read_text(encoding="utf-8").startswith(f"# python -m hrf_ser.train data={name}")
     config = OmegaConf.load(file)
     assert config.name == name
     parameters = inspect.signature(corpora._READERS[name]).parameters

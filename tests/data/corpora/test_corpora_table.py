@@ -36,7 +36,12 @@ def test_columns_become_fields(write):
     assert (second.path, second.sex, second.part) == (file.parent / "c" / "d.wav", "female", "train")
     assert (second.start, second.end) == (0.5, 2.0)
     assert corpus.labels == ("happy", "sad")
-    assert corpus.folds == {"s1": ("s1",), "s2": ("s2",)}
+    assert corpus.folds == {"official": (), "s1": ("s1",), "s2": ("s2",)}
+
+
+def test_official_parts_are_a_fold_only_where_every_row_has_one(write):
+    file = write("path,label,speaker,part", "a.wav,x,anna,train", "b.wav,y,bob,")
+    assert list(read_corpus("table", file).folds) == ["anna", "bob"]
 
 
 def test_without_optional_columns_group_is_the_speaker_and_id_is_the_path(write):

@@ -5,7 +5,8 @@ On disk: a UTF-8 CSV file with a header (with or without byte order mark, any li
 and ``utterance``; other columns are ignored. A relative path starts at the CSV file's folder. The manifest that
 ``python -m hrf_ser.prepare`` writes is such a file.
 
-Folds: one for each value of ``group`` (the speaker, where there is no such column), or ``n_folds`` of about equal size.
+Folds: ``official`` first, where every row has a ``part``; then one for each value of ``group`` (the speaker, where there is no
+such column), or ``n_folds`` of about equal size.
 """
 
 from __future__ import annotations
@@ -47,7 +48,8 @@ def read(root: Path, *, labels: Sequence[object] | None = None, n_folds: int | N
         raise UserError(f"{root} has no row below its header: add one row for each utterance.")
     classes = _classes(rows, labels)
     utterances = _utterances(root, rows)
-    corpus = Corpus("table", utterances, classes, _folds(utterances, n_folds), licence=f"{root.name}: not stated")
+    folds = {**_official(utterances), **_folds(utterances, n_folds)}
+    corpus = Corpus("table", utterances, classes, folds, licence=f"{root.name}: not stated")
     present = {one.label for one in utterances}
     corpus.invariants = [f"class {label}: no utterance in {root}" for label in classes if label not in present]
     return corpus
@@ -200,3 +202,8 @@ def _folds(utterances: list[Utterance], n_folds: int | None) -> dict[str, tuple[
         folds[fold].append(group)
         filled[fold] += sizes[group]
     return {str(number): tuple(sorted(groups)) for number, groups in enumerate(folds, start=1)}
+
+
+def _official(utterances: list[Utterance]) -> dict[str, tuple[str, ...]]:
+    """The fold of the file's own parts, where every row has one."""
+    return {"official": ()} if all(one.part for one in utterances) else {}

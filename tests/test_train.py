@@ -135,6 +135,7 @@ def test_finished_and_unfinished_folders_are_not_overwritten(train, tmp_path):
         (["+model.options.depth=3"], r"model: .*depth"),
         (["model.name=transformer"], r"model: .*transformer"),
         (["trainer.precision=12"], r"trainer: .*12"),
+        (["trainer.devices=2", "trainer.accelerator=cpu"], r"trainer.devices=2 makes 2 processes"),
         (["hrf=maybe"], r"hrf=maybe is neither true nor false"),
         (["reparam.init=ones"], r"reparam.init=ones is unknown: use one of exact, variance, default"),
         (["batch_size=0"], r"batch_size=0 is not a number of at least 1"),

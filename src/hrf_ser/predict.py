@@ -32,9 +32,8 @@ def main(config: DictConfig) -> None:
     labels = classifier.description.labels
     table = Table(box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
-    table.add_column("emotion")
-    for label in labels:
-        table.add_column(label, justify="right")
+    for title in ("emotion", "probability", "next"):
+        table.add_column(title, no_wrap=True)
     bad = []
     for file in files:
         try:
@@ -45,9 +44,9 @@ def main(config: DictConfig) -> None:
         with torch.inference_mode():
             logits = classifier(waveform[None], torch.tensor([len(waveform)]))
         probabilities = logits[0].softmax(-1).tolist()
-        best = max(range(len(labels)), key=probabilities.__getitem__)
-        cells = [f"[bold]{p:.2f}[/]" if index == best else f"{p:.2f}" for index, p in enumerate(probabilities)]
-        table.add_row(str(file), f"[bold]{labels[best]}[/]", *cells)
+        ranked = sorted(zip(probabilities, labels, strict=True), reverse=True)
+        then = ", ".join(f"{label} {probability:.2f}" for probability, label in ranked[1:3])
+        table.add_row(str(file), f"[bold]{ranked[0][1]}[/]", f"{ranked[0][0]:.2f}", f"[dim]{then}[/]")
     if table.row_count:
         Console().print(table)
     for sentence in bad:

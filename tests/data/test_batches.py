@@ -59,15 +59,6 @@ def test_views_are_all_drawn_in_training_and_only_the_clean_one_in_evaluation():
     assert sorted(rows(evaluation)) == list(range(103))
 
 
-def test_processes_share_an_epoch_and_take_equally_many_steps():
-    parts = [list(sampler(rank=rank, world_size=2)) for rank in range(2)]
-    assert len(parts[0]) == len(parts[1]) == len(sampler(rank=0, world_size=2)) == 7
-    assert set(rows(parts[0])) | set(rows(parts[1])) == set(range(103))
-    evaluation = [list(sampler(shuffle=False, rank=rank, world_size=2)) for rank in range(2)]
-    assert sorted(rows(evaluation[0]) + rows(evaluation[1])) == list(range(103))
-    assert [len(part) for part in evaluation] == [len(sampler(shuffle=False, rank=r, world_size=2)) for r in range(2)]
-
-
 def test_batches_hold_padded_features_lengths_labels_and_rows():
     labels = np.arange(103) % 4
     data = FeatureBatches([store(1.0), store(2.0)], labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any, TypedDict
 
@@ -66,8 +67,7 @@ class BucketSampler(Sampler[Draw]):
         views: number of views of which each utterance draws one.
         shuffle: False keeps the rows in order of length, for evaluation.
         seed: of the order and the views.
-        rank: this process's number; each of ``world_size`` processes draws its share of the batches.
-        world_size: number of processes.
+        pool: batches' worth of utterances that are sorted by length together.
     """
 
     def __init__(
@@ -78,14 +78,12 @@ class BucketSampler(Sampler[Draw]):
         views: int = 1,
         shuffle: bool = False,
         seed: int = 0,
-        rank: int = 0,
-        world_size: int = 1,
         pool: int = 8,
     ) -> None:
         self.rows = np.asarray(rows)
         self.lengths = lengths[self.rows]
         self.batch_size, self.views, self.shuffle, self.pool = batch_size, views, shuffle, pool
-        self.seed, self.rank, self.world_size = seed, rank, world_size
+        self.seed = seed
         self.epoch = 0
         self.skip = 0
 
@@ -94,16 +92,11 @@ class BucketSampler(Sampler[Draw]):
         self.epoch = epoch
 
     def __len__(self) -> int:
-        batches = -(-len(self.rows) // self.batch_size)
-        return -(-batches // self.world_size) if self.shuffle else len(range(self.rank, batches, self.world_size))
+        return math.ceil(len(self.rows) / self.batch_size)
 
     def __iter__(self) -> Iterator[Draw]:
-        batches = self._batches()
-        if self.shuffle and len(batches) % self.world_size:
-            # Every process must take as many steps as the others.
-            batches += batches[: self.world_size - len(batches) % self.world_size]
         skip, self.skip = self.skip, 0
-        yield from batches[self.rank :: self.world_size][skip:]
+        yield from self._batches()[skip:]
 
     def _batches(self) -> list[Draw]:
         if not self.shuffle:

@@ -131,7 +131,6 @@ class SpeechData(LightningDataModule):
         return self._loader(self.split.test, self.stores[:1])
 
     def _loader(self, rows: Sequence[int], stores: list[FeatureStore], shuffle: bool = False) -> BatchLoader:
-        trainer = self.trainer
         sampler = BucketSampler(
             rows,
             self.stores[0].lengths,
@@ -139,11 +138,9 @@ class SpeechData(LightningDataModule):
             views=len(stores),
             shuffle=shuffle,
             seed=self.seed,
-            rank=trainer.global_rank if trainer else 0,
-            world_size=trainer.world_size if trainer else 1,
         )
-        if trainer is not None:
+        if self.trainer is not None:
             # Lightning starts the first iterator of a resumed fit before it calls set_epoch.
-            sampler.set_epoch(trainer.current_epoch)
+            sampler.set_epoch(self.trainer.current_epoch)
         pin = torch.cuda.is_available()
         return BatchLoader(FeatureBatches(stores, self.targets), sampler, self.workers, pin_memory=pin)

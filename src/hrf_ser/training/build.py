@@ -72,7 +72,7 @@ def build_module(config: DictConfig, data: SpeechData) -> EmotionModule:
         "options": plain(config.model.options),
         "labels": list(data.labels),
         "n_features": config.features.n_mels,
-        "batches_per_epoch": math.ceil(len(data.split.train) / config.batch_size / processes(config)),
+        "batches_per_epoch": math.ceil(len(data.split.train) / config.batch_size),
         "hop_ms": float(config.features.hop_ms),
     }
     try:
@@ -89,16 +89,6 @@ def build_module(config: DictConfig, data: SpeechData) -> EmotionModule:
         raise UserError(f"model: {error}.") from error
     module.fit_statistics(*data.feature_statistics(), data.class_counts())
     return module
-
-
-def processes(config: DictConfig) -> int:
-    """Processes that train together."""
-    devices, nodes = config.trainer.devices, config.trainer.get("num_nodes", 1)
-    if isinstance(devices, int) and devices > 0:
-        return int(devices * nodes)
-    # A list of devices, or "auto": Lightning has the last word on it.
-    probe = lightning.Trainer(accelerator=config.trainer.accelerator, devices=devices, num_nodes=nodes, logger=False)
-    return int(probe.world_size)
 
 
 def build_hrf(config: DictConfig, module: EmotionModule) -> HRF:
@@ -123,7 +113,8 @@ def build_trainer(
     """The Trainer of a configuration.
 
     Raises:
-        UserError: an option that Lightning refuses.
+        UserError: an option that Lightning refuses, or more than one process: each would score and record its share of the
+            test part as if it were the whole.
     """
     from lightning.fabric.utilities.exceptions import MisconfigurationException
 
@@ -140,6 +131,11 @@ def build_trainer(
         if isinstance(cause, MisconfigurationException | TypeError | ValueError):
             raise UserError(f"trainer: {str(cause).strip().splitlines()[0].rstrip('.')}.") from error
         raise
+    if trainer.world_size > 1:
+        raise UserError(
+            f"trainer.devices={config.trainer.devices} makes {trainer.world_size} processes, which one run cannot be shared "
+            "among yet: set trainer.devices=1, and run folds and seeds side by side instead."
+        )
     return trainer
 
 

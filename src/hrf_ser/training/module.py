@@ -35,7 +35,7 @@ class EmotionModule(LightningModule):
         n_features: bands of the features.
         hop_ms: distance of frames.
         normalisation: ``train``, ``utterance`` or ``none``.
-        batches_per_epoch: of each process. Lightning's own estimate would load the training data before a checkpoint
+        batches_per_epoch: of training. Lightning's own estimate would load the training data before a checkpoint
             is restored, and lose the place within an epoch.
         optimizer: keywords of OptimizerConfig.
         augment: keywords of FeatureAugment; None is no augmentation.
@@ -95,7 +95,7 @@ class EmotionModule(LightningModule):
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # All randomness of a step follows from its place, so a resumed run needs no state of random generators.
-        place = [self._seed, self.current_epoch, batch_idx, self.global_rank]
+        place = [self._seed, self.current_epoch, batch_idx]
         torch.manual_seed(int(np.random.SeedSequence(place).generate_state(1)[0]))
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
@@ -136,7 +136,7 @@ class EmotionModule(LightningModule):
         logits = self(batch["features"], batch["lengths"])
         self.confusion.update(logits, batch["labels"])
         loss = self._loss(logits, batch["labels"])
-        self.log("val/loss", loss, on_step=False, on_epoch=True, batch_size=len(logits), sync_dist=True)
+        self.log("val/loss", loss, on_step=False, on_epoch=True, batch_size=len(logits))
 
     def on_validation_epoch_end(self) -> None:
         self._release_products()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import os
 import sys
 from pathlib import Path
 
@@ -30,7 +31,8 @@ def main(config: DictConfig) -> None:
 
     classifier = load_bundle(config.bundle)
     labels = classifier.description.labels
-    table = Table(box=None, pad_edge=False)
+    folder = Path(os.path.commonpath([file.parent for file in files]))
+    table = Table(title=f"{folder}/", title_justify="left", box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
     for title in ("emotion", "probability", "next"):
         table.add_column(title, no_wrap=True)
@@ -46,7 +48,9 @@ def main(config: DictConfig) -> None:
         probabilities = logits[0].softmax(-1).tolist()
         ranked = sorted(zip(probabilities, labels, strict=True), reverse=True)
         then = ", ".join(f"{label} {probability:.2f}" for probability, label in ranked[1:3])
-        table.add_row(str(file), f"[bold]{ranked[0][1]}[/]", f"{ranked[0][0]:.2f}", f"[dim]{then}[/]")
+        table.add_row(
+            str(file.relative_to(folder)), f"[bold]{ranked[0][1]}[/]", f"{ranked[0][0]:.2f}", f"[dim]{then}[/]"
+        )
     if table.row_count:
         Console().print(table)
     for sentence in bad:

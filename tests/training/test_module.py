@@ -9,6 +9,7 @@ from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
 from torch.utils.data import DataLoader
 
 from hrf_ser.hrf import factorised_layers, merge_state_dict
+from hrf_ser.hrf import folded as folded_module
 from hrf_ser.hrf import step as step_module
 from hrf_ser.training.callbacks import HRF
 from hrf_ser.training.module import EmotionModule
@@ -137,6 +138,26 @@ def test_accumulation_takes_each_product_once_a_step_and_gives_the_big_batch_gra
     net = module(optimizer={"name": "sgd", "lr": 0.1, "warmup_epochs": 0, "schedule": "constant"})
     fit(net, tmp_path, HRF(rank=2), max_epochs=1, accumulate_grad_batches=4, limit_val_batches=0)
     assert len(taken) == len(factorised_layers(net.model)) * 1
+
+
+def test_validation_takes_each_product_once(tmp_path):
+    class Watch(lightning.Callback):
+        forward_products = 0
+
+        def on_validation_batch_start(self, *arguments) -> None:
+            self.patch = pytest.MonkeyPatch()
+            self.patch.setattr(folded_module, "multiply", self.multiply)
+
+        def on_validation_batch_end(self, *arguments) -> None:
+            self.patch.undo()
+
+        def multiply(self, factors):
+            self.forward_products += 1
+            return step_module.multiply(factors)
+
+    watch = Watch()
+    fit(module(), tmp_path, HRF(rank=2), watch, max_epochs=1)
+    assert watch.forward_products == 0
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])

@@ -8,7 +8,7 @@ from typing import Any
 
 import lightning
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint, RichProgressBar
+from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
@@ -71,19 +71,13 @@ class HRF(Callback):
 
 
 class Interruption(Callback):
-    """What a run needs to end, after an interruption, as it would have without.
+    """SIGTERM within an epoch writes ``last.ckpt``, and resuming goes on at the next batch.
 
-    SIGTERM within an epoch writes ``last.ckpt``, and resuming goes on at the next batch; between epochs and during validation
-    the file of the last whole epoch stands already. A run that had stopped early, and is resumed to be scored, trains no more.
+    Between epochs and during validation the file of the last whole epoch stands already.
     """
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        stoppers = [one for one in trainer.callbacks if isinstance(one, EarlyStopping)]  # type: ignore[attr-defined]
-        if any(one.wait_count >= one.patience for one in stoppers):
-            trainer.should_stop = True
 
     def on_exception(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException

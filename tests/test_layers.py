@@ -16,7 +16,7 @@ ALLOWED = {
     "models": set(),
     "audio": BASE,
     "data": BASE | {"audio"},
-    "training": BASE | {"data", "audio", "models", "hrf", "deploy"},
+    "training": BASE | {"settings", "data", "audio", "models", "hrf", "deploy"},
     "deploy": BASE | {"audio", "models", "hrf"},
     "errors": set(),
     "files": set(),

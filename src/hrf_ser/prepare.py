@@ -9,7 +9,7 @@ from hrf_ser.entry import entry_point
 
 @entry_point("prepare", paths=("data.root", "cache_dir"))
 def main(config: DictConfig) -> None:
-    from hrf_ser.settings import check
+    from hrf_ser.settings import check, plain
 
     check(config)
     from pathlib import Path
@@ -17,15 +17,17 @@ def main(config: DictConfig) -> None:
     from rich.console import Console
 
     from hrf_ser.audio.augment import View
+    from hrf_ser.audio.front_end import FrontEndConfig
     from hrf_ser.data.corpora import read_corpus
     from hrf_ser.data.manifest import count_table, write_manifest
     from hrf_ser.data.store import open_store
-    from hrf_ser.training.build import build_front_end, plain
 
     console = Console()
     corpus = read_corpus(config.data.name, config.data.root, **plain(config.data.options))
     cache_dir = Path(config.cache_dir).expanduser()
-    store = open_store(cache_dir, corpus, build_front_end(config), View(), config.data.on_bad_audio)
+    store = open_store(
+        cache_dir, corpus, FrontEndConfig.from_options(plain(config.features)), View(), config.data.on_bad_audio
+    )
     manifest = cache_dir / corpus.name / "manifest.csv"
     write_manifest(manifest, corpus.utterances, skipped=store.skipped)
     console.print(count_table(corpus))

@@ -62,3 +62,10 @@ def check(config: DictConfig) -> None:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
             raise UserError(f"{key}={value} is not a number of at least {least:g}.")
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """A group as plain dictionaries and lists: what checkpoints and bundles may hold."""
+    container = OmegaConf.to_container(config, resolve=True)
+    assert isinstance(container, dict)
+    return {str(key): value for key, value in container.items()}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.audio.torchaudio_import import torchaudio
+from hrf_ser.errors import UserError
 
 Normalisation = Literal["train", "utterance", "none"]
+_NUMBERS = ("window_ms", "hop_ms", "f_min", "f_max", "floor_db", "trim_db")
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,19 @@ class FrontEndConfig:
     f_max: float = 8000.0
     floor_db: float = 80.0
     trim_db: float | None = 35.0
+
+    @classmethod
+    def from_options(cls, options: Mapping[str, Any]) -> FrontEndConfig:
+        """From the options under ``features``, of which the normalisation is not the front end's.
+
+        Raises:
+            UserError: an option that the front end does not have.
+        """
+        for option in options:
+            if option not in (*_NUMBERS, "n_mels", "normalisation"):
+                raise UserError(f"features.{option} is no option: use {', '.join(_NUMBERS)} or n_mels.")
+        numbers = {key: None if value is None else float(value) for key, value in options.items() if key in _NUMBERS}
+        return cls(n_mels=int(options["n_mels"]), **numbers)  # type: ignore[arg-type]
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

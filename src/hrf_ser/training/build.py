@@ -11,13 +11,14 @@ import hydra
 import lightning
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 
 from hrf_ser.audio.augment import views
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import plan_hrf
+from hrf_ser.settings import plain
 from hrf_ser.training.callbacks import HRF
 from hrf_ser.training.checkpoint_io import AtomicCheckpointIO
 from hrf_ser.training.module import EmotionModule
@@ -35,7 +36,7 @@ def build_data(config: DictConfig) -> SpeechData:
         root=config.data.root,
         options=plain(config.data.options),
         cache_dir=config.cache_dir,
-        front_end=build_front_end(config),
+        front_end=FrontEndConfig.from_options(plain(config.features)),
         views=views([float(speed) for speed in config.augment.speed], None if noise is None else tuple(noise)),
         fold=None if config.fold is None else str(config.fold),
         protocol=config.protocol.name,
@@ -50,13 +51,6 @@ def build_data(config: DictConfig) -> SpeechData:
             "python -m hrf_ser.prepare reads and checks it."
         )
     return data
-
-
-def build_front_end(config: DictConfig) -> FrontEndConfig:
-    """The log-mel options of a configuration."""
-    options = {key: value for key, value in plain(config.features).items() if key != "normalisation"}
-    numbers: dict[str, Any] = {key: value if value is None else float(value) for key, value in options.items()}
-    return FrontEndConfig(**{**numbers, "n_mels": int(options["n_mels"])})
 
 
 def build_module(config: DictConfig, data: SpeechData) -> EmotionModule:
@@ -142,10 +136,3 @@ def build_trainer(
 def instantiate_each(group: DictConfig) -> list[Any]:
     """The objects of a group whose entries name their class (callbacks, loggers)."""
     return [hydra.utils.instantiate(entry) for entry in group.values()]
-
-
-def plain(config: DictConfig) -> dict[str, Any]:
-    """A group as plain dictionaries and lists: what checkpoints and bundles may hold."""
-    container = OmegaConf.to_container(config, resolve=True)
-    assert isinstance(container, dict)
-    return {str(key): value for key, value in container.items()}

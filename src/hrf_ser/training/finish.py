@@ -16,7 +16,7 @@ from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.deploy.bundle import BundleDescription, save_bundle
 from hrf_ser.hrf import compare
 from hrf_ser.models import count_macs, count_parameters
-from hrf_ser.training.build import build_front_end, plain
+from hrf_ser.settings import plain
 from hrf_ser.training.callbacks import Predictions
 from hrf_ser.training.history import History
 from hrf_ser.training.metrics import SCORES, scores
@@ -98,7 +98,7 @@ def score(
         model=config.model.name,
         options=plain(config.model.options),
         labels=data.labels,
-        front_end=build_front_end(config),
+        front_end=data.front_end,
         normalisation=config.features.normalisation,
         card={**{key: record[key] for key in keys}, "licence": data.corpus.licence, "versions": record["versions"]},
     )

@@ -18,7 +18,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from hrf_ser.errors import UserError
 from hrf_ser.files import write_text
-from hrf_ser.training.build import build_data, build_hrf, build_module, build_trainer, instantiate_each, plain
+from hrf_ser.settings import plain
+from hrf_ser.training.build import build_data, build_hrf, build_module, build_trainer, instantiate_each
 from hrf_ser.training.callbacks import Interruption, Predictions, ProgressBar
 from hrf_ser.training.finish import score
 from hrf_ser.training.history import History

@@ -24,7 +24,7 @@ from rich.table import Table
 
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.batches import Batch
-from hrf_ser.data.datamodule import SpeechData
+from hrf_ser.data.datamodule import Source, SpeechData
 from hrf_ser.entry import conf_dir
 from hrf_ser.hrf import StepProducts, insert_hrf
 from hrf_ser.models import count_parameters, create_model
@@ -53,7 +53,7 @@ def main() -> None:
 
     cache = Path(os.environ.get("HRF_SER_CACHE", Path.home() / ".cache" / "hrf_ser"))
     root = arguments.root or cache / arguments.data
-    data = SpeechData(arguments.data, root, cache, FrontEndConfig(), batch_size=arguments.batch_size)
+    data = SpeechData(Source(arguments.data, root), cache, FrontEndConfig(), batch_size=arguments.batch_size)
     data.prepare_data()
     batches = [batch for batch in data.train_dataloader() if len(batch["labels"]) == arguments.batch_size]
 

@@ -16,8 +16,7 @@ CHOICES = [path for path in FILES if len(path.parts) == 2]
 def test_every_file_begins_with_the_command_that_uses_it(path):
     # Hydra reads its own header from the first line only.
     lines = [line for line in (CONF / path).read_text().splitlines() if not line.startswith("# @package")]
-    # DAIC-WOZ cannot be trained on yet.
-    verb = path.stem if len(path.parts) == 1 else "prepare" if path.stem == "daic_woz" else "train"
+    verb = path.stem if len(path.parts) == 1 else "train"
     assert lines[0].startswith(f"# python -m hrf_ser.{verb} ")
     if len(path.parts) == 2:
         group, name = path.parts[0], path.stem

@@ -4,7 +4,8 @@ import csv
 def test_prepare_writes_the_manifest_and_prints_the_counts(command, cache, tmp_path):
     finished = command("prepare", "data=demo", "data.options.utterances_per_cell=3", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
-    assert "144 utterances, every known count as in the distribution" in finished.stdout
+    assert "demo: utterances by fold and class" in finished.stdout
+    assert "complete" not in finished.stdout, "nobody distributes the demo corpus"
     with (cache / "demo/manifest.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 144
@@ -17,7 +18,9 @@ def test_prepare_says_what_differs_from_the_distribution(command, cache, tmp_pat
     path = tone("EmoDB/wav/03a01Fa.wav")
     finished = command("prepare", "data=emodb", f"data.root={path.parents[1]}", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
+    assert "not complete" in finished.stdout
     assert "differs from the distribution: 1 utterances found, 535 in the distribution" in finished.stdout
+    assert "what to do    unpack http://emodb.bilderbar.info" in finished.stdout
 
 
 def test_prepare_names_bad_audio_and_stops(command, tmp_path, tone):

@@ -10,8 +10,6 @@ import releases_iemocap
 import releases_m3ed
 import soundfile
 
-from hrf_ser.errors import UserError
-
 # Utterances of the miniature release in the default options (CREMA-D less the silent one), and the speakers that fold 2 tests.
 EXPECTED = {"iemocap": (100, {"Ses02F", "Ses02M"}), "crema_d": (119, {"1037", "1072"})}
 HERTZ = {"ang": 500, "hap": 400, "exc": 420, "neu": 250, "sad": 150}
@@ -24,6 +22,11 @@ def write_tone(path, emotion: str, speaker: str) -> None:
     wave = 0.2 * np.sin(2 * np.pi * HERTZ.get(emotion, 300) * (1 + 0.1 * generator.normal()) * time)
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, wave + 0.01 * generator.normal(size=len(time)), 16_000, format="WAV")
+
+
+def write_noise(path, seconds: float, label: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=round(seconds * 16_000)), 16_000)
 
 
 @pytest.mark.parametrize("protocol", ["honest", "paper"])
@@ -44,16 +47,55 @@ def test_a_miniature_release_trains_end_to_end(train, tmp_path, name, releases, 
 
 @pytest.mark.parametrize("protocol", ["honest", "paper"])
 def test_m3ed_trains_on_its_official_parts(train, tmp_path, protocol):
-    def write(path, seconds, label) -> None:
-        soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=round(seconds * 16_000)), 16_000)
-
-    root = releases_m3ed.miniature(tmp_path / "M3ED", audio=write)
+    root = releases_m3ed.miniature(tmp_path / "M3ED", audio=write_noise)
     options = ("data=m3ed", f"data.root={root}", f"protocol={protocol}", f"cache_dir={tmp_path}/cache")
     record = train(tmp_path / "run", *options, "hrf=true", "trainer.max_epochs=1")
     assert (record["fold"], record["classes"]) == ("official", 7)
 
 
-def test_daic_woz_is_not_scored_by_utterance(train, tmp_path):
-    root = releases_daic_woz.miniature(tmp_path / "DAIC").root
-    with pytest.raises(UserError, match="data=daic_woz is scored by participant, which training does not do yet"):
-        train(tmp_path / "run", "data=daic_woz", f"data.root={root}")
+@pytest.mark.parametrize(("protocol", "fold"), [("honest", "official"), ("paper", "dev")])
+def test_daic_woz_is_trained_and_scored_by_participant(train, tmp_path, protocol, fold):
+    release = releases_daic_woz.miniature(tmp_path / "DAIC", audio=write_noise)
+    options = ("data=daic_woz", f"data.root={release.root}", f"protocol={protocol}", f"fold={fold}")
+    record = train(tmp_path / "run", *options, f"cache_dir={tmp_path}/cache", "hrf=true", "trainer.max_epochs=1")
+    assert (record["fold"], record["scored_by"], record["leaks"]) == (fold, "participant", [])
+    with (tmp_path / "run/predictions.csv").open(newline="") as file:
+        participants = list(csv.DictReader(file))
+    with (tmp_path / "run/segments.csv").open(newline="") as file:
+        segments = list(csv.DictReader(file))
+    part = "test" if fold == "official" else "dev"
+    assert {row["utterance"] for row in participants} == {str(p.number) for p in release.participants if p.part == part}
+    assert record["scored"]["test"] == len(participants) < len(segments) == record["utterances"]["test"]
+    for row in participants:
+        posteriors = [float(one["depressed"]) for one in segments if one["speaker"] == row["speaker"]]
+        assert float(row["depressed"]) == pytest.approx(np.mean(posteriors), abs=2e-6)
+    right = sum(row["label"] == row["predicted"] for row in participants)
+    assert record["test"]["wa"] == pytest.approx(right / len(participants))
+
+
+def test_clips_that_the_label_chose_mark_the_result(train, tmp_path, capsys):
+    root = releases_daic_woz.miniature(tmp_path / "DAIC", audio=write_noise).root
+    options = (
+        "data=daic_woz",
+        f"data.root={root}",
+        "data.options.clips=longest_by_label",
+        f"cache_dir={tmp_path}/cache",
+    )
+    record = train(tmp_path / "run", *options, "trainer.max_epochs=1")
+    assert "the label of a participant decides" in record["leaks"][0]
+    assert "the label of a participant decides" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("protocol", ["honest", "paper"])
+def test_one_corpus_trains_and_another_is_tested(train, tmp_path, protocol):
+    releases_iemocap.miniature(tmp_path / "I", write_tone)
+    releases_crema_d.miniature(tmp_path / "C", write_tone)
+    options = ("data=iemocap", f"data.root={tmp_path}/I", "data@test_data=crema_d", f"test_data.root={tmp_path}/C")
+    words = (*options, "label_map=four", f"protocol={protocol}", "fold=3", f"cache_dir={tmp_path}/cache", "hrf=true")
+    record = train(tmp_path / "run", *words, "trainer.max_epochs=1")
+    assert (record["corpus"], record["classes"]) == ("iemocap>crema_d", 4)
+    assert record["utterances"]["train"] + (record["utterances"]["val"] if protocol == "honest" else 0) == 100
+    with (tmp_path / "run/predictions.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert {row["speaker"].split("/")[0] for row in rows} == {"crema_d"}
+    assert {row["label"] for row in rows} == {"angry", "happy", "neutral", "sad"}

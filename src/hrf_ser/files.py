@@ -35,19 +35,24 @@ def new_folder(path: Path) -> Iterator[Path]:
     temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
     try:
         yield temporary
-        os.chmod(temporary, 0o777 & ~_umask())
-        if path.exists():
-            # A folder cannot be renamed over one that is not empty.
-            old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
-            os.replace(path, old / path.name)
-            os.replace(temporary, path)
-            shutil.rmtree(old, ignore_errors=True)
-        else:
-            os.replace(temporary, path)
+        publish(temporary, path)
     except OSError as error:
         raise _about(error, path) from error
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+def publish(temporary: Path, path: Path) -> None:
+    """Let a finished folder take the place of ``path``, beside which it lies."""
+    os.chmod(temporary, 0o777 & ~_umask())
+    if path.exists():
+        # A folder cannot be renamed over one that is not empty.
+        old = Path(tempfile.mkdtemp(prefix=f".{path.name}.old.", dir=path.parent))
+        os.replace(path, old / path.name)
+        os.replace(temporary, path)
+        shutil.rmtree(old, ignore_errors=True)
+    else:
+        os.replace(temporary, path)
 
 
 def write_text(path: Path, text: str) -> None:

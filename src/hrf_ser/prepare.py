@@ -19,22 +19,19 @@ def main(config: DictConfig) -> None:
     from hrf_ser.audio.augment import View
     from hrf_ser.audio.front_end import FrontEndConfig
     from hrf_ser.data.corpora import read_corpus
-    from hrf_ser.data.manifest import count_table, write_manifest
+    from hrf_ser.data.doctor import diagnose
+    from hrf_ser.data.manifest import write_manifest
     from hrf_ser.data.store import open_store
 
     console = Console()
     corpus = read_corpus(config.data.name, config.data.root, **plain(config.data.options))
+    diagnose(corpus, console)
     cache_dir = Path(config.cache_dir).expanduser()
     store = open_store(
         cache_dir, corpus, FrontEndConfig.from_options(plain(config.features)), View(), config.data.on_bad_audio
     )
     manifest = cache_dir / corpus.name / "manifest.csv"
     write_manifest(manifest, corpus.utterances, skipped=store.skipped)
-    console.print(count_table(corpus))
-    for sentence in corpus.invariants:
-        console.print(f"[yellow]differs from the distribution:[/] {sentence}", highlight=False)
-    if not corpus.invariants:
-        console.print(f"{len(corpus.utterances):,} utterances, every known count as in the distribution")
     console.print(f"manifest      {manifest}", highlight=False, soft_wrap=True)
 
 

@@ -20,6 +20,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "features.normalisation": ("train", "utterance", "none"),
     "data.on_bad_audio": ("stop", "skip"),
 }
+_FOLDS = ("corpus", "group", "speaker", "official")
 _FLAGS = ("hrf", "reparam.bias")
 _OPTIONAL = ("threads",)
 _LEAST: dict[str, float] = {
@@ -45,6 +46,9 @@ def check(config: DictConfig) -> None:
     Raises:
         UserError: names the key, its value and what it may be.
     """
+    folds = OmegaConf.select(config, "protocol.folds", default="corpus")
+    if folds not in _FOLDS and (isinstance(folds, bool) or not isinstance(folds, int) or folds < 2):
+        raise UserError(f"protocol.folds={folds} is unknown: use one of {', '.join(_FOLDS)}, or a number of folds.")
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
         raise UserError(f"{missing[0]} has no value: give it on the command line as {missing[0]}=...")

@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from hrf_ser.entry import entry_point
 
 
-@entry_point("train", paths=("data.root", "cache_dir", "ckpt_path", "hydra.run.dir"))
+@entry_point("train", paths=("data.root", "test_data.root", "cache_dir", "ckpt_path", "hydra.run.dir"))
 def main(config: DictConfig) -> None:
     from hrf_ser.settings import check
 

@@ -11,9 +11,9 @@ LENGTHS = np.random.default_rng(0).integers(1, 60, size=103)
 
 
 def store(value: float) -> FeatureStore:
-    offsets = np.concatenate([[0], np.cumsum(LENGTHS)])
+    begins = np.cumsum(LENGTHS) - LENGTHS
     frames = np.repeat(np.arange(len(LENGTHS)), LENGTHS)[:, None] + np.array([[0.0, value]])
-    return FeatureStore(frames.astype(np.float32), offsets, {})
+    return FeatureStore(frames.astype(np.float32), begins, LENGTHS, {})
 
 
 def sampler(**options) -> BucketSampler:
@@ -32,6 +32,14 @@ def test_every_utterance_is_drawn_once_an_epoch():
         draw.set_epoch(epoch)
         assert sorted(rows(draw)) == list(range(103))
         assert len(list(draw)) == len(draw) == 13
+
+
+def test_strata_are_heard_equally_often():
+    participants = np.repeat(np.arange(4), [70, 20, 10, 3])
+    draw = sampler(strata=(participants // 2, participants))
+    assert len(draw) == len(list(draw)) == 13
+    counts = np.bincount(participants[rows(draw)])
+    assert sorted(counts) == [25, 26, 26, 26]
 
 
 def test_order_follows_from_seed_and_epoch_alone():
@@ -61,11 +69,12 @@ def test_views_are_all_drawn_in_training_and_only_the_clean_one_in_evaluation():
 
 def test_batches_hold_padded_features_lengths_labels_and_rows():
     labels = np.arange(103) % 4
-    data = FeatureBatches([store(1.0), store(2.0)], labels)
+    data = FeatureBatches([store(1.0), store(2.0)], labels, labels + 100)
     batch = data[[(5, 0), (7, 1)]]
     assert batch["lengths"].tolist() == [LENGTHS[5], LENGTHS[7]]
     assert batch["labels"].tolist() == [1, 3]
     assert batch["rows"].tolist() == [5, 7]
+    assert batch["units"].tolist() == [101, 103]
     assert batch["features"].shape == (2, max(LENGTHS[5], LENGTHS[7]), 2)
     for index, (row, view) in enumerate([(5, 0), (7, 1)]):
         frames = batch["features"][index]
@@ -78,7 +87,7 @@ def test_batches_hold_padded_features_lengths_labels_and_rows():
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_loader_resumes_where_it_stopped(workers):
     def loader() -> BatchLoader:
-        return BatchLoader(FeatureBatches([store(1.0)], np.zeros(103, dtype=np.int64)), sampler(), workers, False)
+        return BatchLoader(FeatureBatches([store(1.0)], *np.zeros((2, 103), dtype=np.int64)), sampler(), workers, False)
 
     whole = [batch["rows"].tolist() for batch in loader()]
     first = loader()

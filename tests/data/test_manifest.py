@@ -1,7 +1,7 @@
 import csv
 
-from hrf_ser.data.corpora import Corpus, Utterance, read_corpus
-from hrf_ser.data.manifest import COLUMNS, count_table, write_manifest
+from hrf_ser.data.corpora import Utterance, read_corpus
+from hrf_ser.data.manifest import COLUMNS, write_manifest
 
 
 def test_manifest_has_the_promised_columns_times_and_no_skipped_rows(tone, tmp_path):
@@ -38,28 +38,9 @@ def test_columns_beyond_the_common_ones_come_last(tone, tmp_path):
 
 
 def test_manifest_is_itself_a_corpus(tone, tmp_path):
-    utterances = [Utterance(f"u{i}", tone(f"{i}.wav"), "ab"[i % 2], f"s{i}", group=f"g{i // 2}") for i in range(4)]
+    utterances = [
+        Utterance(f"u{i}", tone(f"{i}.wav"), "ab"[i % 2], f"s{i}", group=f"g{i // 2}", dialog=f"d{i}") for i in range(4)
+    ]
     write_manifest(tmp_path / "manifest.csv", utterances, skipped={})
     again = read_corpus("table", tmp_path / "manifest.csv")
     assert again.utterances == utterances
-
-
-def test_count_table_has_a_row_a_fold():
-    utterances = [Utterance(f"u{i}", "a.wav", "ab"[i % 2], f"s{i % 3}", group=f"g{i % 2}") for i in range(6)]
-    corpus = Corpus("c", utterances, ("a", "b"), {"1": ("g0",), "2": ("g1",)})
-    table = count_table(corpus)
-    columns = {column.header: list(column.cells) for column in table.columns}
-    assert columns["fold"] == ["1", "2", "all"]
-    assert columns["a"] == ["3", "0", "3"]
-    assert columns["all"] == ["3", "3", "6"]
-    assert columns["speakers"] == ["3", "3", "3"]
-
-
-def test_count_table_shows_official_parts():
-    utterances = [
-        Utterance(f"u{i}", "a.wav", "ab"[i % 2], f"s{i}", part=("train", "val", "test")[i % 3]) for i in range(6)
-    ]
-    table = count_table(Corpus("c", utterances, ("a", "b"), {"official": ()}))
-    columns = {column.header: list(column.cells) for column in table.columns}
-    assert columns["fold"] == ["train", "val", "test", "all"]
-    assert columns["all"] == ["2", "2", "2", "6"]

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 
 from hrf_ser.data.corpora import Corpus, Utterance
-from hrf_ser.data.protocols import PARTS, Split, check_leakage, split
+from hrf_ser.data.protocols import PARTS, Split, check_leakage, left_out, split
 from hrf_ser.errors import UserError
 
 
@@ -88,12 +88,55 @@ def test_leakage_between_validation_and_test_is_refused_but_for_paper():
     check_leakage(table.utterances, Split("g0", "paper", train=(4, 5), val=(0,), test=(1,)))
 
 
+def dialogs(speakers: str = "ab") -> Corpus:
+    """Three sessions of two speakers; each session has the dialogs 1, with both, and one of the first speaker alone."""
+    utterances = [
+        Utterance(f"{group}{speaker}{dialog}", Path("a.wav"), "angry", f"{group}{speaker}", group=group, dialog=dialog)
+        for group in ("g0", "g1", "g2")
+        for speaker, dialog in ((speakers[0], f"{group}_1"), (speakers[1], f"{group}_1"), (speakers[0], f"{group}_2"))
+    ]
+    return Corpus("c", utterances, ("angry",), {name: (name,) for name in ("g0", "g1", "g2")})
+
+
+def test_leaving_one_speaker_out_leaves_the_shared_dialogs_out():
+    table = dialogs()
+    parts = split(table, "g0b", "honest", "speaker")
+    heard = [{table.utterances[row].utterance for row in part} for part in (parts.train, parts.val, parts.test)]
+    assert heard == [{"g0ag0_2", "g2ag2_1", "g2bg2_1", "g2ag2_2"}, {"g1ag1_1", "g1bg1_1", "g1ag1_2"}, {"g0bg0_1"}]
+    assert left_out(table.utterances, parts) == 1
+    published = split(table, "g0b", "paper", "speaker")
+    assert len(published.train) == 8
+
+
+def test_dialog_on_two_sides_is_named():
+    table = dialogs()
+    with pytest.raises(UserError, match=r"Dialog g0_1 is in the train and in the test part of fold=x"):
+        check_leakage(table.utterances, Split("x", "honest", train=(0,), val=(3,), test=(2,)))
+
+
+def test_dev_tests_the_official_validation_part_and_validates_on_training_groups_of_every_label():
+    utterances = [
+        Utterance(
+            f"u{i:02}", Path("a.wav"), "ab"[i % 3 == 0], f"s{i:02}", group=f"s{i:02}", part="train" if i < 20 else "val"
+        )
+        for i in range(26)
+    ]
+    table = Corpus("c", utterances, ("a", "b"), {"dev": ()})
+    parts = split(table, None, "honest")
+    assert parts.test == tuple(range(20, 26))
+    assert len(parts.val) == 4
+    assert {utterances[row].label for row in parts.val} == {"a", "b"}
+    assert sorted(parts.train + parts.val) == list(range(20))
+    paper = split(table, "dev", "paper")
+    assert (paper.train, paper.val) == (tuple(range(20)), paper.test)
+
+
 def test_fold_without_utterances_and_too_few_groups_are_refused():
     table = corpus(4)
     table.folds["empty"] = ("nobody",)
     with pytest.raises(UserError, match="fold=empty of c has no utterances for its test part"):
         split(table, "empty", "honest")
-    with pytest.raises(UserError, match=r"1 group\(s\) beside the test fold"):
+    with pytest.raises(UserError, match=r"1 group\(s\) beside the test part"):
         split(corpus(2), "g0", "honest")
 
 

@@ -1,6 +1,7 @@
 import errno
 import json
 import os
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,10 @@ import pytest
 
 from hrf_ser.audio.augment import View
 from hrf_ser.audio.front_end import FrontEndConfig
+from hrf_ser.data import compute as compute_module
 from hrf_ser.data import store as store_module
 from hrf_ser.data.corpora import Corpus, Utterance
-from hrf_ser.data.store import open_store
+from hrf_ser.data.store import JoinedStores, open_store
 from hrf_ser.errors import UserError
 
 FRONT_END = FrontEndConfig(n_mels=20)
@@ -31,8 +33,8 @@ def corpus(tone, tmp_path):
 def computed(monkeypatch):
     """Counts how often features are computed."""
     calls = []
-    compute = store_module._compute
-    monkeypatch.setattr(store_module, "_compute", lambda *args: calls.append(1) or compute(*args))
+    compute = store_module.compute_features
+    monkeypatch.setattr(store_module, "compute_features", lambda *args: calls.append(1) or compute(*args))
     return calls
 
 
@@ -126,7 +128,7 @@ def test_a_full_disk_leaves_nothing_half_written(corpus, tmp_path, monkeypatch):
     def full(descriptor):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store_module.os, "fsync", full)
+    monkeypatch.setattr(compute_module.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
         open_store(tmp_path, corpus, FRONT_END, View())
     assert not files_below(tmp_path / "tones")
@@ -139,13 +141,11 @@ from pathlib import Path
 from hrf_ser.audio.augment import View
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data import store
-compute = store._compute
-store._compute = lambda *args: (print("computed"), compute(*args))
+compute = store.compute_features
+store.compute_features = lambda *args: (print("computed"), compute(*args))
 corpus = pickle.loads(Path(sys.argv[1]).read_bytes())
 print(float(store.open_store(Path(sys.argv[2]), corpus, FrontEndConfig(n_mels=20), View()).frames.sum()))
 """
-    import pickle
-
     table = tmp_path / "corpus.pickle"
     table.write_bytes(pickle.dumps(corpus))
     command = [sys.executable, "-c", program, str(table), str(tmp_path / "cache")]
@@ -154,3 +154,100 @@ print(float(store.open_store(Path(sys.argv[2]), corpus, FrontEndConfig(n_mels=20
     assert [process.returncode for process in running] == [0, 0]
     assert "".join(outputs).count("computed") == 1
     assert len({output.splitlines()[-1] for output in outputs}) == 1
+
+
+def test_a_store_of_some_utterances_and_stores_in_a_row_read_alike(corpus, tmp_path):
+    store = open_store(tmp_path, corpus, FRONT_END, View())
+    some = store.of([3, 1])
+    joined = JoinedStores([some, store])
+    assert joined.lengths.tolist() == [*store.lengths[[3, 1]], *store.lengths]
+    for row, whole in enumerate([3, 1, 0, 1, 2, 3]):
+        np.testing.assert_array_equal(joined[row], store[whole])
+
+
+def test_two_tables_of_one_corpus_have_a_store_each(corpus, tmp_path, computed):
+    open_store(tmp_path, corpus, FRONT_END, View())
+    corpus.utterances.pop()
+    assert len(open_store(tmp_path, corpus, FRONT_END, View()).lengths) == 3
+    assert len(computed) == 2
+    open_store(tmp_path, corpus, FRONT_END, View())
+    assert len(computed) == 2
+
+
+# Kills itself while the third utterance's features are computed; the journal is written after each.
+KILLED = """
+import os, pickle, signal, sys
+from pathlib import Path
+from hrf_ser.audio.augment import View
+from hrf_ser.audio.front_end import FrontEndConfig
+from hrf_ser.data import compute, store
+corpus = pickle.loads(Path(sys.argv[1]).read_bytes())
+compute._JOURNAL_SECONDS = 0
+features = compute._features
+def dying(*arguments):
+    for number, result in enumerate(features(*arguments)):
+        if number == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+        yield result
+compute._features = dying
+store.open_store(Path(sys.argv[2]), corpus, FrontEndConfig(n_mels=20), View())
+"""
+
+
+@pytest.fixture
+def killed(corpus, tmp_path):
+    """A cache whose features were being computed when their process was killed, after two utterances."""
+    (tmp_path / "corpus.pickle").write_bytes(pickle.dumps(corpus))
+    command = [sys.executable, "-c", KILLED, str(tmp_path / "corpus.pickle"), str(tmp_path / "cache")]
+    assert subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == -9
+    (partial,) = (tmp_path / "cache").rglob("*.partial")
+    return partial
+
+
+@pytest.fixture
+def heard(monkeypatch):
+    """Ids of the utterances whose features are computed."""
+    ids = []
+    features = compute_module._features
+    monkeypatch.setattr(
+        compute_module,
+        "_features",
+        lambda rest, *args: ids.extend(one.utterance for one in rest) or features(rest, *args),
+    )
+    return ids
+
+
+def test_features_go_on_where_a_kill_stopped_them(killed, corpus, tmp_path, heard, caplog):
+    resumed = open_store(tmp_path / "cache", corpus, FRONT_END, View())
+    assert heard == ["u2", "u3"]
+    assert "going on after 2 of 4 utterances" in caplog.text
+    whole = open_store(tmp_path / "undisturbed", corpus, FRONT_END, View())
+    np.testing.assert_array_equal(resumed.frames, whole.frames)
+    assert files_below(tmp_path / "cache") == {"frames.f32", "index.json"}
+
+
+@pytest.mark.parametrize(
+    "damage", ["frames cut", "frames flipped", "more frames", "line cut", "no journal", "other audio"]
+)
+def test_damaged_remains_are_noticed(killed, corpus, tmp_path, heard, damage, tone):
+    frames, journal = killed / "frames.f32", killed / "journal.jsonl"
+    left = 4
+    if damage == "frames cut":
+        os.truncate(frames, frames.stat().st_size - 3)
+    elif damage == "frames flipped":
+        data = bytearray(frames.read_bytes())
+        data[40] ^= 1
+        frames.write_bytes(data)
+    elif damage == "more frames":
+        frames.write_bytes(frames.read_bytes() + b"begun")
+        left = 2
+    elif damage == "line cut":
+        os.truncate(journal, journal.stat().st_size - 3)
+        left = 3
+    elif damage == "no journal":
+        journal.unlink()
+    else:
+        tone("audio/u3.wav", seconds=0.6, hertz=900)
+    resumed = open_store(tmp_path / "cache", corpus, FRONT_END, View())
+    assert len(heard) == left
+    np.testing.assert_array_equal(resumed.frames, open_store(tmp_path / "again", corpus, FRONT_END, View()).frames)

@@ -4,11 +4,7 @@ import pytest
 import torch
 from torchmetrics.functional.classification import multiclass_accuracy, multiclass_f1_score, multiclass_recall
 
-from hrf_ser.training.metrics import scores
-
-
-def confusion(labels: torch.Tensor, predicted: torch.Tensor, classes: int) -> torch.Tensor:
-    return torch.bincount(labels * classes + predicted, minlength=classes**2).view(classes, classes)
+from hrf_ser.training.metrics import UnitConfusion, confusion, scores
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -40,3 +36,14 @@ def test_majority_class_has_chance_ua():
 
 def test_nothing_scored_is_nan():
     assert all(math.isnan(value) for value in scores(torch.zeros(3, 3, dtype=torch.long)).values())
+
+
+def test_a_participant_is_decided_by_the_mean_posterior_of_all_segments():
+    metric = UnitConfusion(2)
+    # Participant 7: two segments of three say 1, their mean says 0. Participant 3: one segment, in another batch.
+    metric.update(torch.tensor([[0.4, 0.6], [0.4, 0.6], [0.9, 0.1]]), torch.tensor([0, 0, 0]), torch.tensor([7, 7, 7]))
+    metric.update(torch.tensor([[0.2, 0.8]]), torch.tensor([1]), torch.tensor([3]))
+    assert metric.compute().tolist() == [[1, 0], [0, 1]]
+    metric.reset()
+    metric.update(torch.tensor([[0.4, 0.6], [0.9, 0.1]]), torch.tensor([0, 0]), torch.tensor([0, 1]))
+    assert metric.compute().tolist() == [[1, 1], [0, 0]]

@@ -41,6 +41,7 @@ def batches(count: int = 4) -> DataLoader:
             "lengths": torch.tensor([24, 20, 13, 9, 4, 1]),
             "labels": torch.tensor([0, 1, 2, 0, 1, 2]),
             "rows": torch.arange(6),
+            "units": torch.arange(6),
         }
         for _ in range(count)
     ]

@@ -6,15 +6,14 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from hrf_ser.data.corpora import Utterance
 from hrf_ser.training.pictures import draw_confusion
-from hrf_ser.training.record import is_finished, write_metrics, write_predictions
+from hrf_ser.training.record import Scored, is_finished, write_metrics, write_predictions
 from hrf_ser.training.screen import show_result
 
 
 def test_predictions_are_sorted_and_hold_the_most_probable_class(tmp_path):
-    utterances = [Utterance(name, Path("a.wav"), "sad", "s") for name in ("b", "a")]
-    write_predictions(tmp_path / "p.csv", utterances, ("angry", "sad"), torch.tensor([[0.9, 0.1], [0.2, 0.8]]))
+    scored = [Scored(name, "s", "sad") for name in ("b", "a")]
+    write_predictions(tmp_path / "p.csv", scored, ("angry", "sad"), torch.tensor([[0.9, 0.1], [0.2, 0.8]]))
     with (tmp_path / "p.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["utterance"], row["predicted"], row["sad"]) for row in rows] == [

@@ -12,20 +12,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
-from hrf_ser.data.store import FeatureStore
+from hrf_ser.data.balance import balanced_order
+from hrf_ser.data.store import Features
 
 
 class Batch(TypedDict):
     """One padded batch.
 
     features ``(batch, frames, n_features)``, lengths ``(batch,)`` in frames, labels ``(batch,)``, rows ``(batch,)`` of the
-    corpus's table.
+    corpus's table, units ``(batch,)``: what is scored as one, the utterance or all segments of a participant.
     """
 
     features: Tensor
     lengths: Tensor
     labels: Tensor
     rows: Tensor
+    units: Tensor
 
 
 # (row of the table, view) of each utterance of a batch
@@ -35,9 +37,9 @@ Draw = list[tuple[int, int]]
 class FeatureBatches(Dataset[Batch]):
     """Turns the draw of a whole batch into tensors: one copy an utterance, no per-sample collation."""
 
-    def __init__(self, stores: Sequence[FeatureStore], labels: NDArray[np.int64]) -> None:
+    def __init__(self, stores: Sequence[Features], labels: NDArray[np.int64], units: NDArray[np.int64]) -> None:
         self.stores = stores
-        self.labels = labels
+        self.labels, self.units = labels, units
 
     def __getitem__(self, draw: Draw) -> Batch:
         pieces = [self.stores[view][row] for row, view in draw]
@@ -51,6 +53,7 @@ class FeatureBatches(Dataset[Batch]):
             lengths=torch.tensor(lengths),
             labels=torch.from_numpy(self.labels[rows]),
             rows=torch.from_numpy(rows),
+            units=torch.from_numpy(self.units[rows]),
         )
 
 
@@ -68,6 +71,7 @@ class BucketSampler(Sampler[Draw]):
         shuffle: False keeps the rows in order of length, for evaluation.
         seed: of the order and the views.
         pool: batches' worth of utterances that are sorted by length together.
+        strata: class and participant of every row of the table, to hear all equally often; None hears every utterance once.
     """
 
     def __init__(
@@ -79,11 +83,13 @@ class BucketSampler(Sampler[Draw]):
         shuffle: bool = False,
         seed: int = 0,
         pool: int = 8,
+        strata: tuple[NDArray[np.int64], NDArray[np.int64]] | None = None,
     ) -> None:
         self.rows = np.asarray(rows)
         self.lengths = lengths[self.rows]
         self.batch_size, self.views, self.shuffle, self.pool = batch_size, views, shuffle, pool
         self.seed = seed
+        self.strata = None if strata is None else (strata[0][self.rows], strata[1][self.rows])
         self.epoch = 0
         self.skip = 0
 
@@ -103,8 +109,9 @@ class BucketSampler(Sampler[Draw]):
             order = np.argsort(self.lengths, kind="stable")
             return [[(int(row), 0) for row in self.rows[part]] for part in self._cut(order)]
         generator = np.random.default_rng([self.seed, self.epoch])
-        order = generator.permutation(len(self.rows))
-        views = generator.integers(self.views, size=len(self.rows))
+        number = len(self.rows)
+        order = generator.permutation(number) if self.strata is None else balanced_order(generator, *self.strata)
+        views = generator.integers(self.views, size=number)
         pools = [order[i : i + self.pool * self.batch_size] for i in range(0, len(order), self.pool * self.batch_size)]
         parts = [part for pool in pools for part in self._cut(pool[np.argsort(self.lengths[pool], kind="stable")])]
         return [

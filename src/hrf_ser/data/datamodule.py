@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -18,24 +19,41 @@ from hrf_ser.audio.augment import View
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.batches import BatchLoader, BucketSampler, FeatureBatches
 from hrf_ser.data.corpora import Corpus, Utterance, read_corpus
-from hrf_ser.data.protocols import Split, split
-from hrf_ser.data.store import FeatureStore, open_store
+from hrf_ser.data.protocols import PARTS, Split, cross_split, left_out, split
+from hrf_ser.data.store import Features, JoinedStores, open_store
+from hrf_ser.data.transfer import join, relabel
 
 log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Source:
+    """Which corpus, and where.
+
+    Attributes:
+        name: one of ``corpus_names()``.
+        root: the corpus's folder or CSV file.
+        options: keywords of the corpus's reader.
+    """
+
+    name: str
+    root: str | Path
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class SpeechData(LightningDataModule):
     """Batches for training, validation and test.
 
     Args:
-        name: corpus, one of ``corpus_names()``.
-        root: the corpus's folder or CSV file.
-        options: keywords of the corpus's reader.
+        source: the corpus.
         cache_dir: where features are kept.
         front_end: options of the log-mel front end.
         views: how a training utterance may be heard; the first is the clean one, which evaluation hears.
         fold: name of the fold; None takes the first.
         protocol: ``honest`` or ``paper``.
+        folds: what folds hold out, see :func:`hrf_ser.data.folds.folds_of`.
+        test_source: another corpus, which is tested instead of a part of the first.
+        classes: class -> the labels that mean it, in any corpus; None keeps the corpus's own labels.
         batch_size: utterances in a batch.
         seed: of the order of training utterances.
         on_bad_audio: ``stop`` or ``skip``.
@@ -44,49 +62,79 @@ class SpeechData(LightningDataModule):
 
     def __init__(
         self,
-        name: str,
-        root: str | Path,
+        source: Source,
         cache_dir: str | Path,
         front_end: FrontEndConfig,
-        options: Mapping[str, Any] | None = None,
         views: Sequence[View] = (View(),),
         fold: str | None = None,
         protocol: str = "honest",
+        folds: str | int = "corpus",
+        test_source: Source | None = None,
+        classes: Mapping[str, Sequence[str]] | None = None,
         batch_size: int = 32,
         seed: int = 0,
         on_bad_audio: str = "stop",
         workers: int = 0,
     ) -> None:
         super().__init__()
-        self.corpus_name, self.root, self.options = name, root, dict(options or {})
+        self.sources = [source] if test_source is None else [source, test_source]
+        self.classes = classes
         self.cache_dir = Path(cache_dir).expanduser()
         self.front_end, self.views, self.on_bad_audio = front_end, list(views), on_bad_audio
-        self.fold, self.protocol = fold, protocol
+        self.fold, self.protocol, self.folds = fold, protocol, folds
         self.batch_size, self.seed, self.workers = batch_size, seed, workers
 
     @cached_property
+    def read(self) -> list[Corpus]:
+        """The tables as their readers give them: what features are computed of."""
+        return [read_corpus(source.name, source.root, **source.options) for source in self.sources]
+
+    @cached_property
+    def tables(self) -> list[Corpus]:
+        """The tables with the classes of this run."""
+        return self.read if self.classes is None else [relabel(corpus, self.classes) for corpus in self.read]
+
+    @cached_property
     def corpus(self) -> Corpus:
-        """The table of utterances, read once."""
-        return read_corpus(self.corpus_name, self.root, **self.options)
+        """The table of all utterances that rows speak of."""
+        return self.tables[0] if len(self.tables) == 1 else join(*self.tables)
 
     @cached_property
     def split(self) -> Split:
         """The parts of this fold, without utterances that have no usable audio."""
-        divided = split(self.corpus, self.fold, self.protocol)
+        divided = self._divided()
         usable = self.stores[0].lengths > 0
-        kept = {part: tuple(row for row in getattr(divided, part) if usable[row]) for part in ("train", "val", "test")}
+        kept = {part: tuple(row for row in getattr(divided, part) if usable[row]) for part in PARTS}
         return Split(divided.fold, divided.protocol, **kept)
 
+    def _divided(self) -> Split:
+        if len(self.tables) == 1:
+            return split(self.corpus, self.fold, self.protocol, self.folds)
+        return cross_split(self.corpus, self.tables[0], self.fold, self.protocol, self.folds)
+
     @cached_property
-    def stores(self) -> list[FeatureStore]:
-        """Features of every view, the clean one first."""
-        return [open_store(self.cache_dir, self.corpus, self.front_end, view, self.on_bad_audio) for view in self.views]
+    def stores(self) -> list[Features]:
+        """Features of every view, the clean one first. A corpus that is only tested is heard clean."""
+        stores: list[Features] = []
+        for view in self.views:
+            parts = []
+            for place, (whole, table) in enumerate(zip(self.read, self.tables, strict=True)):
+                heard = view if place == 0 else View()
+                store = open_store(self.cache_dir, whole, self.front_end, heard, self.on_bad_audio)
+                row = {one.utterance: number for number, one in enumerate(whole.utterances)}
+                parts.append(store if table is whole else store.of([row[one.utterance] for one in table.utterances]))
+            stores.append(parts[0] if len(parts) == 1 else JoinedStores(parts))
+        return stores
 
     def prepare_data(self) -> None:
         """Check the split before anything is computed, then compute features once a node."""
-        split(self.corpus, self.fold, self.protocol)
+        divided = self._divided()
         for sentence in self.corpus.invariants:
             log.warning("%s differs from the distribution: %s", self.corpus.name, sentence)
+        for sentence in (*self.corpus.notes, *self.corpus.leaks):
+            log.warning("%s: %s", self.corpus.name, sentence)
+        if apart := left_out(self.corpus.utterances, divided):
+            log.warning("fold=%s: %d utterances are in no part, as their dialogs are in another", divided.fold, apart)
         _ = self.stores
 
     @property
@@ -100,13 +148,27 @@ class SpeechData(LightningDataModule):
         number = {label: index for index, label in enumerate(self.labels)}
         return np.array([number[utterance.label] for utterance in self.corpus.utterances])
 
+    @property
+    def scores_participants(self) -> bool:
+        """Whether all segments of a participant are scored as one."""
+        return self.corpus.scored_by == "participant"
+
+    @cached_property
+    def units(self) -> NDArray[np.int64]:
+        """What each row of the table is scored with: itself, or all segments of its participant."""
+        if not self.scores_participants:
+            return np.arange(len(self.corpus.utterances))
+        number = {name: place for place, name in enumerate(sorted({one.speaker for one in self.corpus.utterances}))}
+        return np.array([number[one.speaker] for one in self.corpus.utterances])
+
     def utterance(self, row: int) -> Utterance:
         """The utterance in a row of the table."""
         return self.corpus.utterances[row]
 
     def class_counts(self) -> Tensor:
-        """Training utterances of each class, ``(classes,)``."""
-        return torch.from_numpy(np.bincount(self.targets[list(self.split.train)], minlength=len(self.labels)))
+        """How often an epoch hears each class, ``(classes,)``."""
+        counts = np.bincount(self.targets[list(self.split.train)], minlength=len(self.labels))
+        return torch.from_numpy((counts > 0).astype(np.int64) if self.scores_participants else counts)
 
     def feature_statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of every band over the training part's frames, ``(n_features,)`` each."""
@@ -130,7 +192,7 @@ class SpeechData(LightningDataModule):
     def test_dataloader(self) -> BatchLoader:
         return self._loader(self.split.test, self.stores[:1])
 
-    def _loader(self, rows: Sequence[int], stores: list[FeatureStore], shuffle: bool = False) -> BatchLoader:
+    def _loader(self, rows: Sequence[int], stores: list[Features], shuffle: bool = False) -> BatchLoader:
         sampler = BucketSampler(
             rows,
             self.stores[0].lengths,
@@ -138,9 +200,10 @@ class SpeechData(LightningDataModule):
             views=len(stores),
             shuffle=shuffle,
             seed=self.seed,
+            strata=(self.targets, self.units) if shuffle and self.scores_participants else None,
         )
         if self.trainer is not None:
             # Lightning starts the first iterator of a resumed fit before it calls set_epoch.
             sampler.set_epoch(self.trainer.current_epoch)
         pin = torch.cuda.is_available()
-        return BatchLoader(FeatureBatches(stores, self.targets), sampler, self.workers, pin_memory=pin)
+        return BatchLoader(FeatureBatches(stores, self.targets, self.units), sampler, self.workers, pin_memory=pin)

@@ -1,25 +1,28 @@
-"""Who trains, who chooses the epoch, who is tested: folds and the check that nobody is on two sides.
+"""Who trains, who chooses the epoch, who is tested; and the check that nobody is on two sides.
 
 ``honest``: the speakers of the test fold are heard once, at the end; the epoch is chosen on other speakers, those of the next
-fold. ``paper``: as much of the field's published code does, the epoch is chosen on the test fold itself and no speaker is
-spent on validation. Its results are not estimates for unseen speakers, and everything they touch says ``paper``.
+fold, and what was said in one dialog is never on two sides. ``paper``: as much of the field's published code does, the epoch is
+chosen on the test fold itself and no speaker is spent on validation. Its results are not estimates for unseen speakers, and
+everything they touch says ``paper``.
 """
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hrf_ser.data.corpora import Corpus, Utterance
+from hrf_ser.data.folds import DEV, OFFICIAL, Folds, folds_of
 from hrf_ser.errors import UserError
 
 PROTOCOLS = ("honest", "paper")
 PARTS = ("train", "val", "test")
-OFFICIAL = "official"
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of a corpus's table in each part."""
+    """Rows of a corpus's table in each part. A row may be in none, where its dialog is heard in another part."""
 
     fold: str
     protocol: str
@@ -28,87 +31,168 @@ class Split:
     test: tuple[int, ...]
 
 
-def split(corpus: Corpus, fold: str | None, protocol: str) -> Split:
+def split(corpus: Corpus, fold: str | None, protocol: str, rule: str | int = "corpus") -> Split:
     """Divide a corpus for one fold.
 
     Args:
         corpus: the table and its folds.
         fold: name of a fold; None takes the first.
         protocol: ``honest`` or ``paper``.
+        rule: what folds hold out, see :func:`hrf_ser.data.folds.folds_of`.
 
     Raises:
-        UserError: an unknown fold or protocol, a part without utterances, or a speaker on two sides.
+        UserError: an unknown fold, rule or protocol, a part without utterances, or a speaker or dialog on two sides.
     """
-    if protocol not in PROTOCOLS:
-        raise UserError(f"protocol={protocol} is unknown: use one of {', '.join(PROTOCOLS)}.")
-    names = list(corpus.folds)
-    name = names[0] if fold is None else str(fold)
-    if name not in names:
-        raise UserError(f"fold={name} is not a fold of {corpus.name}: use one of {', '.join(names)}.")
-    divided = _official(corpus, protocol) if name == OFFICIAL else _by_groups(corpus, name, protocol)
-    for part in PARTS:
-        if not getattr(divided, part):
-            raise UserError(
-                f"fold={name} of {corpus.name} has no utterances for its {part} part: "
-                "the copy under data.root is incomplete, or it has too few groups to divide."
-            )
+    folds, name = _chosen(corpus, fold, protocol, rule)
+    by_parts = name in (OFFICIAL, DEV)
+    divided = _by_parts(corpus, name, protocol) if by_parts else _by_values(corpus, folds, name, protocol)
+    _require_parts(divided, corpus.name)
     check_leakage(corpus.utterances, divided)
     return divided
 
 
-def _official(corpus: Corpus, protocol: str) -> Split:
-    """The parts that the corpus's owners drew."""
-    rows = {part: tuple(r for r, one in enumerate(corpus.utterances) if one.part == part) for part in PARTS}
-    val = rows["test"] if protocol == "paper" else rows["val"]
-    return Split(OFFICIAL, protocol, train=rows["train"], val=val, test=rows["test"])
+def cross_split(joined: Corpus, source: Corpus, fold: str | None, protocol: str, rule: str | int = "corpus") -> Split:
+    """Train on one corpus, test on another.
 
+    ``honest``: the fold of the source corpus chooses the epoch, the rest of the source trains. ``paper``: all of the source
+    trains, and the epoch is chosen on the corpus that is tested. All of that one is tested.
 
-def _by_groups(corpus: Corpus, name: str, protocol: str) -> Split:
-    """The parts of a fold that holds out groups."""
-    names = [fold for fold in corpus.folds if fold != OFFICIAL]
-    test_groups = set(corpus.folds[name])
-    if protocol == "paper":
-        val_groups = test_groups
-    elif len(names) > 2:
-        val_groups = set(corpus.folds[names[(names.index(name) + 1) % len(names)]])
-    else:
-        val_groups = _some_groups(corpus, test_groups)
-    rows = range(len(corpus.utterances))
-    group = [utterance.group for utterance in corpus.utterances]
-    return Split(
-        fold=name,
-        protocol=protocol,
-        train=tuple(row for row in rows if group[row] not in test_groups | val_groups),
-        val=tuple(row for row in rows if group[row] in val_groups),
-        test=tuple(row for row in rows if group[row] in test_groups),
-    )
-
-
-def check_leakage(utterances: list[Utterance], divided: Split) -> None:
-    """Refuse a split that has a speaker on two sides.
+    Args:
+        joined: rows of ``source``, then those of the corpus that is tested.
+        source: the corpus that is trained on.
+        fold: a fold of the source; None takes the first.
+        protocol: ``honest`` or ``paper``.
+        rule: what the source's folds hold out.
 
     Raises:
-        UserError: names the speaker and both parts.
+        UserError: as :func:`split`.
     """
-    heard = {part: {utterances[row].speaker for row in getattr(divided, part)} for part in PARTS}
-    pairs = [("train", "test"), ("train", "val")]
-    if divided.protocol != "paper":
-        pairs.append(("val", "test"))
-    for one, other in pairs:
-        shared = sorted(heard[one] & heard[other])
-        if shared:
+    folds, name = _chosen(source, fold, protocol, rule)
+    test = tuple(range(len(source.utterances), len(joined.utterances)))
+    if protocol == "paper":
+        divided = Split(name, protocol, train=tuple(range(len(source.utterances))), val=test, test=test)
+    elif name in (OFFICIAL, DEV):
+        own = _by_parts(source, OFFICIAL, protocol)
+        divided = Split(name, protocol, train=own.train, val=own.val, test=test)
+    else:
+        column = [getattr(one, folds.column) for one in source.utterances]
+        val = [row for row, value in enumerate(column) if value in folds.held_out[name]]
+        heard = _dialogs(source.utterances, val)
+        train = _without(source.utterances, set(range(len(column))) - set(val), heard)
+        divided = Split(name, protocol, train=train, val=tuple(val), test=test)
+    _require_parts(divided, joined.name)
+    check_leakage(joined.utterances, divided)
+    return divided
+
+
+def check_leakage(utterances: Sequence[Utterance], divided: Split) -> None:
+    """Refuse a split that has a speaker, or a dialog, on two sides.
+
+    ``paper`` validates on what it tests, and leaves one speaker of a dialog out as published protocols do: there only
+    speakers are checked, between training and the rest.
+
+    Raises:
+        UserError: names the speaker or dialog and both parts.
+    """
+    honest = divided.protocol != "paper"
+    pairs = [("train", "test"), ("train", "val"), *([("val", "test")] if honest else [])]
+    for noun, column in [("Speaker", "speaker"), *([("Dialog", "dialog")] if honest else [])]:
+        heard = {part: {getattr(utterances[row], column) for row in getattr(divided, part)} - {""} for part in PARTS}
+        for one, other in pairs:
+            shared = sorted(heard[one] & heard[other])
+            if shared:
+                raise UserError(
+                    f"{noun} {shared[0]} is in the {one} and in the {other} part of fold={divided.fold}: "
+                    f"give all utterances of a {noun.lower()} the same group."
+                )
+
+
+def left_out(utterances: Sequence[Utterance], divided: Split) -> int:
+    """Utterances that are in no part because others of their dialog are in one."""
+    used = {row for part in PARTS for row in getattr(divided, part)}
+    heard = _dialogs(utterances, used)
+    return sum(1 for row, one in enumerate(utterances) if row not in used and one.dialog in heard)
+
+
+def _chosen(corpus: Corpus, fold: str | None, protocol: str, rule: str | int) -> tuple[Folds, str]:
+    if protocol not in PROTOCOLS:
+        raise UserError(f"protocol={protocol} is unknown: use one of {', '.join(PROTOCOLS)}.")
+    folds = folds_of(corpus, rule)
+    names = list(folds.held_out)
+    name = names[0] if fold is None else str(fold)
+    if name not in names:
+        raise UserError(f"fold={name} is not a fold of {corpus.name}: use one of {', '.join(names)}.")
+    return folds, name
+
+
+def _require_parts(divided: Split, name: str) -> None:
+    for part in PARTS:
+        if not getattr(divided, part):
             raise UserError(
-                f"Speaker {shared[0]} is in the {one} and in the {other} part of fold={divided.fold}: "
-                "give all utterances of a speaker the same group."
+                f"fold={divided.fold} of {name} has no utterances for its {part} part: "
+                "the copy under data.root is incomplete, or it has too few groups to divide."
             )
 
 
-def _some_groups(corpus: Corpus, test_groups: set[str]) -> set[str]:
-    """A fifth of the groups that are not tested, at least one, where there is no third fold to validate on."""
-    rest = sorted({utterance.group for utterance in corpus.utterances} - test_groups)
-    if len(rest) < 2:
+def _by_parts(corpus: Corpus, name: str, protocol: str) -> Split:
+    """The parts that the corpus's owners drew; ``dev`` tests their validation part, as one must without test labels."""
+    rows = {part: [row for row, one in enumerate(corpus.utterances) if one.part == part] for part in PARTS}
+    train, val, test = rows["train"], rows["val"], rows["test"]
+    if name == DEV:
+        test = val
+        chosen = _some_groups([corpus.utterances[row] for row in train]) if protocol == "honest" else set()
+        val = [row for row in train if corpus.utterances[row].group in chosen]
+        train = [row for row in train if corpus.utterances[row].group not in chosen]
+    return Split(name, protocol, tuple(train), tuple(test if protocol == "paper" else val), tuple(test))
+
+
+def _by_values(corpus: Corpus, folds: Folds, name: str, protocol: str) -> Split:
+    """The parts of a fold that holds out groups or speakers."""
+    held_out = {fold: values for fold, values in folds.held_out.items() if fold not in (OFFICIAL, DEV)}
+    utterances = corpus.utterances
+    column = [getattr(one, folds.column) for one in utterances]
+    test = [row for row, value in enumerate(column) if value in held_out[name]]
+    rest = set(range(len(utterances))) - set(test)
+    if protocol == "paper":
+        return Split(name, protocol, train=tuple(sorted(rest)), val=tuple(test), test=tuple(test))
+    rest = set(_without(utterances, rest, _dialogs(utterances, test)))
+    groups = {utterances[row].group for row in test}
+    if any(one.group in groups and value not in held_out[name] for one, value in zip(utterances, column, strict=True)):
+        # The tested speaker shares a group with others, and with it the dialogs: the next group chooses the epoch.
+        names = sorted({one.group for one in utterances})
+        following = names[(names.index(max(groups)) + 1) % len(names)]
+        val = [row for row in rest if utterances[row].group == following]
+    elif len(held_out) > 2:
+        names = list(held_out)
+        chosen = held_out[names[(names.index(name) + 1) % len(names)]]
+        val = [row for row in rest if column[row] in chosen]
+    else:
+        val_groups = _some_groups([utterances[row] for row in sorted(rest)])
+        val = [row for row in rest if utterances[row].group in val_groups]
+    train = _without(utterances, rest - set(val), _dialogs(utterances, val))
+    return Split(name, protocol, train=train, val=tuple(sorted(val)), test=tuple(test))
+
+
+def _dialogs(utterances: Sequence[Utterance], rows: Iterable[int]) -> set[str]:
+    return {utterances[row].dialog for row in rows} - {""}
+
+
+def _without(utterances: Sequence[Utterance], rows: Iterable[int], dialogs: set[str]) -> tuple[int, ...]:
+    return tuple(row for row in sorted(rows) if utterances[row].dialog not in dialogs)
+
+
+def _some_groups(utterances: Sequence[Utterance]) -> set[str]:
+    """A fifth of the groups, at least one, where there is no further fold to validate on.
+
+    Groups are taken at even steps in the order of their commonest label, so that a label of whole groups is met with too.
+    """
+    labels: dict[str, Counter[str]] = {}
+    for one in utterances:
+        labels.setdefault(one.group, Counter())[one.label] += 1
+    if len(labels) < 2:
         raise UserError(
-            f"{corpus.name} has {len(rest)} group(s) beside the test fold, but training and validation need one each: "
+            f"{len(labels)} group(s) beside the test part, but training and validation need one each: "
             "add speakers, or give finer groups."
         )
-    return set(rest[: max(1, len(rest) // 5)])
+    ordered = sorted(labels, key=lambda group: (max(labels[group], key=labels[group].__getitem__), group))
+    return set(ordered[2::5] or ordered[:1])

@@ -1,8 +1,8 @@
 """Features on disk: computed once for a corpus and a front end, memory-mapped by every run.
 
 A store is a folder ``<cache_dir>/<corpus>/features/<key>`` with ``frames.f32`` (all frames of all utterances, float32) and
-``index.json`` (where each begins, what they were computed from, a checksum). The key stands for the front end, the view and the
-corpus's place; the index holds a fingerprint of the audio, so that a changed file makes the store anew.
+``index.json`` (where each begins, what they were computed from, a checksum). The key stands for the front end, the view, the
+corpus's place and its utterances; the index holds a fingerprint of the audio, so that a changed file makes the store anew.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ import json
 import logging
 import os
 import zlib
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from filelock import FileLock
@@ -24,18 +23,26 @@ from numpy.typing import NDArray
 
 from hrf_ser.audio.augment import View
 from hrf_ser.audio.front_end import FrontEndConfig
+from hrf_ser.data.compute import FRAMES, INDEX, compute_features, report_bad_audio
 from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.errors import UserError
-from hrf_ser.files import new_folder, write_text
 
 log = logging.getLogger(__name__)
 
 # Raised by whoever changes what the front end computes for the same options.
 VERSION = 1
-FRAMES, INDEX = "frames.f32", "index.json"
 ON_BAD_AUDIO = ("stop", "skip")
 
-Computed = NDArray[np.float32] | UserError
+
+class Features(Protocol):
+    """Features by row of a table."""
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """Frames of each utterance; 0 for one without usable audio."""
+
+    def __getitem__(self, row: int) -> NDArray[np.float32]:
+        """``(frames, n_features)``."""
 
 
 @dataclass(frozen=True)
@@ -44,21 +51,36 @@ class FeatureStore:
 
     Attributes:
         frames: ``(frames of all utterances, n_features)``, memory-mapped.
-        offsets: ``(utterances + 1,)``; utterance i is ``frames[offsets[i]:offsets[i + 1]]``.
+        begins: ``(utterances,)``; utterance i is ``frames[begins[i]:begins[i] + lengths[i]]``.
+        lengths: ``(utterances,)`` frames of each utterance; 0 for a skipped one.
         skipped: utterances without features, with the reason each.
     """
 
     frames: NDArray[np.float32]
-    offsets: NDArray[np.int64]
+    begins: NDArray[np.int64]
+    lengths: NDArray[np.int64]
     skipped: dict[str, str]
 
-    @property
-    def lengths(self) -> NDArray[np.int64]:
-        """Frames of each utterance; 0 for a skipped one."""
-        return np.diff(self.offsets)
+    def __getitem__(self, row: int) -> NDArray[np.float32]:
+        return self.frames[self.begins[row] : self.begins[row] + self.lengths[row]]
+
+    def of(self, rows: Sequence[int]) -> FeatureStore:
+        """The features of some utterances, in their order, as a store of their own."""
+        chosen = np.asarray(rows, dtype=np.int64)
+        return replace(self, begins=self.begins[chosen], lengths=self.lengths[chosen])
+
+
+class JoinedStores:
+    """Features of several tables, one after the other."""
+
+    def __init__(self, stores: Sequence[FeatureStore]) -> None:
+        self.stores = stores
+        self.lengths = np.concatenate([store.lengths for store in stores])
+        self._ends = np.cumsum([len(store.lengths) for store in stores])
 
     def __getitem__(self, row: int) -> NDArray[np.float32]:
-        return self.frames[self.offsets[row] : self.offsets[row + 1]]
+        place = int(np.searchsorted(self._ends, row, side="right"))
+        return self.stores[place][row - int(self._ends[place]) + len(self.stores[place].lengths)]
 
 
 def open_store(
@@ -98,7 +120,7 @@ def open_store(
             with FileLock(f"{folder}.lock"):
                 store = _load(folder, wanted)
                 if store is None:
-                    _compute(folder, wanted, corpus, front_end, view, on_bad_audio)
+                    compute_features(folder, wanted, corpus, front_end, view, on_bad_audio)
                     store = _load(folder, wanted)
         except PermissionError as error:
             raise UserError(f"{error.filename}: cannot be written; set cache_dir to a folder you may write.") from error
@@ -107,80 +129,6 @@ def open_store(
     if store.skipped:
         report_bad_audio(store.skipped, len(corpus.utterances), on_bad_audio)
     return store
-
-
-def report_bad_audio(skipped: dict[str, str], total: int, on_bad_audio: str) -> None:
-    """Warn about unusable audio with ``skip``.
-
-    Raises:
-        UserError: with ``stop``; names the first files.
-    """
-    reasons = list(skipped.values())
-    listed = "; ".join(reasons[:5]) + (f"; and {len(reasons) - 5} more" if len(reasons) > 5 else "")
-    if on_bad_audio == "stop":
-        raise UserError(
-            f"{len(reasons)} of {total} utterances cannot be used: {listed}. "
-            "Mend them, or set data.on_bad_audio=skip to go on without."
-        )
-    log.warning("%d of %d utterances are skipped: %s", len(reasons), total, listed)
-
-
-def _compute(
-    folder: Path, wanted: dict[str, Any], corpus: Corpus, front_end: FrontEndConfig, view: View, on_bad_audio: str
-) -> None:
-    from rich.progress import track
-
-    utterances = corpus.utterances
-    label = f"Features of {corpus.name}" + ("" if view.is_clean else f" ({_describe(view)})")
-    skipped: dict[str, str] = {}
-    offsets = [0]
-    checksum = 0
-    with new_folder(folder) as temporary:
-        with open(temporary / FRAMES, "wb") as file:
-            results = _features(utterances, front_end, view)
-            for utterance, result in zip(utterances, track(results, label, total=len(utterances)), strict=True):
-                if isinstance(result, UserError):
-                    skipped[utterance.utterance] = str(result)
-                    offsets.append(offsets[-1])
-                    continue
-                data = result.tobytes()
-                checksum = zlib.crc32(data, checksum)
-                file.write(data)
-                offsets.append(offsets[-1] + len(result))
-            file.flush()
-            os.fsync(file.fileno())
-        if skipped and (on_bad_audio == "stop" or len(skipped) == len(utterances)):
-            report_bad_audio(skipped, len(utterances), "stop")
-        index = {**wanted, "offsets": offsets, "skipped": skipped, "crc32": checksum}
-        write_text(temporary / INDEX, json.dumps(index))
-
-
-def _features(utterances: Sequence[Utterance], front_end: FrontEndConfig, view: View) -> Iterator[Computed]:
-    """Features of each utterance in order, ``(frames, n_mels)``, or why it has none; on all cores."""
-    compute = _extractor(front_end, view)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
-        yield from pool.map(compute, utterances)
-
-
-def _extractor(front_end: FrontEndConfig, view: View) -> Callable[[Utterance], Computed]:
-    import torch
-
-    from hrf_ser.audio.front_end import LogMel
-    from hrf_ser.audio.read import read_audio
-
-    log_mel = LogMel(front_end)
-
-    def compute(utterance: Utterance) -> Computed:
-        try:
-            waveform = torch.from_numpy(read_audio(utterance.path, utterance.start, utterance.end))
-        except UserError as error:
-            return error
-        with torch.inference_mode():
-            waveform = view.apply(waveform, utterance.utterance)
-            features, frames = log_mel(waveform[None], torch.tensor([waveform.shape[0]]))
-            return np.asarray(features[0, : int(frames)].contiguous().numpy(), dtype=np.float32)
-
-    return compute
 
 
 def _load(folder: Path, wanted: dict[str, Any]) -> FeatureStore | None:
@@ -196,7 +144,7 @@ def _load(folder: Path, wanted: dict[str, Any]) -> FeatureStore | None:
         frames = np.memmap(folder / FRAMES, dtype=np.float32, mode="r").reshape(-1, width)
         if len(frames) != offsets[-1] or zlib.crc32(frames.data) != index["crc32"]:
             raise ValueError("its checksum differs")
-        return FeatureStore(frames, offsets, dict(index["skipped"]))
+        return FeatureStore(frames, offsets[:-1], np.diff(offsets), dict(index["skipped"]))
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         log.warning("%s: the feature file is damaged (%s) and is computed again.", folder, error)
         return None
@@ -204,27 +152,19 @@ def _load(folder: Path, wanted: dict[str, Any]) -> FeatureStore | None:
 
 def _key(corpus: Corpus, front_end: FrontEndConfig, view: View) -> str:
     place = os.path.commonpath([utterance.path.resolve().parent for utterance in corpus.utterances])
-    text = json.dumps([VERSION, front_end.as_dict(), view.as_dict(), place], sort_keys=True)
+    stretches = [(one.utterance, one.start, one.end) for one in corpus.utterances]
+    text = json.dumps([VERSION, front_end.as_dict(), view.as_dict(), place, stretches], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def _fingerprint(utterances: Sequence[Utterance]) -> str:
-    """Changes with any file's size or time of change, and with the stretch that is read of it."""
+    """Changes with any file's size or time of change."""
     digest = hashlib.sha256()
-    status: dict[Path, tuple[int, int]] = {}
-    for utterance in utterances:
-        if utterance.path not in status:
-            try:
-                stat = utterance.path.stat()
-                status[utterance.path] = (stat.st_size, stat.st_mtime_ns)
-            except OSError:
-                status[utterance.path] = (-1, -1)
-        digest.update(repr((utterance.utterance, utterance.start, utterance.end, *status[utterance.path])).encode())
+    for path in dict.fromkeys(utterance.path for utterance in utterances):
+        try:
+            stat = path.stat()
+            status = (stat.st_size, stat.st_mtime_ns)
+        except OSError:
+            status = (-1, -1)
+        digest.update(repr(status).encode())
     return digest.hexdigest()
-
-
-def _describe(view: View) -> str:
-    parts = [f"speed {view.speed:g}"] if view.speed != 1.0 else []
-    if view.snr_db is not None:
-        parts.append(f"noise at {view.snr_db[0]:g}-{view.snr_db[1]:g} dB")
-    return ", ".join(parts)

@@ -15,7 +15,7 @@ from omegaconf import DictConfig
 
 from hrf_ser.audio.augment import views
 from hrf_ser.audio.front_end import FrontEndConfig
-from hrf_ser.data.datamodule import SpeechData
+from hrf_ser.data.datamodule import Source, SpeechData
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import plan_hrf
 from hrf_ser.settings import plain
@@ -25,32 +25,25 @@ from hrf_ser.training.module import EmotionModule
 
 
 def build_data(config: DictConfig) -> SpeechData:
-    """The corpus, fold and features that a configuration asks for.
-
-    Raises:
-        UserError: a corpus that is scored by participant: its utterances' scores would not be what the field reports.
-    """
+    """The corpus, fold and features that a configuration asks for."""
     noise = config.augment.noise_snr_db
-    data = SpeechData(
-        name=config.data.name,
-        root=config.data.root,
-        options=plain(config.data.options),
+    tested = config.get("test_data")
+    label_map = config.get("label_map")
+    return SpeechData(
+        source=Source(config.data.name, config.data.root, plain(config.data.options)),
+        test_source=None if tested is None else Source(tested.name, tested.root, plain(tested.options)),
+        classes=None if label_map is None else plain(label_map.classes),
         cache_dir=config.cache_dir,
         front_end=FrontEndConfig.from_options(plain(config.features)),
         views=views([float(speed) for speed in config.augment.speed], None if noise is None else tuple(noise)),
         fold=None if config.fold is None else str(config.fold),
         protocol=config.protocol.name,
+        folds=config.protocol.folds,
         batch_size=config.batch_size,
         seed=config.seed,
         on_bad_audio=config.data.on_bad_audio,
         workers=config.workers,
     )
-    if data.corpus.scored_by != "utterance":
-        raise UserError(
-            f"data={config.data.name} is scored by {data.corpus.scored_by}, which training does not do yet; "
-            "python -m hrf_ser.prepare reads and checks it."
-        )
-    return data
 
 
 def build_module(config: DictConfig, data: SpeechData) -> EmotionModule:

@@ -7,22 +7,24 @@ from pathlib import Path
 from typing import Any
 
 import lightning
+import numpy as np
 import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig
 from torch import nn
 
 from hrf_ser.data.datamodule import SpeechData
+from hrf_ser.data.protocols import PARTS
 from hrf_ser.deploy.bundle import BundleDescription, save_bundle
 from hrf_ser.hrf import compare
 from hrf_ser.models import count_macs, count_parameters
 from hrf_ser.settings import plain
 from hrf_ser.training.callbacks import Predictions
 from hrf_ser.training.history import History
-from hrf_ser.training.metrics import SCORES, scores
+from hrf_ser.training.metrics import SCORES, confusion, mean_by_unit, scores
 from hrf_ser.training.module import EmotionModule
 from hrf_ser.training.pictures import draw_confusion
-from hrf_ser.training.record import PREDICTIONS, versions, write_predictions
+from hrf_ser.training.record import PREDICTIONS, SEGMENTS, Scored, versions, write_predictions
 
 # Long enough that attention and merging stages weigh as they do on real utterances.
 _MACS_SECONDS = 4.0
@@ -52,9 +54,16 @@ def score(
     trainer.test(deployed, data, verbose=False)
     predictions = _callback(trainer, Predictions)
     rows, probabilities = predictions.rows, predictions.probabilities
-    write_predictions(folder / PREDICTIONS, [data.utterance(row) for row in rows], data.labels, probabilities)
-    confusion = _confusion(torch.from_numpy(data.targets)[rows], probabilities.argmax(1), len(data.labels))
-    test = scores(confusion)
+    if data.scores_participants:
+        write_predictions(folder / SEGMENTS, _utterances(data, rows), data.labels, probabilities)
+        units, probabilities = mean_by_unit(probabilities, torch.from_numpy(data.units)[rows])
+        rows = [int(np.flatnonzero(data.units == unit)[0]) for unit in units]
+        scored = [Scored(one.speaker, one.speaker, one.label) for one in _utterances(data, rows)]
+    else:
+        scored = _utterances(data, rows)
+    write_predictions(folder / PREDICTIONS, scored, data.labels, probabilities)
+    table = confusion(torch.from_numpy(data.targets)[rows], probabilities.argmax(1), len(data.labels))
+    test = scores(table)
 
     best = torch.load(_callback(trainer, ModelCheckpoint).best_model_path, map_location="cpu", weights_only=True)
     trained = copy.deepcopy(module).cpu()
@@ -86,14 +95,29 @@ def score(
             "argmax_changes": merge.argmax_changes,
             "compared": merge.compared,
         },
-        "utterances": {part: len(getattr(data.split, part)) for part in ("train", "val", "test")},
+        "utterances": {part: len(getattr(data.split, part)) for part in PARTS},
+        "scored_by": data.corpus.scored_by,
+        "scored": {part: len(np.unique(data.units[list(getattr(data.split, part))])) for part in ("val", "test")},
+        "leaks": list(data.corpus.leaks),
         "versions": versions(),
     }
     name = f"{record['model']}{f' + HRF x{config.rank:g}' if config.hrf else ''}"
-    marked = " (protocol paper)" if data.protocol == "paper" else ""
+    marks = [*(["protocol paper"] if data.protocol == "paper" else []), *(["leaking"] if data.corpus.leaks else [])]
+    marked = f" ({', '.join(marks)})" if marks else ""
     title = f"{name} on {record['corpus']}, fold {record['fold']}: UA {test['ua']:.3f}{marked}"
-    draw_confusion(folder / "confusion.png", confusion, data.labels, title)
-    keys = ("corpus", "protocol", "fold", "seed", "hrf", "rank", "test", "parameters", "macs_per_second_of_audio")
+    draw_confusion(folder / "confusion.png", table, data.labels, title)
+    keys = (
+        "corpus",
+        "protocol",
+        "leaks",
+        "fold",
+        "seed",
+        "hrf",
+        "rank",
+        "test",
+        "parameters",
+        "macs_per_second_of_audio",
+    )
     description = BundleDescription(
         model=config.model.name,
         options=plain(config.model.options),
@@ -119,8 +143,8 @@ def _macs(trained: nn.Module, deployed: nn.Module, config: DictConfig) -> dict[s
     }
 
 
-def _confusion(labels: torch.Tensor, predicted: torch.Tensor, classes: int) -> torch.Tensor:
-    return torch.bincount(labels * classes + predicted, minlength=classes**2).view(classes, classes)
+def _utterances(data: SpeechData, rows: list[int]) -> list[Scored]:
+    return [Scored(one.utterance, one.speaker, one.label) for one in map(data.utterance, rows)]
 
 
 def _callback(trainer: lightning.Trainer, kind: Any) -> Any:

@@ -1,8 +1,13 @@
-"""The field's four scores, from a confusion matrix."""
+"""The field's four scores, from a confusion matrix; and the matrix, by utterance or by participant."""
 
 from __future__ import annotations
 
+from typing import Any
+
+import torch
 from torch import Tensor
+from torchmetrics import Metric
+from torchmetrics.utilities import dim_zero_cat
 
 SCORES = ("wa", "ua", "wf1", "f1")
 
@@ -31,3 +36,51 @@ def scores(confusion: Tensor) -> dict[str, float]:
         "wf1": float((f1 * labelled[present]).sum() / labelled.sum()),
         "f1": float(f1.mean()),
     }
+
+
+def confusion(labels: Tensor, predicted: Tensor, classes: int) -> Tensor:
+    """``(classes, classes)`` counts of class numbers; rows are labels, columns predictions."""
+    return torch.bincount(labels * classes + predicted, minlength=classes**2).view(classes, classes)
+
+
+def mean_by_unit(values: Tensor, units: Tensor) -> tuple[Tensor, Tensor]:
+    """The units that occur, ascending, and the mean of each one's rows.
+
+    Args:
+        values: ``(rows, ...)``.
+        units: ``(rows,)``.
+
+    Returns:
+        ``(units,)`` and ``(units, ...)``.
+    """
+    names, place, counts = torch.unique(units, return_inverse=True, return_counts=True)
+    sums = values.new_zeros((len(names), *values.shape[1:])).index_add_(0, place, values)
+    return names, sums / counts.view(-1, *[1] * (values.dim() - 1))
+
+
+class UnitConfusion(Metric):
+    """The confusion matrix of what is scored: utterances, or participants by the mean posterior of their segments."""
+
+    full_state_update = False
+    probabilities: list[Tensor]
+    labels: list[Tensor]
+    units: list[Tensor]
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.classes = classes
+        for name in ("probabilities", "labels", "units"):
+            self.add_state(name, default=[], dist_reduce_fx="cat")
+
+    def update(self, probabilities: Tensor, labels: Tensor, units: Tensor) -> None:
+        """Take a batch: posteriors ``(batch, classes)``, labels and units ``(batch,)``."""
+        self.probabilities.append(probabilities)
+        self.labels.append(labels)
+        self.units.append(units)
+
+    def compute(self) -> Any:
+        """``(classes, classes)`` counts of units; rows are labels, columns predictions."""
+        units = dim_zero_cat(self.units)
+        _, means = mean_by_unit(dim_zero_cat(self.probabilities), units)
+        _, labels = mean_by_unit(dim_zero_cat(self.labels).double(), units)
+        return confusion(labels.long(), means.argmax(-1), self.classes)

@@ -11,14 +11,13 @@ import torch
 import torch.nn.functional as F
 from lightning import LightningModule
 from torch import Tensor
-from torchmetrics.classification import MulticlassConfusionMatrix
 
 from hrf_ser.audio.augment import FeatureAugment
 from hrf_ser.audio.front_end import Normalisation, Normaliser
 from hrf_ser.data.batches import Batch
 from hrf_ser.hrf import StepProducts, adapt_state_dict
 from hrf_ser.models import create_model
-from hrf_ser.training.metrics import scores
+from hrf_ser.training.metrics import UnitConfusion, scores
 from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer, build_schedule, parameter_groups
 
 
@@ -66,7 +65,7 @@ class EmotionModule(LightningModule):
         self.augment = FeatureAugment(**augment) if augment else None
         self.loss_weights: Tensor
         self.register_buffer("loss_weights", torch.ones(len(labels)))
-        self.confusion = MulticlassConfusionMatrix(len(labels))
+        self.confusion = UnitConfusion(len(labels))
         self._products: StepProducts | None = None
         self._seed = seed
         self._batches_per_epoch = batches_per_epoch
@@ -134,7 +133,7 @@ class EmotionModule(LightningModule):
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         logits = self(batch["features"], batch["lengths"])
-        self.confusion.update(logits, batch["labels"])
+        self.confusion.update(logits.float().softmax(-1), batch["labels"], batch["units"])
         loss = self._loss(logits, batch["labels"])
         self.log("val/loss", loss, on_step=False, on_epoch=True, batch_size=len(logits))
 
@@ -144,8 +143,9 @@ class EmotionModule(LightningModule):
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         logits = self(batch["features"], batch["lengths"])
-        self.confusion.update(logits, batch["labels"])
-        return {"rows": batch["rows"], "probabilities": logits.softmax(-1)}
+        probabilities = logits.float().softmax(-1)
+        self.confusion.update(probabilities, batch["labels"], batch["units"])
+        return {"rows": batch["rows"], "probabilities": probabilities}
 
     def on_test_epoch_end(self) -> None:
         self._log_scores("test")

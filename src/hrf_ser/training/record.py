@@ -8,16 +8,17 @@ import json
 import math
 import platform
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from torch import Tensor
 
 from hrf_ser import __version__
-from hrf_ser.data.corpora import Utterance
 from hrf_ser.files import write_text
 
 METRICS, PREDICTIONS, HISTORY, CONFIG = "metrics.json", "predictions.csv", "history.csv", "config.yaml"
+SEGMENTS = "segments.csv"
 
 
 def is_finished(folder: Path) -> bool:
@@ -25,26 +26,30 @@ def is_finished(folder: Path) -> bool:
     return (folder / METRICS).exists()
 
 
-def write_predictions(
-    path: Path, utterances: Sequence[Utterance], labels: Sequence[str], probabilities: Tensor
-) -> None:
-    """Write one row an utterance: id, speaker, label, predicted class, and a probability for every class.
+@dataclass(frozen=True)
+class Scored:
+    """What is scored as one: an utterance, or a participant with all segments."""
+
+    name: str
+    speaker: str
+    label: str
+
+
+def write_predictions(path: Path, scored: Sequence[Scored], labels: Sequence[str], probabilities: Tensor) -> None:
+    """Write one row for each that is scored: id, speaker, label, predicted class, and a probability for every class.
 
     Args:
         path: the CSV file.
-        utterances: of the test part.
+        scored: of the test part.
         labels: class names, in the order of columns.
-        probabilities: ``(utterances, classes)``, rows in the order of ``utterances``.
+        probabilities: ``(scored, classes)``, rows in the order of ``scored``.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["utterance", "speaker", "label", "predicted", *labels])
-    rows = sorted(zip(utterances, probabilities, strict=True), key=lambda pair: pair[0].utterance)
-    for utterance, row in rows:
+    for one, row in sorted(zip(scored, probabilities, strict=True), key=lambda pair: pair[0].name):
         predicted = labels[int(row.argmax())]
-        writer.writerow(
-            [utterance.utterance, utterance.speaker, utterance.label, predicted, *(f"{p:.6f}" for p in row.tolist())]
-        )
+        writer.writerow([one.name, one.speaker, one.label, predicted, *(f"{p:.6f}" for p in row.tolist())])
     write_text(path, buffer.getvalue())
 
 

@@ -37,12 +37,13 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
     cost.add_row("multiply-adds / s of audio", *(f"{value / 1e6:,.1f} M" for value in macs))
     hrf = f"HRF rank {record['rank']:g}" if record["hrf"] else "no HRF"
     paper = "\n[bold red]protocol paper: epoch chosen on the test part[/]" if record["protocol"] == "paper" else ""
+    leaks = "".join(f"\n[bold red]leaking: {sentence}[/]" for sentence in record.get("leaks", []))
     title = f"{record['model']}  {hrf}  on {record['corpus']}, fold {record['fold']}, seed {record['seed']}"
     console.print()
     console.print(
         Panel.fit(
             f"[bold]test UA {_score(test['ua'])}[/] over {record['classes']} classes (chance {chance:.3f}), "
-            f"epoch {record['best_epoch']} chosen on the {'test' if paper else 'validation'} part{paper}",
+            f"epoch {record['best_epoch']} chosen on the {'test' if paper else 'validation'} part{paper}{leaks}",
             title=title,
             title_align="left",
         )

@@ -85,24 +85,6 @@ def test_more_than_ten_groups_are_one_fold_each(write, tmp_path):
     assert list(folds) == [f"s{n:02d}" for n in range(12)]
 
 
-def test_n_folds_deals_groups_balanced_and_whatever_the_order_of_rows(write):
-    sizes = {"a": 1, "b": 2, "c": 3, "d": 4, "e": 5, "f": 6}
-    rows = [f"a.wav,x,{s},{i}.{ord(s)},{i + 1}.{ord(s)}" for s, n in sizes.items() for i in range(n)]
-    header = "path,label,speaker,start,end"
-    folds = read_corpus("table", write(header, *rows), n_folds=3).folds
-    assert sorted(sum(sizes[g] for g in groups) for groups in folds.values()) == [7, 7, 7]
-    assert list(folds) == ["1", "2", "3"]
-    assert sorted(g for groups in folds.values() for g in groups) == list("abcdef")
-    assert read_corpus("table", write(header, *reversed(rows)), n_folds=3).folds == folds
-
-
-@pytest.mark.parametrize("n_folds", [1, 3, 0, 1.5])
-def test_impossible_n_folds_is_refused(write, n_folds):
-    file = write("path,label,speaker", "a.wav,x,s", "b.wav,x,t")
-    with pytest.raises(UserError, match=rf"data.options.n_folds={n_folds} must be .* number of groups, 2"):
-        read_corpus("table", file, n_folds=n_folds)
-
-
 GOOD = "b.wav,sad,eve,s1,0,1,train"
 
 

@@ -241,9 +241,33 @@ def test_root_may_be_the_parent_and_labels_apart(release, where):
     assert [one.utterance for one in daic_woz.read(root).utterances] == before
 
 
+def test_longest_clips_by_label_are_chosen_on_every_part_and_said_to_leak(release, monkeypatch):
+    monkeypatch.setitem(daic_woz.LONGEST, "not_depressed", 1)
+    monkeypatch.setitem(daic_woz.LONGEST, "depressed", 2)
+    everything, corpus = daic_woz.read(release.root), daic_woz.read(release.root, clips="longest_by_label")
+    assert everything.leaks == ()
+    assert corpus.leaks == (daic_woz.LEAK,)
+    for speaker in {one.speaker for one in everything.utterances}:
+        lengths = sorted((one.end - one.start for one in everything.utterances if one.speaker == speaker), reverse=True)
+        kept = [one for one in corpus.utterances if one.speaker == speaker]
+        number = {"not_depressed": 1, "depressed": 2}[kept[0].label]
+        assert sorted((one.end - one.start for one in kept), reverse=True) == lengths[:number]
+    with pytest.raises(UserError, match=r"data.options.clips=some is unknown: use one of all, longest_by_label"):
+        daic_woz.read(release.root, clips="some")
+
+
+def test_without_labels_of_the_test_part_its_validation_part_is_tested(release):
+    (release.root / "full_test_split.csv").unlink()
+    corpus = daic_woz.read(release.root)
+    assert corpus.folds == {"dev": ()}
+    parts = split(corpus, None, "honest")
+    assert {corpus.utterances[row].speaker for row in parts.test} == {"302", "321"}
+    assert {corpus.utterances[row].speaker for row in parts.train + parts.val} == {"303", "318", "319", "373", "409", "451"}
+
+
 def test_official_fold_has_the_parts_of_avec_2017(release):
     corpus = daic_woz.read(release.root)
-    assert corpus.folds == {"official": ()}
+    assert corpus.folds == {"official": (), "dev": ()}
     divided = split(corpus, "official", "honest")
     speakers = {
         part: {corpus.utterances[row].speaker for row in getattr(divided, part)} for part in ("train", "val", "test")

@@ -9,6 +9,7 @@ import pytest
 from releases_iemocap import DIALOGS, full_size, full_size_turns, miniature
 
 from hrf_ser.data.corpora import iemocap
+from hrf_ser.data.protocols import split
 from hrf_ser.errors import UserError
 
 
@@ -77,7 +78,6 @@ def test_ratings_raters_self_reports_and_text_are_columns(untouched):
         "valence": "2.5000",
         "activation": "3.0000",
         "dominance": "1.6667",
-        "dialog": "Ses01F_impro01",
         "raters": "E2:Anger;E3:Anger,Frustration;E4:Other(mocking, then calm)",
         "ratings": "E3:3,2,2;E4:2,4,",
         "self_report": "F1:Anger",
@@ -110,7 +110,7 @@ def test_comment_that_is_not_closed_and_a_line_break_inside_a_line_lose_no_rater
 
 def test_every_odd_dialog_name_is_read_and_sub_folders_and_hidden_files_are_not(untouched):
     utterances = iemocap.read(untouched).utterances
-    dialogs = {dict(one.extra)["dialog"] for one in utterances}
+    dialogs = {one.dialog for one in utterances}
     assert {"Ses03M_impro05a", "Ses05M_script01_1b", "Ses02F_script02_2"} < dialogs
     assert len(utterances) == 100
     assert not any("XX" in one.utterance or dict(one.extra)["emotion"] == "sur" for one in utterances)
@@ -154,15 +154,25 @@ def test_improvised_keeps_the_improvised_dialogs(untouched):
     assert all("_impro" in one.utterance for one in utterances)
 
 
-def test_folds_are_named_by_the_session_or_the_speaker_they_test(untouched):
-    by_session = iemocap.read(untouched)
-    assert by_session.folds == {session: (session,) for session in "12345"}
-    assert {one.group for one in by_session.utterances} == set("12345")
-    by_speaker = iemocap.read(untouched, hold_out="speaker")
-    names = [f"Ses0{session}{letter}" for session in "12345" for letter in "FM"]
-    assert by_speaker.folds == {name: (name,) for name in names}
-    assert all(one.group == one.speaker for one in by_speaker.utterances)
-    assert Counter(one.group for one in by_speaker.utterances) == dict.fromkeys(names, 10)
+def test_folds_are_named_by_the_session_they_test(untouched):
+    corpus = iemocap.read(untouched)
+    assert corpus.folds == {session: (session,) for session in "12345"}
+    assert {one.group for one in corpus.utterances} == set("12345")
+
+
+def test_leaving_a_speaker_out_leaves_no_dialog_on_two_sides(untouched):
+    corpus = iemocap.read(untouched)
+    parts = split(corpus, "Ses01F", "honest", "speaker")
+
+    def heard(rows) -> set[str]:
+        return {corpus.utterances[row].speaker for row in rows}
+
+    assert heard(parts.test) == {"Ses01F"}
+    assert heard(parts.val) == {"Ses02F", "Ses02M"}
+    assert heard(parts.train) >= {f"Ses0{session}{letter}" for session in "345" for letter in "FM"}
+    dialogs = [{corpus.utterances[row].dialog for row in part} for part in (parts.train, parts.val, parts.test)]
+    assert not dialogs[0] & dialogs[1] | dialogs[0] & dialogs[2] | dialogs[1] & dialogs[2]
+    assert heard(split(corpus, "Ses01F", "paper", "speaker").train) == heard(range(100)) - {"Ses01F"}
 
 
 @pytest.mark.parametrize(
@@ -170,7 +180,6 @@ def test_folds_are_named_by_the_session_or_the_speaker_they_test(untouched):
     [
         ({"classes": "8"}, r"data.options.classes=8 is no label set .* 4, 4_no_exc, 5, 6"),
         ({"improvised": "only"}, r"data.options.improvised=only must be true or false"),
-        ({"hold_out": "dialog"}, r"data.options.hold_out=dialog must be session or speaker"),
     ],
 )
 def test_unknown_option_is_refused(untouched, options, message):
@@ -421,7 +430,6 @@ def test_full_size_release_has_every_published_count_and_is_read_in_seconds(rele
             {"classes": "6"},
             {"angry": 1103, "happy": 595, "excited": 1041, "neutral": 1708, "sad": 1084, "frustrated": 1849},
         ),
-        ({"hold_out": "speaker"}, {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084}),
     ],
 )
 def test_full_size_release_has_the_counts_of_each_option(release, options, counts):

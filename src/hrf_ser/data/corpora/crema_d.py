@@ -56,9 +56,10 @@ def read(root: Path, *, drop_silent: bool = True) -> Corpus:
     utterances = [_utterance(path, sexes) for path in audio_files(folder)]
     if not utterances:
         raise UserError(f"{folder} holds no audio, looked there for {_LOOKED_FOR}: {_REMEDY}.")
-    complete = Corpus("crema_d", utterances, tuple(EMOTIONS.values()), dict(FOLDS), licence=LICENCE)
+    complete = Corpus("crema_d", utterances, tuple(EMOTIONS.values()), dict(FOLDS), remedy=_REMEDY, licence=LICENCE)
     kept = [one for one in complete.utterances if not (drop_silent and one.utterance == SILENT)]
-    return replace(complete, utterances=kept, invariants=_invariants(complete))
+    notes = [f"{SILENT} is silent in the distribution and left out"] if len(kept) < len(complete.utterances) else []
+    return replace(complete, utterances=kept, invariants=_invariants(complete), notes=notes)
 
 
 def _audio_folder(root: Path) -> Path:

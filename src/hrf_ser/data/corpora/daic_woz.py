@@ -6,7 +6,8 @@ files of AVEC 2017: ``train_split_Depression_AVEC2017.csv``, ``dev_split_Depress
 
 Source: Gratch et al., The Distress Analysis Interview Corpus of human and computer interviews, LREC 2014;
 https://dcapswoz.ict.usc.edu.
-Folds: ``official``, the parts of AVEC 2017 (its dev part is ``val``), no participant in two of them.
+Folds: ``official``, the parts of AVEC 2017 (its dev part is ``val``), where the test part has labels; ``dev`` tests the dev
+part. No participant is in two parts.
 """
 
 from __future__ import annotations
@@ -32,6 +33,12 @@ PER_CLASS = {"train": (77, 30), "val": (23, 12)}  # as distributed
 DEPRESSED_FROM = 10  # PHQ-8 score
 WRONG_LABEL = "409"  # score 10, but not depressed in the distribution
 UNITS = ("turn", "window")
+CLIPS = ("all", "longest_by_label")
+LONGEST = {
+    "not_depressed": 18,
+    "depressed": 46,
+}  # clips of a participant in SpeechFormer (Chen et al., Interspeech 2022)
+LEAK = "the label of a participant decides which of the clips are heard (data.options.clips=longest_by_label)"
 LABEL_FILES = {
     "train": "train_split_Depression_AVEC2017.csv",
     "val": "dev_split_Depression_AVEC2017.csv",
@@ -61,6 +68,7 @@ def read(
     unit: str = "turn",
     window_s: float = 4.0,
     hop_s: float = 2.0,
+    clips: str = "all",
     correct_409: bool = False,
     corrections: bool | Sequence[str] = True,
     include_test: bool = True,
@@ -75,6 +83,9 @@ def read(
             ``hop_s``; the last one is moved back to end with the turn, and a shorter turn is one window as it is.
         window_s: Seconds of a window.
         hop_s: Seconds from one window to the next, at most ``window_s``.
+        clips: ``all`` keeps every clip of every participant. ``longest_by_label`` keeps the longest 18 of one who is not
+            depressed and the longest 46 of one who is, as the SpeechFormer papers do, on all parts: the label leaks into what
+            is scored, and every result says so.
         correct_409: Call participant 409 depressed, as the score of 10 says; the distribution does not.
         corrections: Which known faults to correct: true for all, false for none, or names of
             ``daic_woz_faults.CORRECTIONS``.
@@ -86,6 +97,8 @@ def read(
     """
     names = chosen_corrections(corrections)
     _check_windows(unit, window_s, hop_s)
+    if clips not in CLIPS:
+        raise UserError(f"data.options.clips={clips} is unknown: use one of {', '.join(CLIPS)}.")
     require_folder(root, _LOOKED_FOR, _REMEDY)
     sessions = _sessions(root)
     participants, sentences = _participants(root, next(iter(sessions.values())).parent, include_test)
@@ -98,11 +111,12 @@ def read(
         turns, problems = session_turns(sessions[one.number], one.number, names)
         sentences += problems
         label = LABELS[1 if correct_409 and one.number == WRONG_LABEL else one.binary]
+        pieces = []
         for turn in turns:
             spans = [(turn.start, turn.end)] if unit == "turn" else _windows(turn.start, turn.end, window_s, hop_s)
             for index, (start, end) in enumerate(spans):
                 suffix = "" if unit == "turn" else f"_w{index:02d}"
-                utterances.append(
+                pieces.append(
                     Utterance(
                         utterance=f"{one.number}_{turn.name}{suffix}",
                         path=audio_path(sessions[one.number], one.number),
@@ -116,10 +130,14 @@ def read(
                         extra=(("phq8_score", one.score), ("phq8_binary", str(one.binary)), ("text", turn.text)),
                     )
                 )
+        utterances += pieces if clips == "all" else _longest(pieces, LONGEST[label])
     if not utterances:
         first = f", {sentences[0]}" if sentences else ""
         raise UserError(f"data.root={root} holds no turn of a labelled participant{first}: {_REMEDY}.")
-    corpus = Corpus("daic_woz", utterances, LABELS, {"official": ()}, licence=LICENCE, scored_by="participant")
+    tested = any(one.part == "test" for one in utterances)
+    folds: dict[str, tuple[str, ...]] = {"official": (), "dev": ()} if tested else {"dev": ()}
+    corpus = Corpus("daic_woz", utterances, LABELS, folds, remedy=_REMEDY, licence=LICENCE, scored_by="participant")
+    corpus.leaks = () if clips == "all" else (LEAK,)
     corpus.invariants = [*_count_mismatches(corpus, correct_409, include_test), *sentences]
     return corpus
 
@@ -285,6 +303,10 @@ def _windows(start: float, end: float, window_s: float, hop_s: float) -> list[tu
     count = 1 + math.ceil(last / hop_s - 1e-9)
     begins = [round(start + min(index * hop_s, last), 6) for index in range(count)]
     return [(begin, round(begin + window_s, 6)) for begin in begins]
+
+
+def _longest(pieces: list[Utterance], number: int) -> list[Utterance]:
+    return sorted(pieces, key=lambda one: (one.start or 0.0) - (one.end or 0.0))[:number]
 
 
 def _count_mismatches(corpus: Corpus, correct_409: bool, include_test: bool) -> list[str]:

@@ -64,7 +64,7 @@ def read(root: Path) -> Corpus:
         raise UserError(f"data.root={root} holds no audio, looked there for {_LOOKED_FOR}: {_REMEDY}.")
     utterances = [_utterance(path) for path in files]
     folds: dict[str, tuple[str, ...]] = {speaker: (speaker,) for speaker in sorted({one.speaker for one in utterances})}
-    corpus = Corpus("emodb", utterances, tuple(EMOTIONS.values()), folds, licence=LICENCE)
+    corpus = Corpus("emodb", utterances, tuple(EMOTIONS.values()), folds, remedy=_REMEDY, licence=LICENCE)
     corpus.invariants = [
         *corpus.total_mismatch(sum(PER_CLASS.values())),
         *corpus.mismatches("label", PER_CLASS, "class"),

@@ -21,7 +21,6 @@ from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
 
 SESSIONS = ("1", "2", "3", "4", "5")
-SPEAKERS = tuple(f"Ses0{session}{letter}" for session in SESSIONS for letter in "FM")
 LICENCE = "IEMOCAP: on request from USC SAIL under its release form, not redistributable; cite Busso et al. 2008"
 
 # Name of a label set -> class -> the labels of the corpus in it.
@@ -83,7 +82,7 @@ _REMEDY = (
 _NAMES_SHOWN = 4
 
 
-def read(root: Path, *, classes: str = "4", improvised: bool = False, hold_out: str = "session") -> Corpus:
+def read(root: Path, *, classes: str = "4", improvised: bool = False) -> Corpus:
     """List the utterances of IEMOCAP.
 
     A copy that lacks sessions, labels or audio is read as far as it goes, and ``invariants`` names what is missing.
@@ -93,7 +92,6 @@ def read(root: Path, *, classes: str = "4", improvised: bool = False, hold_out: 
         classes: ``4``: angry, happy (with excited), neutral, sad, 5,531 utterances; ``4_no_exc``: the same without the
             excited ones, 4,490; ``5``: ``4`` and frustrated, 7,380; ``6``: happy and excited apart, and frustrated, 7,380.
         improvised: Keep the improvised dialogs only, 2,943 utterances of ``4``.
-        hold_out: What a fold tests: ``session`` or ``speaker``.
 
     Raises:
         UserError: No session found or nothing readable in any, a folder that is renamed, a label file that is not
@@ -104,8 +102,6 @@ def read(root: Path, *, classes: str = "4", improvised: bool = False, hold_out: 
         raise UserError(f"data.options.classes={classes} is no label set of IEMOCAP: use one of {', '.join(CLASSES)}.")
     if not isinstance(improvised, bool):
         raise UserError(f"data.options.improvised={improvised} must be true or false.")
-    if hold_out not in ("session", "speaker"):
-        raise UserError(f"data.options.hold_out={hold_out} must be session or speaker.")
     require_folder(root, _LOOKED_FOR, _REMEDY)
     release = _release(root)
     sessions = [_session(release, number) for number in SESSIONS]
@@ -117,7 +113,7 @@ def read(root: Path, *, classes: str = "4", improvised: bool = False, hold_out: 
             for turn in session.turns.values()
             if turn.emotion in label_of and ("_impro" in turn.dialog or not improvised)
         ]
-        utterances += [_utterance(turn, session, label_of, hold_out) for turn in wanted if turn.name in session.audio]
+        utterances += [_utterance(turn, session, label_of) for turn in wanted if turn.name in session.audio]
         faults += session.faults
         silent = [turn.name for turn in wanted if turn.name not in session.audio]
         if silent and session.audio:
@@ -129,8 +125,8 @@ def read(root: Path, *, classes: str = "4", improvised: bool = False, hold_out: 
             f"data.root={root} holds no utterance of IEMOCAP for data.options.classes={classes}"
             f"{''.join(f'; {fault}' for fault in faults)}: {_REMEDY}."
         )
-    groups = SESSIONS if hold_out == "session" else SPEAKERS
-    corpus = Corpus("iemocap", utterances, tuple(CLASSES[classes]), {group: (group,) for group in groups}, faults)
+    folds: dict[str, tuple[str, ...]] = {number: (number,) for number in SESSIONS}
+    corpus = Corpus("iemocap", utterances, tuple(CLASSES[classes]), folds, faults, remedy=_REMEDY)
     corpus.licence = LICENCE
     corpus.invariants += [
         *_label_files(sessions),
@@ -315,7 +311,7 @@ def _speaker(turn: str) -> str:
     return turn[:5] + turn.rpartition("_")[2][0]
 
 
-def _utterance(turn: _Turn, session: _Session, label_of: dict[str, str], hold_out: str) -> Utterance:
+def _utterance(turn: _Turn, session: _Session, label_of: dict[str, str]) -> Utterance:
     def said(kind: str, raters: str) -> str:
         return ";".join(f"{who}:{what}" for is_kind, who, what in turn.answers if is_kind == kind and who[0] in raters)
 
@@ -327,13 +323,13 @@ def _utterance(turn: _Turn, session: _Session, label_of: dict[str, str], hold_ou
         label_of[turn.emotion],
         speaker=speaker,
         sex="female" if speaker.endswith("F") else "male",
-        group=session.number if hold_out == "session" else speaker,
+        group=session.number,
+        dialog=turn.dialog,
         extra=(
             ("emotion", turn.emotion),
             ("valence", valence),
             ("activation", activation),
             ("dominance", dominance),
-            ("dialog", turn.dialog),
             ("raters", said("C", "E")),
             ("ratings", said("A", "E")),
             ("self_report", said("C", "FM")),

@@ -11,7 +11,6 @@ Folds: ``official``, the parts that its owners drew, no series in two of them.
 from __future__ import annotations
 
 import json
-import logging
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -22,8 +21,6 @@ from typing import Any
 from hrf_ser.data.corpora.files import audio_files, require_folder, subfolders, wav_seconds
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
-
-log = logging.getLogger(__name__)
 
 EMOTIONS = ("happy", "neutral", "sad", "disgust", "anger", "fear", "surprise")  # the owners' ids 0 to 6
 PER_PART = {
@@ -78,18 +75,20 @@ def read(root: Path, *, min_seconds: float = 0.2) -> Corpus:
         raise UserError(
             f"{folder} holds no clip of an annotated utterance, such as {annotated[0].path.name}: {_REMEDY}."
         )
-    corpus = Corpus("m3ed", utterances, EMOTIONS, {"official": ()}, licence=LICENCE)
+    corpus = Corpus("m3ed", utterances, EMOTIONS, {"official": ()}, remedy=_REMEDY, licence=LICENCE)
     surplus = there - {one.path.name for one in annotated}
     corpus.invariants = [
         *_part_mismatches(corpus),
         *_series_mismatches(parts, {one.group for one in annotated}),
-        *_without_audio([one for one in annotated if lengths[one.utterance] == 0]),
         *_surplus(folder, surplus),
         *_short_mismatch(lengths),
     ]
+    silent = _without_audio([one for one in annotated if lengths[one.utterance] == 0])
+    # The published counts are of utterances with audio: where they come out, what has none is as its owners ship it.
+    (corpus.invariants if _part_mismatches(corpus) else corpus.notes).extend(silent)
     long_enough = [one for one in utterances if (seconds := lengths[one.utterance]) is None or seconds >= min_seconds]
     if len(long_enough) < len(utterances):
-        log.info("m3ed: %d clips under %g s are left out", len(utterances) - len(long_enough), min_seconds)
+        corpus.notes.append(f"{len(utterances) - len(long_enough)} clips under {min_seconds:g} s are left out")
     corpus.utterances = long_enough  # in the order of the dialogs: by name, 10 would come before 2
     return corpus
 
@@ -156,7 +155,8 @@ def _annotated(path: Path, parts: dict[str, str], folder: Path) -> Iterator[Utte
                     speaker=f"{series}_{one.speaker}",
                     group=series,
                     part=parts[series],
-                    extra=(("dialog", dialog), ("turn", str(_number(utterance))), *one.extra),
+                    dialog=dialog,
+                    extra=(("turn", str(_number(utterance))), *one.extra),
                 )
 
 

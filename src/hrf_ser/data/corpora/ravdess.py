@@ -75,7 +75,7 @@ def read(root: Path, *, download: bool = False) -> Corpus:
     ]
     if not utterances:
         raise UserError(f"The Actor_NN folders of data.root={root} hold no .wav or .flac of speech: {_REMEDY}.")
-    corpus = Corpus("ravdess", utterances, tuple(EMOTIONS.values()), dict(FOLDS), licence=LICENCE)
+    corpus = Corpus("ravdess", utterances, tuple(EMOTIONS.values()), dict(FOLDS), remedy=_REMEDY, licence=LICENCE)
     corpus.invariants = _invariants(corpus)
     return corpus
 

@@ -1,12 +1,12 @@
 """A corpus of one's own, described by a CSV file.
 
 On disk: a UTF-8 CSV file with a header (with or without byte order mark, any line ends) and the columns ``path``,
-``label``, ``speaker`` and, optionally, ``group``, ``start``, ``end`` (seconds), ``part`` (train, val, test), ``sex``
-and ``utterance``; other columns are ignored. A relative path starts at the CSV file's folder. The manifest that
+``label``, ``speaker`` and, optionally, ``group``, ``start``, ``end`` (seconds), ``part`` (train, val, test), ``sex``,
+``dialog`` and ``utterance``; other columns are ignored. A relative path starts at the CSV file's folder. The manifest that
 ``python -m hrf_ser.prepare`` writes is such a file.
 
 Folds: ``official`` first, where every row has a ``part``; then one for each value of ``group`` (the speaker, where there is no
-such column), or ``n_folds`` of about equal size.
+such column).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ PARTS = ("train", "val", "test")
 SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
 
 
-def read(root: Path, *, labels: Sequence[object] | None = None, n_folds: int | None = None) -> Corpus:
+def read(root: Path, *, labels: Sequence[object] | None = None) -> Corpus:
     """List the utterances of a CSV file.
 
     An utterance without an id of its own is called by its path as the file has it, with ``@start-end`` for a segment.
@@ -36,8 +36,6 @@ def read(root: Path, *, labels: Sequence[object] | None = None, n_folds: int | N
     Args:
         root: The CSV file.
         labels: The classes in their order; None takes the labels of the file, sorted.
-        n_folds: Deal the groups into so many folds of about equal size, the same on every machine; None makes a fold of
-            every group.
 
     Raises:
         UserError: No such file, not UTF-8, a column is missing, or a row is wrong (its number is named): empty cell,
@@ -48,7 +46,7 @@ def read(root: Path, *, labels: Sequence[object] | None = None, n_folds: int | N
         raise UserError(f"{root} has no row below its header: add one row for each utterance.")
     classes = _classes(rows, labels)
     utterances = _utterances(root, rows)
-    folds = {**_official(utterances), **_folds(utterances, n_folds)}
+    folds = {**_official(utterances), **{group: (group,) for group in sorted({one.group for one in utterances})}}
     corpus = Corpus("table", utterances, classes, folds, licence=f"{root.name}: not stated")
     present = {one.label for one in utterances}
     corpus.invariants = [f"class {label}: no utterance in {root}" for label in classes if label not in present]
@@ -167,6 +165,7 @@ def _utterance(root: Path, row: _Row) -> Utterance:
         sex=SEXES.get(row["sex"].lower(), row["sex"]),
         group=row["group"] or row["speaker"],
         part=part,
+        dialog=row["dialog"],
         start=start,
         end=end,
     )
@@ -184,24 +183,6 @@ def _seconds(row: _Row, column: str) -> float | None:
             f"{row.where}: {column}={row[column]} is no time in seconds: write e.g. 12.5 or leave it empty."
         )
     return seconds
-
-
-def _folds(utterances: list[Utterance], n_folds: int | None) -> dict[str, tuple[str, ...]]:
-    sizes = Counter(one.group for one in utterances)
-    if n_folds is None:
-        return {group: (group,) for group in sorted(sizes)}
-    if not isinstance(n_folds, int) or not 2 <= n_folds <= len(sizes):
-        raise UserError(
-            f"data.options.n_folds={n_folds} must be a whole number from 2 to the number of groups, {len(sizes)}."
-        )
-    # The largest group first, each into the fold that is smallest so far; names break ties, so every machine agrees.
-    folds: list[list[str]] = [[] for _ in range(n_folds)]
-    filled = [0] * n_folds
-    for group in sorted(sizes, key=lambda name: (-sizes[name], name)):
-        fold = filled.index(min(filled))
-        folds[fold].append(group)
-        filled[fold] += sizes[group]
-    return {str(number): tuple(sorted(groups)) for number, groups in enumerate(folds, start=1)}
 
 
 def _official(utterances: list[Utterance]) -> dict[str, tuple[str, ...]]:

@@ -21,6 +21,7 @@ class Utterance:
         sex: ``male``, ``female`` or empty where the corpus does not say.
         group: What folds hold out: the speaker, the session, the actor.
         part: Official ``train``, ``val`` or ``test``; empty where the corpus has no official parts.
+        dialog: Conversation in which it was spoken; empty where the corpus has none. No dialog may be on two sides of a split.
         start: Begin in seconds; None is the begin of the file.
         end: End in seconds; None is the end of the file.
         extra: Further columns of the manifest, name and value: ratings, scores, text.
@@ -33,6 +34,7 @@ class Utterance:
     sex: str = ""
     group: str = ""
     part: str = ""
+    dialog: str = ""
     start: float | None = None
     end: float | None = None
     extra: tuple[tuple[str, str], ...] = ()
@@ -48,10 +50,14 @@ class Corpus:
         labels: Class names in class order.
         folds: Fold name -> the values of ``group`` that this fold tests. Published folds stay as published, so a fold
             may test nobody where the copy on disk is incomplete. The fold ``official`` names no group: its parts are
-            those of the column ``part``.
+            those of the column ``part``; the fold ``dev`` tests the official ``val`` part.
         invariants: One sentence for each count that differs from the complete distribution; empty = complete.
+        notes: Sentences on what is left out of a copy, complete or not.
+        remedy: What to do where the copy is not complete.
         licence: One line for the card of a model trained on it.
         scored_by: ``utterance``, or ``participant`` where the label is a person's and utterances are pieces of the session.
+        leaks: One sentence for each way in which the options let a label reach the choice of what is scored; results carry
+            them wherever they are shown.
 
     Raises:
         UserError: Two utterances have the same id, or a label is not one of ``labels``.
@@ -62,8 +68,11 @@ class Corpus:
     labels: tuple[str, ...]
     folds: dict[str, tuple[str, ...]]
     invariants: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    remedy: str = ""
     licence: str = ""
     scored_by: str = "utterance"
+    leaks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         self.utterances = sorted(self.utterances, key=lambda one: one.utterance)

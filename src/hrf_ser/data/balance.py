@@ -1,0 +1,40 @@
+"""An epoch in which every class, and in it every participant, is heard equally often."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+def balanced_order(
+    generator: np.random.Generator, classes: NDArray[np.int64], participants: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Draw as many segments as there are: equally many of each class and, within a class, of each participant.
+
+    One participant of DAIC-WOZ has ten times the turns of another, and their number says nothing of depression. A segment comes
+    again only when all of its participant's have come. Training alone is balanced: what is scored is heard as it is.
+
+    Args:
+        generator: of the draw.
+        classes: ``(segments,)``, the class of each.
+        participants: ``(segments,)``, the participant of each; a participant has one class.
+
+    Returns:
+        ``(segments,)`` places in these arrays, shuffled; some occur more than once, some not at all.
+    """
+    drawn = []
+    names = np.unique(classes)
+    for name, quota in zip(names, _shares(generator, len(classes), len(names)), strict=True):
+        people = np.unique(participants[classes == name])
+        for person, share in zip(people, _shares(generator, quota, len(people)), strict=True):
+            own = np.flatnonzero(participants == person)
+            rounds = [generator.permutation(own) for _ in range(-(-share // len(own)))]
+            drawn.extend(np.concatenate([*rounds, own[:0]])[:share].tolist())
+    return generator.permutation(np.array(drawn, dtype=np.int64))
+
+
+def _shares(generator: np.random.Generator, total: int, number: int) -> list[int]:
+    """``total`` in ``number`` shares that differ by at most one; chance says whose are larger."""
+    shares = np.full(number, total // number)
+    shares[generator.permutation(number)[: total % number]] += 1
+    return [int(share) for share in shares]

@@ -1,0 +1,63 @@
+"""What ``prepare`` says of a copy: its counts, whether it is complete, and what to do if not."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from hrf_ser.data.corpora import Corpus
+from hrf_ser.data.folds import DEV, OFFICIAL
+from hrf_ser.data.protocols import PARTS
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+_SHOWN = 20
+
+
+def diagnose(corpus: Corpus, console: Console) -> None:
+    """Print the counts of a copy and the verdict on it."""
+    console.print(count_table(corpus))
+    for sentence in (*corpus.notes, *corpus.leaks):
+        console.print(f"note          {sentence}", highlight=False)
+    if not (corpus.invariants or corpus.remedy):
+        return  # nobody knows what is complete: the demo corpus, a table of one's own
+    if not corpus.invariants:
+        console.print("[bold green]complete[/]      every known count is that of the distribution", highlight=False)
+        return
+    number = len(corpus.invariants)
+    console.print(f"[bold yellow]not complete[/]  {number} thing{'s' * (number > 1)} to mend", highlight=False)
+    for sentence in corpus.invariants[:_SHOWN]:
+        console.print(f"differs from the distribution: {sentence}", highlight=False, markup=False)
+    if number > _SHOWN:
+        console.print(f"and {number - _SHOWN} more")
+    advice = f"{corpus.remedy}; then run this again. " if corpus.remedy else ""
+    console.print(
+        f"what to do    {advice}Training works on what is here, but its results cannot be compared with published ones.",
+        highlight=False,
+        markup=False,
+    )
+
+
+def count_table(corpus: Corpus) -> Table:
+    """Utterances per fold, or official part, and class."""
+    from rich.table import Table
+
+    table = Table(title=f"{corpus.name}: utterances by fold and class", title_justify="left")
+    for column in ("fold", *corpus.labels, "all", "speakers"):
+        table.add_column(column, justify="left" if column == "fold" else "right")
+    parts = {fold: [one for one in corpus.utterances if one.group in groups] for fold, groups in corpus.folds.items()}
+    if OFFICIAL in parts or DEV in parts:
+        parts = {fold: inside for fold, inside in parts.items() if fold not in (OFFICIAL, DEV)}
+        parts |= {part: [one for one in corpus.utterances if one.part == part] for part in PARTS}
+    for fold, inside in parts.items():
+        counts = Counter(one.label for one in inside)
+        speakers = {one.speaker for one in inside}
+        table.add_row(fold, *(str(counts[label]) for label in corpus.labels), str(len(inside)), str(len(speakers)))
+    total = Counter(one.label for one in corpus.utterances)
+    everybody = {one.speaker for one in corpus.utterances}
+    counts_of_all = (str(total[label]) for label in corpus.labels)
+    table.add_section()
+    table.add_row("all", *counts_of_all, str(len(corpus.utterances)), str(len(everybody)))
+    return table

@@ -1,0 +1,75 @@
+"""Labels that two corpora share, and the table of one corpus that trains and another that is tested."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from hrf_ser.data.corpora import Corpus
+from hrf_ser.errors import UserError
+
+
+def relabel(corpus: Corpus, classes: Mapping[str, Sequence[str]]) -> Corpus:
+    """The utterances whose labels belong to a class, under its name; others are left out, with a note.
+
+    Args:
+        corpus: the table.
+        classes: class -> the labels that mean it, in any corpus. Their order is the order of classes.
+
+    Raises:
+        UserError: a label is in two classes, fewer than two classes, or none of the corpus's labels is in any.
+    """
+    if len(classes) < 2:
+        raise UserError("label_map.classes names fewer than two classes: name at least two.")
+    class_of: dict[str, str] = {}
+    for name, labels in classes.items():
+        for label in labels:
+            if class_of.setdefault(label, name) != name:
+                raise UserError(f"label_map.classes: {label} is in {class_of[label]} and in {name}, keep one.")
+    kept = [replace(one, label=class_of[one.label]) for one in corpus.utterances if one.label in class_of]
+    if not kept:
+        raise UserError(
+            f"label_map.classes names no label of {corpus.name}, which has {', '.join(corpus.labels)}: add them."
+        )
+    # A copy, not a new table: that would sort the utterances, and a reader may have had its reason for their order.
+    changed = copy.copy(corpus)
+    changed.utterances, changed.labels = kept, tuple(classes)
+    dropped = [label for label in corpus.labels if label not in class_of]
+    if dropped:
+        left_out = len(corpus.utterances) - len(kept)
+        changed.notes = [*corpus.notes, f"{left_out:,} utterances of no class of label_map ({', '.join(dropped)})"]
+    return changed
+
+
+def join(source: Corpus, target: Corpus) -> Corpus:
+    """The table of a corpus that trains, then that of the corpus that is tested, called ``source>target``.
+
+    Raises:
+        UserError: the two have other classes, or are the same corpus.
+    """
+    if source.labels != target.labels:
+        raise UserError(
+            f"{source.name} has the classes {', '.join(source.labels)}, and {target.name} {', '.join(target.labels)}: "
+            "name what they share with label_map=, for example label_map=four."
+        )
+    if source.name == target.name and source.utterances[0].path.parent == target.utterances[0].path.parent:
+        raise UserError(f"{source.name} would be tested on itself: leave data@test_data out, folds do that.")
+    joined = copy.copy(source)
+    joined.name = f"{source.name}>{target.name}"
+    joined.utterances = [
+        replace(
+            one,
+            utterance=f"{part}/{one.utterance}",
+            speaker=f"{part}/{one.speaker}",
+            group=f"{part}/{one.group}",
+            dialog=f"{part}/{one.dialog}" if one.dialog else "",
+        )
+        for part, corpus in ((source.name, source), (target.name, target))
+        for one in corpus.utterances
+    ]
+    for field in ("invariants", "notes"):
+        setattr(joined, field, [f"{c.name}: {s}" for c in (source, target) for s in getattr(c, field)])
+    joined.leaks = tuple(dict.fromkeys((*source.leaks, *target.leaks)))
+    joined.licence = "; ".join(dict.fromkeys((source.licence, target.licence)))
+    return joined

@@ -1,0 +1,69 @@
+from pathlib import Path
+
+import pytest
+
+from hrf_ser.data.corpora import Corpus, Utterance
+from hrf_ser.data.protocols import cross_split
+from hrf_ser.data.transfer import join, relabel
+from hrf_ser.errors import UserError
+
+FOUR = {"angry": ["angry", "anger"], "sad": ["sad", "sadness"]}
+
+
+def corpus(name: str, labels: tuple[str, ...], groups: int = 4) -> Corpus:
+    utterances = [
+        Utterance(f"u{group}_{label}", Path(f"{name}/a.wav"), label, f"s{group}", group=f"g{group}", dialog=f"d{group}")
+        for group in range(groups)
+        for label in labels
+    ]
+    folds = {f"{group}": (f"g{group}",) for group in range(groups)}
+    return Corpus(name, utterances, labels, folds, invariants=[f"{name} lacks one"], licence=f"licence of {name}")
+
+
+def test_labels_of_a_class_take_its_name_and_others_are_left_out_with_a_note():
+    table = corpus("c", ("anger", "boredom", "sadness"))
+    table.utterances.reverse()  # an order that the reader chose
+    changed = relabel(table, FOUR)
+    assert changed.labels == ("angry", "sad")
+    assert [one.label for one in changed.utterances] == ["sad", "angry"] * 4
+    assert changed.notes == ["4 utterances of no class of label_map (boredom)"]
+    assert table.labels == ("anger", "boredom", "sadness")
+
+
+@pytest.mark.parametrize(
+    ("classes", "message"),
+    [
+        ({"angry": ["anger"]}, "label_map.classes names fewer than two classes"),
+        ({"angry": ["anger"], "sad": ["anger"]}, "anger is in angry and in sad"),
+        ({"a": ["x"], "b": ["y"]}, "names no label of c, which has anger, boredom"),
+    ],
+)
+def test_a_map_that_cannot_be_meant_is_refused(classes, message):
+    with pytest.raises(UserError, match=message):
+        relabel(corpus("c", ("anger", "boredom")), classes)
+
+
+def test_one_corpus_trains_and_another_is_tested():
+    source, target = relabel(corpus("a", ("anger", "sadness")), FOUR), corpus("b", ("angry", "sad"), groups=2)
+    joined = join(source, target)
+    assert (joined.name, len(joined.utterances)) == ("a>b", 12)
+    assert joined.invariants == ["a: a lacks one", "b: b lacks one"]
+    assert joined.licence == "licence of a; licence of b"
+    parts = cross_split(joined, source, "1", "honest")
+
+    def speakers(rows) -> set[str]:
+        return {joined.utterances[row].speaker for row in rows}
+
+    assert speakers(parts.test) == {"b/s0", "b/s1"}
+    assert speakers(parts.val) == {"a/s1"}
+    assert speakers(parts.train) == {"a/s0", "a/s2", "a/s3"}
+    paper = cross_split(joined, source, "1", "paper")
+    assert paper.val == paper.test == parts.test
+    assert len(paper.train) == 8
+
+
+def test_corpora_with_other_classes_or_the_same_corpus_are_refused():
+    with pytest.raises(UserError, match=r"a has the classes anger, sad, and b angry, sad: .*label_map=four"):
+        join(corpus("a", ("anger", "sad")), corpus("b", ("angry", "sad")))
+    with pytest.raises(UserError, match="a would be tested on itself"):
+        join(corpus("a", ("x", "y")), corpus("a", ("x", "y")))

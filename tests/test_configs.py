@@ -26,6 +26,8 @@ def test_every_file_begins_with_the_command_that_uses_it(path):
 @pytest.mark.parametrize("path", CHOICES, ids=str)
 def test_every_choice_composes_and_is_valid(path):
     register_resolvers()
+    if path.name == "ray.yaml":
+        pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="hrf_ser[ray] wants an environment of its own")
     group, name = path.parts[0], path.stem
     root = ["data.root=/somewhere"] if group == "data" else []
     with initialize_config_dir(str(CONF), version_base="1.3"):

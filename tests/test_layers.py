@@ -16,11 +16,14 @@ ALLOWED = {
     "models": set(),
     "audio": BASE,
     "data": BASE | {"audio"},
-    "training": BASE | {"settings", "data", "audio", "models", "hrf", "deploy"},
+    "training": BASE | {"settings", "identity", "data", "audio", "models", "hrf", "deploy"},
+    "evaluation": BASE | {"deploy"},
     "deploy": BASE | {"audio", "models", "hrf"},
     "errors": set(),
     "files": set(),
     "settings": BASE,
+    "identity": set(),
+    "sweeps": BASE | {"identity"},
     "entry": BASE,
 }
 FORBIDDEN = {
@@ -60,8 +63,10 @@ def test_small_rooms_stay_free_of_heavy_packages(folder):
         assert not heavy, f"{path} imports {heavy}"
 
 
-@pytest.mark.parametrize("module", ["hrf_ser.train", "hrf_ser.predict", "hrf_ser.prepare", "hrf_ser.settings"])
+@pytest.mark.parametrize(
+    "module", [f"hrf_ser.{name}" for name in ("train", "predict", "prepare", "report", "export", "settings")]
+)
 def test_entry_points_and_checks_start_without_torch(module):
-    program = f"import sys, {module}; print([m for m in ('torch', 'lightning', 'numpy', 'wandb') if m in sys.modules])"
+    program = f"import sys, {module}; print([m for m in ('torch', 'lightning', 'numpy', 'scipy', 'wandb') if m in sys.modules])"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

@@ -87,12 +87,13 @@ def test_clips_that_the_label_chose_mark_the_result(train, tmp_path, capsys):
 
 
 @pytest.mark.parametrize("protocol", ["honest", "paper"])
-def test_one_corpus_trains_and_another_is_tested(train, tmp_path, protocol):
+def test_one_corpus_trains_and_another_is_tested(train, tmp_path, protocol, caplog):
     releases_iemocap.miniature(tmp_path / "I", write_tone)
     releases_crema_d.miniature(tmp_path / "C", write_tone)
     options = ("data=iemocap", f"data.root={tmp_path}/I", "data@test_data=crema_d", f"test_data.root={tmp_path}/C")
     words = (*options, "label_map=four", f"protocol={protocol}", "fold=3", f"cache_dir={tmp_path}/cache", "hrf=true")
     record = train(tmp_path / "run", *words, "trainer.max_epochs=1")
+    assert caplog.text.count("of no class of label_map (disgust, fearful)") == 1
     assert (record["corpus"], record["classes"]) == ("iemocap>crema_d", 4)
     assert record["utterances"]["train"] + (record["utterances"]["val"] if protocol == "honest" else 0) == 100
     with (tmp_path / "run/predictions.csv").open(newline="") as file:

@@ -12,7 +12,7 @@ import re
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
@@ -36,7 +36,7 @@ def conf_dir() -> Path:
 
 def entry_point(
     config_name: str, paths: tuple[str, ...] = ()
-) -> Callable[[Callable[[DictConfig], None]], Callable[[], None]]:
+) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Decorator for a main function that takes the composed config.
 
     Args:
@@ -44,11 +44,13 @@ def entry_point(
         paths: keys whose values are paths: taken as they are, so that spaces and commas in file names need no quoting.
     """
 
-    def decorate(main: Callable[[DictConfig], None]) -> Callable[[], None]:
+    def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
         @functools.wraps(main)
-        def job(config: DictConfig) -> None:
+        def job(config: DictConfig) -> Any:
+            # A launcher may have started this process, where nobody has registered them.
+            register_resolvers()
             try:
-                main(config)
+                return main(config)
             except Exception as error:
                 # In a sweep Hydra collects the error; a single run ends here, before Hydra repeats the command line.
                 if HydraConfig.get().mode == RunMode.RUN:

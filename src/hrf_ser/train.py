@@ -2,20 +2,33 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from omegaconf import DictConfig
 
-from hrf_ser.entry import entry_point
+from hrf_ser.entry import describe, entry_point
 
 
 @entry_point("train", paths=("data.root", "test_data.root", "cache_dir", "ckpt_path", "hydra.run.dir"))
-def main(config: DictConfig) -> None:
+def main(config: DictConfig) -> float | None:
+    if HydraConfig.get().mode == RunMode.RUN:
+        checked_train(config)
+        return None
+    from hrf_ser.sweeps.job import run_job
+
+    return run_job(config, checked_train, describe)
+
+
+def checked_train(config: DictConfig) -> dict[str, Any]:
+    """Train with a configuration that is valid; everything that imports torch comes after that is known."""
     from hrf_ser.settings import check
 
     check(config)
-    # Everything that imports torch comes after the configuration is known to be valid.
     from hrf_ser.training.run import train
 
-    train(config)
+    return train(config)
 
 
 if __name__ == "__main__":

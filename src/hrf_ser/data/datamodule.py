@@ -83,6 +83,7 @@ class SpeechData(LightningDataModule):
         self.front_end, self.views, self.on_bad_audio = front_end, list(views), on_bad_audio
         self.fold, self.protocol, self.folds = fold, protocol, folds
         self.batch_size, self.seed, self.workers = batch_size, seed, workers
+        self._prepared = False
 
     @cached_property
     def read(self) -> list[Corpus]:
@@ -127,7 +128,10 @@ class SpeechData(LightningDataModule):
         return stores
 
     def prepare_data(self) -> None:
-        """Check the split before anything is computed, then compute features once a node."""
+        """Check the split before anything is computed, then compute features once a node. Lightning asks more than once."""
+        if self._prepared:
+            return
+        self._prepared = True
         divided = self._divided()
         for sentence in self.corpus.invariants:
             log.warning("%s differs from the distribution: %s", self.corpus.name, sentence)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
+from hydra.types import RunMode
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
@@ -18,6 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from hrf_ser.errors import UserError
 from hrf_ser.files import write_text
+from hrf_ser.identity import identity
 from hrf_ser.settings import plain
 from hrf_ser.training.build import build_data, build_hrf, build_module, build_trainer, instantiate_each
 from hrf_ser.training.callbacks import Interruption, Predictions, ProgressBar
@@ -66,7 +68,7 @@ def train(config: DictConfig) -> dict[str, Any]:
             History(folder / HISTORY),
             Predictions(),
             Interruption(checkpoints),
-            ProgressBar(),
+            *([ProgressBar()] if config.trainer.get("enable_progress_bar", True) else []),
             ModelCheckpoint(
                 checkpoints,
                 filename="best",
@@ -96,8 +98,12 @@ def train(config: DictConfig) -> dict[str, Any]:
     ended = time.perf_counter()
     times = {"features": prepared - started, "fit": fitted - prepared, "test": ended - fitted, "total": ended - started}
     record["seconds"] = {name: round(value, 2) for name, value in times.items()}
+    hydra_config = HydraConfig.get()
+    record["identity"] = identity(config)
+    record["overrides"] = list(hydra_config.overrides.task)
     write_metrics(folder / METRICS, record)
-    show_result(record, folder, data.utterance(data.split.test[0]).path)
+    if hydra_config.mode != RunMode.MULTIRUN:
+        show_result(record, folder, data.utterance(data.split.test[0]).path)
     return record
 
 

@@ -1,0 +1,76 @@
+"""What makes two runs the same run: everything that changes the result but for the machine's rounding."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from hrf_ser import __version__
+
+# Paths, loggers, devices, and what belongs to the sweep rather than the run.
+_LEFT_OUT = frozenset({"hydra", "logger", "cache_dir", "ckpt_path", "workers", "threads", "sweep"})
+_TRAINER_LEFT_OUT = frozenset(
+    {
+        "_target_",
+        "accelerator",
+        "devices",
+        "num_nodes",
+        "strategy",
+        "enable_progress_bar",
+        "enable_model_summary",
+        "log_every_n_steps",
+        "default_root_dir",
+        "profiler",
+    }
+)
+
+
+def settings_of_result(config: DictConfig) -> dict[str, Any]:
+    """The part of a configuration that decides the result, resolved, as plain data.
+
+    Without HRF the rank and the finer settings of HRF decide nothing. A path is no part of it, but a table of one's own is
+    known by nothing else, so that its content stands for it.
+    """
+    resolved: dict[str, Any] = {
+        str(key): OmegaConf.to_container(config[key], resolve=True) if OmegaConf.is_config(config[key]) else config[key]
+        for key in config
+        if key not in _LEFT_OUT and config[key] is not None
+    }
+    for key in ("data", "test_data"):
+        if key in resolved:
+            source = dict(resolved[key])
+            root = source.pop("root", None)
+            if source.get("name") == "table":
+                source["table"] = _content(root)
+            resolved[key] = source
+    if not resolved.get("hrf"):
+        resolved.pop("rank", None)
+        resolved.pop("reparam", None)
+    trainer = resolved.get("trainer", {})
+    resolved["trainer"] = {key: value for key, value in trainer.items() if key not in _TRAINER_LEFT_OUT}
+    return resolved
+
+
+def identity(config: DictConfig) -> str:
+    """Ten characters that two configurations share if, and only if, they describe the same run of this version."""
+    settings = {"version": __version__, **settings_of_result(config)}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:10]
+
+
+def run_name(config: DictConfig) -> str:
+    """Name of a run's folder in a sweep: what a reader looks for, and the identity."""
+    hrf = f"hrf{float(config.rank):g}" if config.hrf else "plain"
+    fold = "first" if config.fold is None else str(config.fold)
+    words = [config.data.name, config.model.label, hrf, f"fold{fold}", f"seed{config.seed}", identity(config)]
+    return "_".join(str(word).replace("/", "-") for word in words)
+
+
+def _content(root: object) -> str:
+    try:
+        return hashlib.sha256(Path(str(root)).expanduser().read_bytes()).hexdigest()
+    except OSError:
+        return str(root)

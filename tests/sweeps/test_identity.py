@@ -1,0 +1,74 @@
+import pytest
+from hydra import compose, initialize_config_dir
+
+from hrf_ser.entry import conf_dir, register_resolvers
+from hrf_ser.identity import identity, run_name
+
+BASE = ("data=ravdess", "data.root=/a", "hrf=true", "rank=4")
+
+
+def config(*words: str):
+    register_resolvers()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return compose("train", [*BASE, *words])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["data.root=/b"],
+        ["cache_dir=/c", "workers=2", "threads=1", "ckpt_path=last"],
+        ["logger=none"],
+        ["trainer.accelerator=cpu", "trainer.devices=1", "+trainer.enable_progress_bar=false"],
+        ["launcher=joblib"],
+        ["sweep.retry_failed=true"],
+    ],
+    ids=" ".join,
+)
+def test_paths_loggers_and_devices_do_not_make_another_run(words):
+    assert identity(config(*words)) == identity(config())
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "model=conformer",
+        "data=crema_d",
+        "hrf=false",
+        "rank=2",
+        "fold=2",
+        "seed=1",
+        "protocol=paper",
+        "protocol.folds=speaker",
+        "optimizer.lr=0.01",
+        "trainer.max_epochs=3",
+        "trainer.precision=bf16-mixed",
+        "features.n_mels=40",
+        "reparam.init=variance",
+        "callbacks=none",
+        "label_map=four",
+        "data.on_bad_audio=skip",
+    ],
+)
+def test_what_changes_the_result_makes_another_run(word):
+    assert identity(config(word)) != identity(config())
+
+
+def test_without_hrf_its_settings_say_nothing():
+    assert identity(config("hrf=false", "rank=2", "reparam.init=variance")) == identity(config("hrf=false", "rank=8"))
+
+
+def test_a_table_is_known_by_its_content(tmp_path):
+    for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
+        (tmp_path / f"{name}.csv").write_text(text)
+    a, b, c = (identity(config("data=table", f"data.root={tmp_path}/{name}.csv")) for name in "abc")
+    assert a == b != c
+
+
+def test_a_folder_says_what_a_reader_looks_for():
+    name = run_name(config("model=conformer_large", "fold=2", "seed=3"))
+    assert (
+        name
+        == f"ravdess_conformer_large_hrf4_fold2_seed3_{identity(config('model=conformer_large', 'fold=2', 'seed=3'))}"
+    )
+    assert run_name(config("hrf=false")).startswith("ravdess_conv_transformer_plain_foldfirst_seed0_")

@@ -17,7 +17,7 @@ ALLOWED = {
     "audio": BASE,
     "data": BASE | {"audio"},
     "training": BASE | {"settings", "identity", "data", "audio", "models", "hrf", "deploy"},
-    "evaluation": BASE | {"deploy"},
+    "evaluation": BASE | {"deploy", "identity"},
     "deploy": BASE | {"audio", "models", "hrf"},
     "errors": set(),
     "files": set(),

@@ -12,8 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 from hrf_ser import __version__
 
 # Paths, loggers, devices, and what belongs to the sweep rather than the run.
-_LEFT_OUT = frozenset({"hydra", "logger", "cache_dir", "ckpt_path", "workers", "threads", "sweep"})
-_TRAINER_LEFT_OUT = frozenset(
+LEFT_OUT = frozenset({"hydra", "logger", "cache_dir", "ckpt_path", "workers", "threads", "sweep"})
+TRAINER_LEFT_OUT = frozenset(
     {
         "_target_",
         "accelerator",
@@ -25,6 +25,9 @@ _TRAINER_LEFT_OUT = frozenset(
         "log_every_n_steps",
         "default_root_dir",
         "profiler",
+        "use_distributed_sampler",
+        "num_sanity_val_steps",
+        "deterministic",
     }
 )
 
@@ -38,7 +41,7 @@ def settings_of_result(config: DictConfig) -> dict[str, Any]:
     resolved: dict[str, Any] = {
         str(key): OmegaConf.to_container(config[key], resolve=True) if OmegaConf.is_config(config[key]) else config[key]
         for key in config
-        if key not in _LEFT_OUT and config[key] is not None
+        if key not in LEFT_OUT and config[key] is not None
     }
     for key in ("data", "test_data"):
         if key in resolved:
@@ -51,7 +54,7 @@ def settings_of_result(config: DictConfig) -> dict[str, Any]:
         resolved.pop("rank", None)
         resolved.pop("reparam", None)
     trainer = resolved.get("trainer", {})
-    resolved["trainer"] = {key: value for key, value in trainer.items() if key not in _TRAINER_LEFT_OUT}
+    resolved["trainer"] = {key: value for key, value in trainer.items() if key not in TRAINER_LEFT_OUT}
     return resolved
 
 

@@ -1,0 +1,43 @@
+"""WA, UA, weighted and macro F1 of many confusion matrices at once.
+
+The definitions are those of :mod:`hrf_ser.training.metrics`, here for stacks of weighted counts and without torch: a class
+without utterances is left out of averages.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+SCORES = ("ua", "wa", "wf1", "f1")
+
+
+def scores(confusion: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+    """The four scores.
+
+    Args:
+        confusion: ``(..., classes, classes)`` counts or weighted counts; rows are labels, columns predictions.
+
+    Returns:
+        Arrays of shape ``(...)``; NaN without any utterance.
+    """
+    correct = np.diagonal(confusion, axis1=-2, axis2=-1)
+    labelled, predicted = confusion.sum(-1), confusion.sum(-2)
+    present = labelled > 0
+    with np.errstate(invalid="ignore", divide="ignore"):
+        recall = np.where(present, correct / labelled, 0.0)
+        f1 = np.where(present, 2 * correct / (labelled + predicted), 0.0)
+        classes, total = present.sum(-1), labelled.sum(-1)
+        return {
+            "ua": recall.sum(-1) / classes,
+            "wa": correct.sum(-1) / total,
+            "wf1": (f1 * labelled).sum(-1) / total,
+            "f1": f1.sum(-1) / classes,
+        }
+
+
+def recalls(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Recall of every class ``(classes,)``; NaN for a class without utterances."""
+    with np.errstate(invalid="ignore"):
+        recall: NDArray[np.float64] = np.diagonal(confusion) / confusion.sum(-1)
+    return recall

@@ -1,0 +1,91 @@
+"""The last screen of a report: the answer, the configurations, the comparisons, what is wrong, where the page lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+
+from hrf_ser.evaluation.sentences import bounds, signed
+from hrf_ser.evaluation.statistics import LEVEL
+from hrf_ser.evaluation.tables import number, plain_bounds, score, sections
+
+_ROWS = 40  # more do not fit a screen; the page and the CSV files have all
+
+
+def show_report(report: dict[str, Any], folder: Path, console: Console | None = None) -> None:
+    """Print a report.
+
+    Args:
+        report: as :func:`hrf_ser.evaluation.build.build_report` gives it.
+        folder: where its files lie.
+        console: where to print.
+    """
+    console = console or Console()
+    console.print()
+    console.print(Panel(f"[bold]{escape(report['answer'])}[/]", title=escape(report["title"]), title_align="left"))
+    left = _ROWS
+    for corpus, protocol, entries in sections(report["configurations"]):
+        if left > 0:
+            console.print(_configurations(corpus, protocol, entries[:left]))
+        left -= len(entries)
+    if report["comparisons"]:
+        console.print(_comparisons(report["comparisons"][:_ROWS]))
+    more = [max(0, -left), max(0, len(report["comparisons"]) - _ROWS)]
+    if any(more):
+        console.print(f"[dim]{more[0]} more configurations, {more[1]} more comparisons: see the page.[/]")
+    for sentence in report["warnings"]:
+        console.print(f"[yellow]![/] {escape(sentence)}", highlight=False)
+    console.print()
+    page = folder / "index.html"
+    if page.exists():
+        console.print(f"the page      [bold]{escape(str(page))}[/]", highlight=False, soft_wrap=True)
+    console.print(f"the tables    {escape(str(folder / 'tables.md'))}, .tex, .csv", highlight=False, soft_wrap=True)
+
+
+def _configurations(corpus: str, protocol: str, entries: list[dict[str, Any]]) -> Table:
+    style = "bold red" if protocol == "paper" else "italic"
+    table = Table(title=f"{escape(corpus)}, protocol {protocol}", title_justify="left", title_style=style, box=None)
+    table.add_column("configuration", overflow="fold", ratio=1)
+    for title in ("UA", "95 %", "sd", "WA", "F1", "runs", "deployed", "ms"):
+        table.add_column(title, justify="right", no_wrap=True)
+    best = max(entry["scores"]["ua"]["mean"] for entry in entries)
+    for entry in entries:
+        ua = entry["scores"]["ua"]
+        table.add_row(
+            escape(entry["label"]),
+            f"[bold]{score(ua['mean'])}[/]" if ua["mean"] == best else score(ua["mean"]),
+            escape(plain_bounds(ua)),
+            score(ua["sd"]),
+            score(entry["scores"]["wa"]["mean"]),
+            score(entry["scores"]["f1"]["mean"]),
+            f"{entry['runs']:,}",
+            number((entry["parameters"] or {}).get("deployed")),
+            f"{entry['latency_ms']['p50']:.1f}" if entry["latency_ms"] else "-",
+        )
+    return table
+
+
+def _comparisons(entries: list[dict[str, Any]]) -> Table:
+    table = Table(title="paired differences in UA", title_justify="left", box=None)
+    table.add_column("comparison", overflow="fold", ratio=1)
+    corpora = len({(entry["corpus"], entry["protocol"]) for entry in entries}) > 1
+    for title in ("difference", "95 %", "units", "p", "Holm p", "best p"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for entry in entries:
+        where = f"{entry['corpus']}, " + ("paper, " if entry["protocol"] == "paper" else "") if corpora else ""
+        found = entry["p_holm"] <= LEVEL
+        table.add_row(
+            escape(where + entry["label"]),
+            signed(entry["difference"]),
+            escape(bounds(entry)),
+            f"{entry['units']} {entry['unit']}{'' if entry['units'] == 1 else 's'}",
+            f"{entry['p']:.3f}",
+            f"[bold]{entry['p_holm']:.3f}[/]" if found else f"{entry['p_holm']:.3f}",
+            f"[dim]{entry['smallest_p']:.3f}[/]",
+        )
+    return table

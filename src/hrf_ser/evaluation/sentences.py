@@ -1,0 +1,159 @@
+"""What the numbers say, in plain sentences: a verdict a comparison, the answer of the whole report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from hrf_ser.evaluation.statistics import LEVEL, units_needed
+
+PAPER = "protocol paper: epochs were chosen on the test part, so these are no estimates for unseen speakers"
+
+
+def signed(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:+.3f}"
+
+
+def bounds(entry: dict[str, Any]) -> str:
+    """``[-0.010, +0.031]``, or nothing where one unit gives no interval."""
+    return "" if entry["low"] is None else f"[{signed(entry['low'])}, {signed(entry['high'])}]"
+
+
+def p_value(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def decidable(entry: dict[str, Any], comparisons: int) -> bool:
+    """Whether the design could have given a p value of at most 0.05 after Holm's correction."""
+    return bool(entry["smallest_p"] * comparisons <= LEVEL)
+
+
+def verdict(entry: dict[str, Any], comparisons: int) -> str:
+    """What one comparison shows.
+
+    Args:
+        entry: the comparison, with ``p_holm``.
+        comparisons: how many the report makes.
+    """
+    size = " ".join(filter(None, [f"{signed(entry['difference'])} {entry['metric'].upper()}", bounds(entry)]))
+    left, right = ("HRF", "plain") if entry["kind"] == "hrf" else ("light", "large")
+    of_split = " This speaks of one split and its speakers only." if entry["unit"] == "seed" else ""
+    paper = f" {_capital(PAPER)}." if entry["protocol"] == "paper" else ""
+    if entry["p_holm"] <= LEVEL:
+        better, worse = (left, right) if entry["difference"] > 0 else (right, left)
+        across = entry["low"] is not None and entry["low"] <= 0 <= entry["high"]
+        but = f" The interval over {entry['interval_over']} includes 0, so do not rely on it." if across else ""
+        said = f"{_capital(better)} is better than {worse}: {size}, {p_value(entry['p_holm'])} after Holm's correction.{but}"
+    elif not decidable(entry, comparisons):
+        said = f"Cannot be decided by this design: {size}; {_too_small(entry, comparisons)}."
+    else:
+        strength = entry["power"]
+        chance = (
+            f" A true difference of {strength['difference']:.2f} would have been found with probability "
+            f"{strength['power']:.2f}, before the correction."
+            if strength
+            else ""
+        )
+        said = f"No difference shown: {size}, {p_value(entry['p_holm'])} after Holm's correction.{chance}"
+    return said + of_split + paper
+
+
+def answer(configurations: Sequence[dict[str, Any]], comparisons: Sequence[dict[str, Any]]) -> str:
+    """Whether light with HRF is better than light, how far light is from large, and whether one can believe it."""
+    hrf = [entry for entry in comparisons if entry["kind"] == "hrf" and not entry["model"].endswith("_large")]
+    size = [entry for entry in comparisons if entry["kind"] == "size"]
+    sentences = [_about_hrf(hrf, len(comparisons)) if hrf else _no_pairs(configurations)]
+    if size:
+        sentences.append(_about_size(size))
+    elif hrf:
+        sentences.append("How far light is from large cannot be said: no large model ran under the same settings.")
+    if hrf or size:
+        sentences.append(_belief([*hrf, *size], len(comparisons)))
+    return " ".join(sentences)
+
+
+def _about_hrf(entries: Sequence[dict[str, Any]], comparisons: int) -> str:
+    better = [entry for entry in entries if entry["p_holm"] <= LEVEL and entry["difference"] > 0]
+    worse = [entry for entry in entries if entry["p_holm"] <= LEVEL and entry["difference"] < 0]
+    mean = sum(entry["difference"] for entry in entries) / len(entries)
+    total = len(entries)
+    if not any(decidable(entry, comparisons) for entry in entries):
+        seen = f"{abs(mean):.3f} UA {'above' if mean > 0 else 'below'} light"
+        over = f"{entries[0]['label'].partition(':')[0]} on {entries[0]['corpus']}"
+        where = f"for {over}" if total == 1 else f"over {total} comparisons, from {_range(entries)}"
+        return f"These runs cannot decide whether light with HRF is better than light: it is {seen} {where}."
+    if total == 1:
+        entry = entries[0]
+        size = f"{signed(mean)} UA {bounds(entry)}".strip()
+        where = f"{entry['label'].partition(':')[0]} on {entry['corpus']}"
+        if better or worse:
+            return f"Light with HRF is {'better' if better else 'worse'} than light for {where}: {size}."
+        return f"No difference is shown between light with HRF and light for {where}: {size}."
+    if better and not worse:
+        head = f"Light with HRF is better than light in {len(better)} of {total} comparisons"
+    elif worse and not better:
+        head = f"Light with HRF is worse than light in {len(worse)} of {total} comparisons and better in none"
+    elif better:
+        head = f"Light with HRF is better than light in {len(better)} and worse in {len(worse)} of {total} comparisons"
+    else:
+        head = f"Light with HRF is shown to be neither better nor worse than light in any of {total} comparisons"
+    return f"{head}; the mean difference is {signed(mean)} UA, from {_range(entries)}."
+
+
+def _about_size(entries: Sequence[dict[str, Any]]) -> str:
+    plain = [entry for entry in entries if entry["rank"] is None]
+    factorised = [entry for entry in entries if entry["rank"] is not None]
+    parts = []
+    for name, members in (("Light", plain), ("light with HRF", factorised)):
+        if members:
+            mean = sum(entry["difference"] for entry in members) / len(members)
+            where = f" (from {_range(members)})" if len(members) > 1 else ""
+            parts.append(f"{name} is {abs(mean):.3f} UA {'below' if mean < 0 else 'above'} large{where}")
+    return f"{_capital(', '.join(parts))}."
+
+
+def _belief(entries: Sequence[dict[str, Any]], comparisons: int) -> str:
+    paper = [entry for entry in entries if entry["protocol"] == "paper"]
+    small = [entry for entry in entries if not decidable(entry, comparisons)]
+    if paper:
+        few = "" if len(paper) == len(entries) else f" in {len(paper)} of {len(entries)} comparisons"
+        return f"Do not believe it yet{few}: {PAPER}."
+    if len(small) == len(entries):
+        return f"Do not rely on these differences: {_too_small(max(small, key=lambda entry: entry['units']), comparisons)}."
+    corrected = f"tested over folds and corrected for {many(comparisons, 'comparison')}"
+    if small:
+        return f"It is {corrected}; {len(small)} of {len(entries)} comparisons have too few folds or seeds to decide anything."
+    if any(entry["p_holm"] <= LEVEL for entry in entries):
+        return f"One can believe it as far as these corpora go: it is {corrected}."
+    return f"No difference shown is not equality: see the intervals, which are {corrected.replace('tested', 'judged')}."
+
+
+def _too_small(entry: dict[str, Any], comparisons: int) -> str:
+    """``3 folds give p = 0.25 at best, and 3 comparisons need 0.017: it takes 7 folds, or fewer comparisons``."""
+    verb = "gives" if entry["units"] == 1 else "give"
+    best = f"{many(entry['units'], entry['unit'])} {verb} p = {entry['smallest_p']:.2g} at best"
+    needed = f"it takes {units_needed(comparisons)} {entry['unit']}s"
+    if comparisons == 1:
+        return f"{best}; {needed}"
+    return f"{best}, and {comparisons} comparisons need {LEVEL / comparisons:.2g}: {needed}, or fewer comparisons"
+
+
+def _no_pairs(configurations: Sequence[dict[str, Any]]) -> str:
+    best = max(configurations, key=lambda entry: entry["scores"]["ua"]["mean"])
+    return (
+        "Whether light with HRF is better than light cannot be said: no model ran with and without HRF on the same fold and "
+        f"seed; the best mean UA is {best['scores']['ua']['mean']:.3f}, of {best['label']} on {best['corpus']}."
+    )
+
+
+def _range(entries: Sequence[dict[str, Any]]) -> str:
+    values = [entry["difference"] for entry in entries]
+    return f"{signed(min(values))} to {signed(max(values))}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

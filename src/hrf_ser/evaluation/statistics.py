@@ -1,0 +1,181 @@
+"""Tests and intervals for paired runs over folds, seeds and speakers. What each is valid for, and why it was chosen:
+
+**What is independent of what.** Utterances of a speaker resemble each other, so an interval that resamples utterances is too
+narrow. Speakers of one fold are heard by the same trained models, so a lucky start moves them together. Seeds of one fold share
+test speakers and training data, so they repeat a measurement rather than add one. Folds share neither test speakers nor models.
+
+**The test** (:func:`sign_flip`) therefore takes the fold as its unit: the difference of a fold is the mean over its seeds, and
+under the null hypothesis, that the two recipes do equally well, its sign is as likely to be the other one (Fisher 1935, The
+Design of Experiments, ch. 3). Speakers or single seeds as units give smaller p values, and wrong ones: see
+``test_more_units_than_folds_reject_too_often``. Two folds of ``k`` still share most training speakers, which no test on one
+cross-validation can undo (Dietterich 1998, Neural Computation 10:1895; Bengio and Grandvalet 2004, JMLR 5:1089): p is about
+these speakers as a training pool. Where a corpus has a single fold, as with official parts, seeds are the units, and the
+answer is about that one split.
+
+**The interval** (:func:`bootstrap_weights`) resamples speakers, and the seeds within each fold, keeping pairs together (Davison
+and Hinkley 1997, Bootstrap Methods and their Application, sec. 3.8; for crossed factors Owen 2007, Annals of Applied Statistics
+1:386). With one seed a fold it cannot see luck of training. Plain percentiles are too narrow for 5 to 25 speakers; they are
+stretched by what a t interval exceeds them (Hesterberg 2015, The American Statistician 69:371, on narrowness bias).
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+Array = NDArray[np.float64]
+
+LEVEL = 0.05
+BOOTSTRAPS = 2000
+_EXACT_UNITS = 14  # 16,384 assignments of signs; more are drawn at random
+_DRAWS = 9_999
+_POWER_DRAWS = 2_000
+_POWER_UNITS = 10
+
+
+def sign_flip(differences: Array, seed: int = 0) -> float:
+    """Two-sided p value of the paired permutation test on the mean.
+
+    Exact up to 14 units, beyond that from 9,999 random assignments with the observed one counted.
+
+    Args:
+        differences: ``(units,)``, one paired difference a unit.
+        seed: of the random assignments.
+    """
+    if len(differences) < 2:
+        return 1.0
+    exact = len(differences) <= _EXACT_UNITS
+    result = stats.permutation_test(
+        (differences,),
+        _mean,
+        permutation_type="samples",
+        n_resamples=np.inf if exact else _DRAWS,
+        vectorized=True,
+        rng=np.random.default_rng(seed),
+    )
+    return float(min(1.0, result.pvalue))
+
+
+def _mean(values: Array, axis: int) -> Array:
+    """Rounded, so that differences which cancel are equal to zero and not to the error of their sum."""
+    return np.asarray(np.round(values.mean(axis), 12))
+
+
+def smallest_p(units: int) -> float:
+    """The smallest two-sided p value that :func:`sign_flip` can give: all differences have one sign."""
+    if units <= _EXACT_UNITS:
+        return min(1.0, 2.0 ** (1 - units))
+    return 2.0 / (_DRAWS + 1)
+
+
+def units_needed(comparisons: int) -> int:
+    """How many units let the smallest p value pass Holm's correction for this many comparisons."""
+    units = 1
+    while smallest_p(units) * comparisons > LEVEL and units <= _EXACT_UNITS:
+        units += 1
+    return units
+
+
+def holm(p: Sequence[float]) -> list[float]:
+    """P values adjusted by Holm's step-down procedure (Holm 1979, Scandinavian Journal of Statistics 6:65)."""
+    from statsmodels.stats.multitest import multipletests
+
+    return [float(value) for value in multipletests(p, method="holm")[1]] if p else []
+
+
+def power(difference: float, spread: float, units: int) -> float:
+    """Probability that :func:`sign_flip` gives p of at most 0.05 where the true difference is ``difference``.
+
+    By simulation of normal differences up to 10 units; beyond that by the paired t test, which has the same power in the
+    limit (Lehmann and Romano 2005, Testing Statistical Hypotheses, sec. 15.2).
+
+    Args:
+        difference: the true mean of the units' differences.
+        spread: their standard deviation.
+        units: how many.
+    """
+    if smallest_p(units) > LEVEL:
+        return 0.0
+    if spread <= 0:
+        return 1.0
+    if units > _POWER_UNITS:
+        from statsmodels.stats.power import TTestPower
+
+        return float(TTestPower().power(difference / spread, units, LEVEL, alternative="two-sided"))
+    noise, signs = _power_draws(units)
+    drawn = noise + difference / spread
+    observed = np.abs(drawn.mean(1))
+    flipped = np.abs(drawn @ signs.T / units)
+    p = (flipped >= observed[:, None] * (1 - 1e-12)).mean(1)
+    return float((p <= LEVEL).mean())
+
+
+@functools.lru_cache(maxsize=16)
+def _power_draws(units: int) -> tuple[Array, Array]:
+    """Standard normal draws ``(draws, units)``; signs ``(2^(units - 1), units)``, the other half being their mirror image."""
+    noise: Array = np.random.default_rng(units).standard_normal((_POWER_DRAWS, units))
+    bits = np.arange(2 ** (units - 1))[:, None] >> np.arange(units) & 1
+    signs: Array = (1.0 - 2.0 * bits).astype(np.float64)
+    return noise, signs
+
+
+def bootstrap_weights(
+    speakers: NDArray[np.int64], runs: NDArray[np.int64], folds: NDArray[np.int64], seed: int, draws: int = BOOTSTRAPS
+) -> Array:
+    """Weights of cells, a cell being one speaker as heard by one run, in resamples of speakers and of each fold's seeds.
+
+    Runs of a fold always weigh one together, so that a fold with more seeds does not count more.
+
+    Args:
+        speakers: ``(cells,)`` number of the cell's speaker.
+        runs: ``(cells,)`` number of the cell's run.
+        folds: ``(runs,)`` number of the run's fold.
+        seed: of the draws.
+        draws: how many resamples.
+
+    Returns:
+        ``(draws, cells)``.
+    """
+    rng = np.random.default_rng(seed)
+    count = int(speakers.max()) + 1
+    of_speaker = rng.multinomial(count, np.full(count, 1 / count), size=draws)
+    of_run = np.empty((draws, len(folds)))
+    for fold in np.unique(folds):
+        members = np.flatnonzero(folds == fold)
+        size = len(members)
+        of_run[:, members] = rng.multinomial(size, np.full(size, 1 / size), size=draws) / size
+    weights: Array = of_speaker[:, speakers] * of_run[:, runs]
+    return weights
+
+
+def cell_weights(runs: NDArray[np.int64], folds: NDArray[np.int64]) -> Array:
+    """Weights ``(cells,)`` of the cells as observed: the mean over each fold's seeds."""
+    weights: Array = (1 / np.bincount(folds))[folds][runs]
+    return weights
+
+
+def interval(resampled: Array, observed: float, units: int) -> tuple[float, float] | None:
+    """The 95 % percentile interval, stretched for few units; None for a single unit, which says nothing about others.
+
+    Args:
+        resampled: ``(draws,)`` the statistic in every resample; NaN where it does not exist.
+        observed: the statistic of the sample itself.
+        units: how many independent units were resampled.
+    """
+    values = resampled[np.isfinite(resampled)]
+    if units < 2 or not len(values):
+        return None
+    stretch = np.sqrt(units / (units - 1)) * stats.t.ppf(1 - LEVEL / 2, units - 1) / stats.norm.ppf(1 - LEVEL / 2)
+    low, high = observed + stretch * (np.quantile(values, [LEVEL / 2, 1 - LEVEL / 2]) - observed)
+    return float(low), float(high)
+
+
+def mean_interval(values: Array, seed: int, draws: int = BOOTSTRAPS) -> tuple[float, float] | None:
+    """The interval of a mean over units ``(units,)``, where there are no speakers to resample."""
+    size = len(values)
+    picks = np.random.default_rng(seed).integers(size, size=(draws, size))
+    return interval(values[picks].mean(1), float(values.mean()), size)

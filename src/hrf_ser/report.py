@@ -1,0 +1,69 @@
+"""``python -m hrf_ser.report runs=runs/``: from many runs to an answer, with tables and a page."""
+
+from __future__ import annotations
+
+import glob
+import os
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from hrf_ser.entry import entry_point
+from hrf_ser.errors import UserError
+
+
+@entry_point("report", paths=("runs", "out"))
+def main(config: DictConfig) -> None:
+    from hrf_ser.settings import check
+
+    check(config)
+    if not isinstance(config.latency, bool):
+        raise UserError(f"latency={config.latency} is neither true nor false.")
+    from hrf_ser.evaluation.find import find_runs
+
+    paths = split_paths(config.runs)
+    found = find_runs(paths)
+    out = Path(config.out).expanduser() if config.out is not None else default_out(found.roots)
+    if out.exists() and not out.is_dir():
+        raise UserError(f"out={out} is a file; give a folder.")
+
+    # numpy and scipy come after everything that a slip of the user could end.
+    from hrf_ser.evaluation.build import build_report
+    from hrf_ser.evaluation.read import read_runs
+    from hrf_ser.evaluation.screen import show_report
+    from hrf_ser.evaluation.write import write_report
+
+    runs, damaged = read_runs(found)
+    if not runs:
+        raise UserError(damaged[0])
+    report = build_report(found, runs, damaged, config.title, config.latency)
+    write_report(report, out)
+    show_report(report, out)
+
+
+def split_paths(runs: object) -> list[str]:
+    """``a,b`` or ``[a,b]`` as paths; a name or pattern that exists as it stands is one path, commas or not.
+
+    Raises:
+        UserError: none given.
+    """
+    if not isinstance(runs, str) and hasattr(runs, "__iter__"):
+        paths = [str(path) for path in runs]
+    else:
+        text = str(runs)
+        whole = Path(text).expanduser().exists() or glob.glob(os.path.expanduser(text), recursive=True)
+        paths = [text] if whole else text.split(",")
+    paths = [path.strip() for path in paths if path.strip()]
+    if not paths:
+        raise UserError("runs is empty: give a folder of runs, a pattern or a .jsonl of records.")
+    return paths
+
+
+def default_out(roots: list[Path]) -> Path:
+    """``report/`` inside the first folder of several runs; beside where one stands, for a single run or a file of records."""
+    first = roots[0]
+    return first / "report" if first.is_dir() and not (first / "metrics.json").exists() else Path("report")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,219 @@
+"""Every picture is drawn, says in words what it shows, and shows the numbers of the report."""
+
+import pytest
+from browser_page import DESKTOP, PHONE
+from fake_report import LABELS, fake_report
+
+
+@pytest.fixture(scope="module")
+def report():
+    return fake_report()
+
+
+def test_every_picture_has_its_marks(show, report):
+    page = show(report)
+    marks = {
+        "[data-plot=strip] svg": 2,
+        "[data-plot=pareto] g.dots > *": 15,
+        "[data-plot=pareto] g.whiskers > *": 15,
+        "[data-plot=pareto] path.front, [data-plot=pareto] g.front > *": 1,
+        "[data-plot=forest] g.means > *": 21,
+        "[data-plot=forest] g.intervals > *": 21,
+        "[data-plot=forest] g.pairs > *": 21 * 12,
+        "[data-plot=forest] g.zero > *": 1,
+        "[data-plot=rank] g.dots > *": 12,
+        "[data-plot=rank] g.rank-line > *": 3,
+        "[data-plot=rank] g.large-line > *": 3,
+        "[data-plot=recall] g.dots > *": 8 * 5,
+        "[data-plot=confusion] td button": 64,
+        "[data-plot=curve] g.curve > *": 6,
+        "[data-plot=curve] g.band > *": 3,
+    }
+    assert {css: page.count(css) for css in marks} == marks
+
+
+def test_nothing_was_fetched(show, report):
+    page = show(report)
+    assert page.js("return performance.getEntriesByType('resource').map((entry) => entry.name)") == []
+
+
+def test_every_picture_has_a_name_a_description_and_axis_titles(show, report):
+    page = show(report)
+    for svg in page.all(".plot svg"):
+        assert svg.get_attribute("role") == "img"
+        assert svg.get_attribute("aria-label")
+        identifier = svg.get_attribute("aria-describedby")
+        assert page.js("return document.getElementById(arguments[0]).textContent", identifier)
+    titles = page.texts(".plot [aria-label$='axis label']")
+    for title in (
+        "Deployed parameters (log)",
+        "Test UA (95 % interval)",
+        "HRF rank",
+        "Recall on the test part",
+        "Epoch",
+    ):
+        assert any(title in text for text in titles), title
+
+
+def test_pareto_front_is_what_nothing_beats(show, report):
+    page = show(report)
+    all_of = report["configurations"]
+
+    def beaten(c):
+        ua, cost = c["scores"]["ua"]["mean"], c["parameters"]["deployed"]
+        return any(o["scores"]["ua"]["mean"] > ua and o["parameters"]["deployed"] <= cost for o in all_of)
+
+    on_it = page.js("""return [...document.querySelectorAll('#pareto .numbers tbody tr')]
+      .filter((row) => row.lastChild.textContent === 'yes').map((row) => row.firstChild.textContent)""")
+    assert sorted(on_it) == sorted(c["label"] for c in all_of if not beaten(c))
+
+
+def test_filled_marks_are_exactly_the_clear_differences(show, report):
+    page = show(report)
+    fills = page.js("""return [...document.querySelectorAll('[data-plot=forest] g.means > *')]
+      .filter((mark) => mark.getAttribute('fill') !== 'var(--surface)').length""")
+    assert fills == sum(c["p_holm"] < 0.05 for c in report["comparisons"]) > 0
+
+
+def test_headline_counts_what_holds(show, report):
+    page = show(report)
+    hrf = [c for c in report["comparisons"] if c["kind"] == "hrf"]
+    mean = sum(c["difference"] for c in hrf) / len(hrf)
+    numbers = page.texts("#headline .big .figure")
+    assert numbers[0] == f"{'−' if mean < 0 else '+'}{abs(mean):.3f}"
+    assert numbers[2] == "6"
+    assert "12 pairs of fold and seed" in page.texts("#headline")[0]
+    assert "Mean of 9 comparisons" in page.one("#headline").text
+    assert "7.2 to 8.0 times fewer parameters" in page.one("#headline").text
+
+
+def test_pictures_have_their_numbers_in_a_table(show, report):
+    page = show(report)
+    rows = "[data-plot={}] .numbers tbody tr"
+    assert page.count(rows.format("pareto")) == 15
+    assert page.count(rows.format("forest")) == 21
+    assert page.count(rows.format("recall")) == len(LABELS)
+    first = report["comparisons"][0]
+    cells = page.texts("[data-plot=forest] .numbers tbody tr:first-child > *")
+    sign = "−" if first["difference"] < 0 else "+"
+    assert cells[:3] == [first["label"], "12", f"{sign}{abs(first['difference']):.3f}"]
+    assert cells[-1] == first["verdict"]
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_no_text_of_a_picture_is_cut_off(show, report, size):
+    page = show(report, size)
+    cut = page.js("""
+      return [...document.querySelectorAll('.plot svg text')].filter((text) => text.textContent).filter((text) => {
+        const [box, room] = [text.getBoundingClientRect(), text.closest('.plot').getBoundingClientRect()];
+        return box.left < room.left - 1 || box.right > room.right + 1 || box.top < room.top - 1 || box.bottom > room.bottom + 1;
+      }).map((text) => text.textContent)""")
+    assert cut == []
+
+
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_labels_of_families_do_not_meet(show, report, size):
+    page = show(report, size)
+    for cost in ("parameters", "macs", "latency"):
+        page.click(f"#pareto input[value={cost}]")
+        page.until("return document.querySelectorAll('#pareto g.family-label text').length === 6")
+        boxes = page.js("""return [...document.querySelectorAll('#pareto g.family-label text')]
+          .map((text) => text.getBoundingClientRect()).map((b) => [b.left, b.right, b.top, b.bottom])""")
+        for i, a in enumerate(boxes):
+            for b in boxes[:i]:
+                assert a[1] <= b[0] + 1 or b[1] <= a[0] + 1 or a[3] <= b[2] + 3 or b[3] <= a[2] + 3, (cost, a, b)
+
+
+def test_cost_is_chosen_with_mouse_and_arrow_keys(show, report):
+    page = show(report)
+    axis = "[data-plot=pareto] [aria-label='x-axis label']"
+    page.click("#pareto input[value=macs]")
+    page.until("return document.querySelector(arguments[0])?.textContent.startsWith('Multiply-adds')", axis)
+    page.keys("\ue014")
+    page.until("return document.querySelector(arguments[0])?.textContent.startsWith('Latency')", axis)
+    assert page.count("[data-plot=pareto] g.dots > *") == 15
+
+
+def test_cost_that_nobody_measured_cannot_be_chosen(show):
+    report = fake_report()
+    for configuration in report["configurations"]:
+        configuration["latency_ms"] = None
+    page = show(report)
+    assert not page.one("#pareto input[value=latency]").is_enabled()
+    assert page.one("#pareto input[value=macs]").is_enabled()
+
+
+def test_chance_is_drawn_where_the_axis_is_near_it(show, report):
+    assert show(report).count("#pareto g.chance") == 0
+    assert "Chance is 0.125. It lies below this axis" in show(report).one("#pareto").text
+    low = fake_report()
+    for configuration in low["configurations"]:
+        for name in ("mean", "low", "high"):
+            configuration["scores"]["ua"][name] -= 0.33
+    page = show(low)
+    assert page.count("#pareto g.chance line") == 1
+    assert "chance 0.125" in page.texts("#pareto svg text")
+
+
+def test_pointing_at_a_mark_names_it(show, report):
+    page = show(report)
+    page.point("[data-plot=forest] g.means > *")
+    page.until(
+        "return [...document.querySelectorAll('[data-plot=forest] [aria-label=tip] text')]"
+        ".some((text) => text.textContent.includes('Holm p'))"
+    )
+
+
+def test_classes_of_another_model_are_shown(show, report):
+    page = show(report)
+    page.click("#recall input[value=conformer]")
+    page.until("return document.querySelector('#recall .plot svg')?.getAttribute('aria-label').includes('Conformer')")
+    conformer = next(c for c in report["configurations"] if c["key"] == "ravdess/honest/conformer/plain")
+    assert page.texts("#recall .numbers tbody tr:nth-child(3) td:nth-child(2)") == [
+        f"{conformer['recall']['happy']:.3f}"
+    ]
+
+
+def test_learning_curves_are_ticked_on_and_off(show, report):
+    page = show(report)
+    names = page.texts("#curves .ticks label")
+    page.click(f"#curves .ticks label:nth-of-type({names.index('HRF ×8') + 1}) input")
+    page.until("return document.querySelectorAll('#curves g.curve > *').length === 8")
+    page.click("#curves .ticks label:nth-of-type(1) input")
+    page.until("return document.querySelectorAll('#curves g.curve > *').length === 6")
+    assert "light" not in page.texts("#curves svg text")
+
+
+def test_confusion_cell_is_said_in_words(show, report):
+    page = show(report)
+    shown = next(c for c in report["configurations"] if c["rank"] == 4)
+    row = shown["confusion"][1]
+    page.click("[data-cell='1,6']")
+    said = page.texts("#confusion-words")[0]
+    share = round(100 * row[6] / sum(row))
+    assert said.startswith(f"Of {sum(row)} utterances of calm, {row[6]} ({share}\u00a0%) were taken for disgust.")
+    assert "large" in said
+    page.click("[data-cell='3,3']")
+    assert f"{shown['confusion'][3][3]} (" in page.one("#confusion-words").text
+    assert page.one("[data-cell='3,3']").get_attribute("aria-pressed") == "true"
+
+
+def test_confusion_shows_counts_and_other_configurations(show, report):
+    page = show(report)
+    page.click("#confusion input[value=count]")
+    shown = next(c for c in report["configurations"] if c["rank"] == 4)
+    assert page.one("[data-cell='0,0']").text == str(shown["confusion"][0][0])
+    page.focus("#confusion-of")
+    page.keys("SpeechFormer large")
+    large = next(c for c in report["configurations"] if c["label"] == "SpeechFormer large")
+    page.until("return document.querySelector('.confusion caption').textContent.includes('SpeechFormer large')")
+    assert page.one("[data-cell='0,0']").text == str(large["confusion"][0][0])
+
+
+def test_confusion_is_walked_with_arrow_keys(show, report):
+    page = show(report)
+    page.focus("[data-cell='0,0']")
+    page.keys("\ue014", "\ue015", "\ue015", "\ue010", "\ue012", " ")  # right, down, down, end, left, space
+    assert page.js("return document.activeElement.dataset.cell") == "2,6"
+    assert "of happy" in page.one("#confusion-words").text
+    assert page.count(".confusion button[tabindex='0']") == 1

@@ -1,0 +1,165 @@
+"""The whole report: its answer, its warnings, its files."""
+
+import csv
+import io
+import json
+from dataclasses import replace
+
+import pytest
+
+from hrf_ser.evaluation.build import build_report
+from hrf_ser.evaluation.find import Found
+from hrf_ser.evaluation.screen import show_report
+from hrf_ser.evaluation.tables import comparisons_csv, configurations_csv, latex, markdown, runs_csv
+from study import make_run
+
+FOLDS = [str(number) for number in range(1, 9)]
+ARMS = {None: 0.5, 2.0: 0.55, 4.0: 0.6}
+
+
+def study(arms=ARMS, folds=FOLDS, seeds=(0, 1), **cell):
+    return [
+        make_run(right + 0.01 * seed, each=100, fold=fold, seed=seed, rank=rank, **cell)
+        for rank, right in arms.items()
+        for fold in folds
+        for seed in seeds
+    ]
+
+
+def report_on(runs, **found):
+    return build_report(Found(**found), runs)
+
+
+def test_the_report_answers_the_three_questions():
+    report = report_on([*study(), *study({None: 0.7}, model="conformer_large")])
+    assert report["answer"] == (
+        "Light with HRF is better than light in 2 of 2 comparisons; the mean difference is +0.075 UA, from +0.050 to +0.100. "
+        "Light is 0.200 UA below large, light with HRF is 0.125 UA below large (from -0.150 to -0.100). "
+        "One can believe it as far as these corpora go: it is tested over folds and corrected for 5 comparisons."
+    )
+    assert report["warnings"] == []
+    assert report["labels"] == {"demo": ["angry", "happy", "neutral", "sad"]}
+    json.dumps(report, allow_nan=False)
+
+
+def test_a_worse_arm_and_no_difference_are_answered_too():
+    report = report_on(study({None: 0.5, 4.0: 0.4}))
+    assert report["answer"].startswith(
+        "Light with HRF is worse than light for Conformer on demo: -0.100 UA [-0.100, -0.100]."
+    )
+    signs = {fold: 0.05 if int(fold) % 2 else -0.05 for fold in FOLDS}
+    runs = [*study({None: 0.5}), *(run for f in FOLDS for run in study({4.0: 0.5 + signs[f]}, folds=[f]))]
+    report = report_on(runs)
+    assert report["answer"].startswith(
+        "No difference is shown between light with HRF and light for Conformer on demo: "
+    )
+    assert "No difference shown is not equality" in report["answer"]
+
+
+def test_a_design_that_is_too_small_leads_the_answer():
+    report = report_on(study({None: 0.5, 4.0: 0.9}, folds=FOLDS[:3]))
+    assert report["answer"].startswith(
+        "These runs cannot decide whether light with HRF is better than light: it is 0.400 UA above"
+    )
+    assert any(
+        sentence.startswith(
+            "The design is too small to reach significance in the comparison: 3 folds (p = 0.25 at best)"
+        )
+        for sentence in report["warnings"]
+    )
+
+
+def test_nothing_to_compare_is_said():
+    report = report_on(study({None: 0.5}))
+    assert "cannot be said: no model ran with and without HRF" in report["answer"]
+    assert report["comparisons"] == []
+
+
+def test_everything_that_impairs_the_runs_is_told():
+    runs = study(protocol="paper")[:-1]
+    runs[0] = replace(runs[0], counts=None, speakers=())
+    runs[1] = replace(runs[1], record={**runs[1].record, "versions": {"torch": "2.9"}, "leaks": ["it leaks."]})
+    twin = replace(runs[2], folder="twin", written=2)
+    report = report_on(
+        [*runs, twin], failed=[("sweep/7", "out of memory."), ("sweep/8", "again")], unfinished=["sweep/9"]
+    )
+    told = "\n".join(report["warnings"])
+    for sentence in (
+        "47 runs under protocol paper: epochs were chosen on the test part, so these are no estimates for unseen speakers.",
+        "demo: it leaks.",
+        "1 run that other configurations have is missing: demo/paper/conformer/hrf4 fold 8 seed 1.",
+        "2 runs failed: sweep/7 (out of memory); 1 more.",
+        "1 run began and did not finish, such as sweep/9.",
+        "is the same run as twin",
+        "1 run has no predictions.csv",
+        "Runs were made with different versions: torch 2.13.0, 2.9.",
+    ):
+        assert sentence in told, sentence
+    assert "Do not believe it yet: protocol paper" in report["answer"]
+    assert report["failed"][0] == {"folder": "sweep/7", "reason": "out of memory."}
+    assert report["missing"] == [{"key": "demo/paper/conformer/hrf4", "fold": "8", "seed": 1}]
+
+
+def test_many_sentences_of_one_kind_are_counted():
+    report = build_report(Found(), study(), [f"file {n} is damaged." for n in range(9)])
+    assert [s for s in report["warnings"] if "damaged" in s] == [
+        *(f"file {n} is damaged." for n in range(5)), "And 4 more about damaged files.",
+    ]  # fmt: skip
+
+
+def test_one_seed_and_shared_test_speakers_are_told():
+    runs = [make_run({"a": 0.5, "b": 0.6}, fold=fold) for fold in FOLDS]
+    told = "\n".join(report_on(runs)["warnings"])
+    assert "Some configurations on demo have one seed" in told
+    assert "Folds on demo test the same speakers" in told
+    assert "same speakers" not in "\n".join(report_on(study())["warnings"])
+
+
+def test_the_same_runs_give_the_same_report_in_any_order():
+    runs = study()
+    assert json.dumps(report_on(runs)) == json.dumps(report_on(runs[::-1]))
+
+
+def test_tables_have_a_row_for_everything():
+    report = report_on([*study(), *study({None: 0.5}, corpus="other", folds=["1"], seeds=(0,))])
+    rows = {
+        name: list(csv.DictReader(io.StringIO(table(report))))
+        for name, table in (("c", configurations_csv), ("d", comparisons_csv), ("r", runs_csv))
+    }
+    assert [row["key"] for row in rows["c"]] == [entry["key"] for entry in report["configurations"]]
+    assert float(rows["c"][0]["ua_mean"]) == report["configurations"][0]["scores"]["ua"]["mean"]
+    assert rows["c"][3]["ua_sd"] == ""
+    assert [float(row["p_holm"]) for row in rows["d"]] == [entry["p_holm"] for entry in report["comparisons"]]
+    assert len(rows["r"]) == 3 * 16 + 1
+
+
+def test_markdown_and_latex_mark_the_best_and_give_intervals():
+    report = report_on([*study(), *study({None: 0.7}, model="conformer_large")])
+    text, tex = markdown(report), latex(report)
+    assert "| Conformer large | - | 6.30 M | 6.56 M | **0.705 [" in text
+    assert "| Conformer | ×4 | 0.22 M | 6.56 M | 0.605 [" in text
+    assert "| demo | Conformer: HRF x4 - light | 16 | +0.100 [+0.100, +0.100] | 0.008 |" in text
+    assert r"Conformer large & -- & 6.30 M & 6.56 M & \textbf{0.705 [" in tex
+    assert r"demo & Conformer: HRF x4 -- light & 16 & $+$0.100 [$+$0.100, $+$0.100] & 0.008 &" in tex
+    assert tex.count(r"\toprule") == tex.count(r"\midrule") == tex.count(r"\bottomrule") == 2
+    assert tex.count("{") == tex.count("}")
+    # Every row has as many cells as the table has columns.
+    for line in tex.splitlines():
+        if line.endswith(r"\\"):
+            assert line.count(" & ") in {9, 6}, line
+
+
+def test_latex_of_odd_names_is_escaped():
+    settings = [{"a.b_c": value} for value in ("1", "1", "50%_{x}")]
+    report = report_on([make_run(seed=seed, settings=one) for seed, one in enumerate(settings)])
+    assert r"Conformer (a.b\_c=50\%\_\{x\})" in latex(report)
+
+
+def test_the_last_screen_fits_a_terminal_of_100_columns(tmp_path, capsys):
+    rich = pytest.importorskip("rich.console")
+    report = report_on([*study(), *study({None: 0.7}, model="conformer_large")], failed=[("a [bold] folder", "why")])
+    show_report(report, tmp_path, rich.Console(width=100))
+    out = capsys.readouterr().out
+    assert max(map(len, out.splitlines()[:-2])) <= 100
+    for text in ("Light with HRF is better than light", "Conformer, HRF x4", "Holm p", "a [bold] folder", "tables.md"):
+        assert text in out

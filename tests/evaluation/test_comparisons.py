@@ -1,0 +1,175 @@
+"""Paired differences and what is said of them."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hrf_ser.evaluation.comparisons import compare_all
+from hrf_ser.evaluation.configurations import group
+from hrf_ser.evaluation.statistics import sign_flip
+from study import make_run
+
+FOLDS = [str(number) for number in range(1, 9)]
+
+
+def compared(runs):
+    return compare_all(group(runs)[0])
+
+
+def arm(right, folds=FOLDS, seeds=(0,), **cell):
+    """Runs whose accuracy is ``right``, a number or a function of fold and seed."""
+    return [
+        make_run(right(fold, seed) if callable(right) else right, each=20, fold=fold, seed=seed, **cell)
+        for fold in folds
+        for seed in seeds
+    ]
+
+
+def test_hrf_is_compared_with_plain_and_light_with_large():
+    runs = [
+        *arm(0.5),
+        *arm(0.6, rank=2.0),
+        *arm(0.7, model="conformer_large"),
+        *arm(0.7, model="conformer_large", rank=4.0),
+        *arm(0.4, corpus="other", rank=2.0),
+    ]
+    entries, sentences = compared(runs)
+    assert [(entry["kind"], entry["label"]) for entry in entries] == [
+        ("hrf", "Conformer: HRF x2 - light"),
+        ("hrf", "Conformer large: HRF x4 - plain"),
+        ("size", "Conformer: light - large"),
+        ("size", "Conformer: HRF x2 - large"),
+    ]
+    assert [entry["difference"] for entry in entries] == pytest.approx([0.1, 0.0, -0.2, -0.1])
+    assert entries[0]["key"] == "demo/honest/conformer/hrf2 - demo/honest/conformer/plain"
+    assert sentences == []
+
+
+def test_seeds_are_averaged_before_folds_are_tested():
+    liking = {fold: 0.05 * (int(fold) - 3) for fold in FOLDS}
+    runs = [
+        *arm(0.4, seeds=(0, 1)),
+        *arm(lambda fold, seed: 0.4 + liking[fold] + (0.05 if seed else -0.05), seeds=(0, 1), rank=4.0),
+    ]
+    (entry,), _ = compared(runs)
+    assert (entry["pairs"], entry["units"], entry["unit"]) == (16, 8, "fold")
+    assert entry["p"] == pytest.approx(sign_flip(np.array(list(liking.values()))))
+    assert entry["smallest_p"] == 2 / 256
+    assert [pair["difference"] for pair in entry["per_pair"] if pair["fold"] == "3"] == pytest.approx([-0.05, 0.05])
+
+
+def test_only_folds_and_seeds_that_both_have_are_compared():
+    runs = [*arm(0.5, seeds=(0, 1)), *arm(0.6, folds=FOLDS[:6], rank=4.0)]
+    (entry,), _ = compared(runs)
+    assert entry["pairs"] == entry["units"] == 6
+    entries, sentences = compared([*arm(0.5, seeds=(0,)), *arm(0.6, seeds=(1,), rank=4.0)])
+    assert entries == []
+    assert "no fold and seed in common" in sentences[0]
+
+
+def test_pairing_makes_intervals_of_differences_narrow_where_speakers_agree():
+    """Speakers are easy or hard for both; what they say of the difference is the same."""
+    skill = {fold: {f"{fold}{n}": 0.2 + 0.1 * n for n in range(5)} for fold in FOLDS}
+    better = {fold: {speaker: value + 0.05 for speaker, value in one.items()} for fold, one in skill.items()}
+    runs = [
+        make_run(table[fold], each=20, fold=fold, rank=rank)
+        for table, rank in ((skill, None), (better, 4.0))
+        for fold in FOLDS
+    ]
+    (entry,), _ = compared(runs)
+    assert entry["difference"] == pytest.approx(0.05)
+    assert (entry["low"], entry["high"]) == pytest.approx((0.05, 0.05), abs=1e-9)
+    assert entry["interval_over"] == "speakers"
+
+
+def test_an_interval_of_differences_is_wider_where_speakers_differ():
+    def width(spread):
+        runs = [
+            make_run({f"{fold}a": 0.5 + s, f"{fold}b": 0.5 - s}, each=40, fold=fold, rank=rank)
+            for rank, s in ((None, 0), (4.0, spread))
+            for fold in FOLDS
+        ]
+        (entry,), _ = compared(runs)
+        return entry["high"] - entry["low"]
+
+    # One over the 5,120 utterances would have a width of 0.039, whoever spoke them.
+    assert width(0.0) < 1e-9
+    assert width(0.3) > 4 * 0.039
+
+
+def test_holm_corrects_over_all_comparisons():
+    runs = [*arm(0.5), *(run for rank in (2.0, 4.0, 8.0) for run in arm(0.6, rank=rank))]
+    entries, _ = compared(runs)
+    assert [entry["p"] for entry in entries] == pytest.approx([2 / 256] * 3)
+    assert [entry["p_holm"] for entry in entries] == pytest.approx([6 / 256] * 3)
+    assert all(entry["verdict"].startswith("HRF is better than plain: +0.100 UA") for entry in entries)
+
+
+def test_a_design_that_is_too_small_says_so():
+    entries, _ = compared([*arm(0.5, folds=FOLDS[:3]), *arm(0.9, folds=FOLDS[:3], rank=4.0)])
+    assert entries[0]["verdict"].startswith("Cannot be decided by this design: +0.400 UA")
+    assert "3 folds give p = 0.25 at best; it takes 6 folds." in entries[0]["verdict"]
+    assert entries[0]["power"]["power"] == 0.0
+
+
+def test_seven_folds_are_enough_for_one_comparison_and_too_few_for_four():
+    runs = [*arm(0.5, folds=FOLDS[:7]), *arm(0.6, folds=FOLDS[:7], rank=2.0)]
+    (entry,), _ = compared(runs)
+    assert entry["verdict"].startswith("HRF is better")
+    entries, _ = compared([*runs, *(run for rank in (3.0, 4.0, 8.0) for run in arm(0.6, folds=FOLDS[:7], rank=rank))])
+    assert all(entry["verdict"].startswith("Cannot be decided") for entry in entries)
+    assert "4 comparisons need 0.013: it takes 8 folds, or fewer comparisons" in entries[0]["verdict"]
+
+
+def test_no_difference_comes_with_the_power_to_see_one():
+    signs = {fold: 0.05 if int(fold) % 2 else -0.05 for fold in FOLDS}
+    (entry,), _ = compared([*arm(0.5), *arm(lambda fold, _: 0.5 + signs[fold], rank=4.0)])
+    assert entry["p"] == 1.0
+    assert entry["verdict"].startswith("No difference shown: +0.000 UA")
+    assert f"found with probability {entry['power']['power']:.2f}" in entry["verdict"]
+    assert 0 < entry["power"]["power"] < 0.3
+
+
+def test_one_split_is_tested_over_seeds_and_says_so():
+    runs = [*arm(0.5, folds=["official"], seeds=range(6)), *arm(0.6, folds=["official"], seeds=range(6), rank=4.0)]
+    (entry,), _ = compared(runs)
+    assert (entry["unit"], entry["units"], entry["p"]) == ("seed", 6, 2 / 64)
+    assert entry["verdict"].endswith("This speaks of one split and its speakers only.")
+
+
+def test_paper_is_said_in_every_verdict():
+    (entry,), _ = compared([*arm(0.5, protocol="paper"), *arm(0.6, protocol="paper", rank=4.0)])
+    assert "Protocol paper: epochs were chosen on the test part" in entry["verdict"]
+    # Runs of different protocols are no pair.
+    assert compared([*arm(0.5), *arm(0.6, protocol="paper", rank=4.0)])[0] == []
+
+
+def test_other_settings_are_not_compared():
+    usual, short = {"trainer.max_epochs": "60"}, {"trainer.max_epochs": "20"}
+    entries, sentences = compared([*arm(0.5, settings=usual), *arm(0.6, folds=FOLDS[:6], rank=4.0, settings=short)])
+    assert entries == []
+    assert compared([*arm(0.5, settings=usual), *arm(0.6, FOLDS[:6], model="conformer_large", settings=short)])[0] == []
+    assert sentences == [
+        "Conformer, HRF x4, trainer.max_epochs=20 has no plain counterpart with the same settings: it is not compared."
+    ]
+
+
+def test_other_utterances_are_told_and_no_speakers_are_paired():
+    other = replace(make_run(0.6, fold="1", rank=4.0), speakers=("x", "y"))
+    (entry,), sentences = compared([make_run(0.5, fold="1"), other])
+    assert "were scored on different utterances" in sentences[0]
+    assert entry["low"] is None
+    fewer = make_run(0.6, fold="1", rank=4.0, each=5)
+    assert "were scored on different utterances" in compared([make_run(0.5, fold="1"), fewer])[1][0]
+
+
+def test_a_comparison_does_not_depend_on_which_others_there_are():
+    rng = np.random.default_rng(0)
+    jitter = {(fold, seed): rng.normal(0, 0.1) for fold in FOLDS for seed in (0, 1)}
+    pair = [*arm(0.5, seeds=(0, 1)), *arm(lambda f, s: 0.5 + jitter[f, s], seeds=(0, 1), rank=4.0)]
+    alone, _ = compared(pair)
+    among, _ = compared([*arm(0.4, seeds=(0, 1), rank=2.0), *reversed(pair)])
+    same = next(entry for entry in among if entry["key"] == alone[0]["key"])
+    for key in ("difference", "low", "high", "p", "power"):
+        assert same[key] == alone[0][key]

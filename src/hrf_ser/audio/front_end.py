@@ -98,7 +98,10 @@ class LogMel(nn.Module):
         energy = self.mel(waveform).transpose(1, 2)
         frames = lengths // self.hop + 1
         valid = torch.arange(energy.shape[1], device=energy.device) < frames[:, None]
-        energy = energy * valid[:, :, None]
+        return self.compress(energy * valid[:, :, None], frames)
+
+    def compress(self, energy: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """Mel energy ``(batch, frames, n_mels)``, zero behind the ``frames`` of each, to what :meth:`forward` returns."""
         top = energy.amax(dim=(1, 2), keepdim=True).clamp(min=1e-10)
         features = torch.maximum(energy, top * 10 ** (-self.config.floor_db / 10)).log()
         if self.config.trim_db is None:
@@ -117,7 +120,9 @@ class LogMel(nn.Module):
         first = torch.where(found, first, 0)
         frames = torch.where(found, last - first + 1, frames)
         source = (index + first[:, None]).clamp(max=energy.shape[1] - 1)
-        return features.gather(1, source[:, :, None].expand_as(features)), frames
+        # Whole frames are taken: a gather of single numbers costs an exported graph ten times as much.
+        source = source + torch.arange(energy.shape[0], device=energy.device)[:, None] * energy.shape[1]
+        return features.flatten(0, 1).index_select(0, source.flatten()).view_as(features), frames
 
 
 class Normaliser(nn.Module):

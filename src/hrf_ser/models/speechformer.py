@@ -7,7 +7,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 
-from hrf_ser.models.attention import SelfAttention, WindowedSelfAttention, window_mask
+from hrf_ser.models.attention import SelfAttention, WindowedSelfAttention
 from hrf_ser.models.feed_forward import FeedForward
 from hrf_ser.models.masking import padding_mask, strided_lengths, zero_padding
 from hrf_ser.models.pooling import create_pooling
@@ -103,13 +103,13 @@ class Stage(nn.Module):
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """``(B, T, C)`` and ``(B,)`` -> ``(B, T, C)``."""
         frames = x.shape[1]
-        if self.window is None:
-            mask = padding_mask(lengths, frames)[:, None, None, :]
-        else:
-            mask = window_mask(lengths, frames, self.window)
         x = self.norm(x)
         positions = sinusoidal_positions(x) if self.positions else None
+        mask: Tensor | None = None
         for layer in self.layers:
+            assert isinstance(layer, SpeechFormerLayer)
+            if mask is None:  # The same for all layers of a stage.
+                mask = layer.attention.mask(lengths, frames)
             x = layer(x, mask, positions)
         return x
 

@@ -1,0 +1,69 @@
+"""A bundle as an ExecuTorch program, ``.pte``, lowered to XNNPACK: for phones and boards."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hrf_ser.audio.read import SAMPLE_RATE
+from hrf_ser.deploy.bundle import SpeechClassifier
+from hrf_ser.deploy.export.parity import Run
+from hrf_ser.deploy.export.waveform import PaddedClassifier
+from hrf_ser.errors import UserError
+
+
+def write(classifier: SpeechClassifier, path: Path, seconds: float) -> Run:
+    """Write the program and open it as it was written.
+
+    Args:
+        classifier: from ``load_bundle``.
+        path: the file.
+        seconds: length of its input; shorter audio is padded, and its second input says how much of it counts.
+
+    Raises:
+        UserError: the extra is not installed, or ExecuTorch cannot lower the model.
+    """
+    exir, partitioner = _module("executorch.exir"), _module("executorch.backends.xnnpack.partition.xnnpack_partitioner")
+    samples = round(seconds * SAMPLE_RATE)
+    example = (torch.randn(1, samples), torch.tensor([samples]))
+    program = torch.export.export(PaddedClassifier(classifier), example)
+    try:
+        lowered = exir.to_edge_transform_and_lower(program, partitioner=[partitioner.XnnpackPartitioner()])
+        buffer = lowered.to_executorch().buffer
+    except (ValueError, RuntimeError) as error:
+        # ExecuTorch 1.5 refuses SpeechFormer: its attention returns strides that the exported view does not fit.
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"format=executorch: ExecuTorch cannot lower this model ({reason}); use another format."
+        ) from error
+    path.write_bytes(buffer)
+    return load(path, samples)
+
+
+def load(path: Path, samples: int) -> Run:
+    """The program of a ``.pte`` file as a function of waveforms of up to ``samples`` samples."""
+    program = _module("executorch.runtime").Runtime.get().load_program(str(path))
+    method = program.load_method("forward")
+
+    def run(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        padded = np.zeros((1, samples), np.float32)
+        padded[0, : len(waveform)] = waveform
+        logits, _ = method.execute([torch.from_numpy(padded), torch.tensor([len(waveform)])])
+        answer: NDArray[np.float32] = logits[0].numpy().copy()
+        return answer
+
+    return run
+
+
+def _module(name: str) -> Any:
+    try:
+        return importlib.import_module(name)
+    except ImportError as error:
+        raise UserError(
+            f"format=executorch wants a package that is not installed ({error.name}): pip install 'hrf_ser[executorch]'."
+        ) from error

@@ -1,0 +1,248 @@
+"""A bundle as one ONNX file: ``waveform (batch, samples)`` -> ``logits`` and ``probabilities``, ``(batch, classes)`` each.
+
+Front end and backbone are exported apart and joined, with a cut between them: what the front end trimmed as silence is cut off
+to the longest utterance left in the batch, so that no time is spent on it. What the file says of itself is in its
+``metadata_props``; the runtime needs nothing else.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+from torch import nn
+
+from hrf_ser import __version__
+from hrf_ser.audio.read import SAMPLE_RATE
+from hrf_ser.deploy.bundle import SpeechClassifier
+from hrf_ser.deploy.export.metadata import describe
+from hrf_ser.deploy.export.parity import Run
+from hrf_ser.deploy.export.waveform import MatrixMel, WaveformFrontEnd
+from hrf_ser.models.attention import WindowedSelfAttention
+from hrf_ser.models.speechformer import SpeechFormer, SpeechFormerLayer, Stage
+
+# Names of all nodes of the front end begin with this; the tensor with the logits has this name.
+FRONT_END, LAST = "front_end/", "logits"
+# Has all operators that are used; read by onnxruntime from 1.17 on.
+_OPSET = 20
+# Tokens on the time axis of the example; SpeechFormer wants more than a second.
+_FRAMES = 331
+
+
+def to_onnx(classifier: SpeechClassifier, bundle: Path, stft: str = "matrix") -> onnx.ModelProto:
+    """The float32 graph of a loaded bundle.
+
+    Args:
+        classifier: from ``load_bundle``.
+        bundle: the folder it was loaded from, named in the file's metadata by its checksum.
+        stft: ``matrix`` or ``native``, see :class:`WaveformFrontEnd`.
+    """
+    dynamic = torch.export.Dim.DYNAMIC
+    front_end = WaveformFrontEnd(classifier, stft)
+    example = torch.randn(2, SAMPLE_RATE)
+    features = torch.randn(2, _FRAMES, classifier.description.front_end.n_mels)
+    first = _export(front_end, (example,), ({0: dynamic, 1: dynamic},), ["waveform"], ["features", "frames"])
+    second = _export(
+        for_export(classifier.model),
+        (features, torch.tensor([_FRAMES, _FRAMES])),
+        ({0: dynamic, 1: dynamic}, {0: dynamic}),
+        ["features", "frames"],
+        ["logits"],
+    )
+    model = _join(first, second, len(classifier.description.labels))
+    if isinstance(front_end.log_mel.mel, MatrixMel):
+        _compute_matrices(model.graph, front_end.log_mel.mel)
+    set_metadata(model, describe(classifier, bundle))
+    onnx.checker.check_model(model)
+    return model
+
+
+def for_export(model: nn.Module) -> nn.Module:
+    """A copy of the backbone as graphs want it: the same function in fewer operations.
+
+    SpeechFormer: windowed attention through a band where tokens are few; and the weight ``r`` of DeepNorm's residuals goes into
+    the branches, since ``LayerNorm(r x + b)`` is ``LayerNorm(x + b / r)`` with the epsilon over ``r`` squared.
+    """
+    model = copy.deepcopy(model)
+    if not isinstance(model, SpeechFormer):
+        return model
+    with torch.no_grad():
+        for number, stage in enumerate(model.stages):
+            for layer in cast(Stage, stage).layers:
+                assert isinstance(layer, SpeechFormerLayer)
+                if isinstance(layer.attention, WindowedSelfAttention):
+                    layer.attention.in_blocks = number == 0
+                for linear in (layer.attention.out, layer.ffn.linear2):
+                    linear.weight.div_(layer.residual)
+                    linear.bias.div_(layer.residual)
+                for norm in (layer.attention_norm, layer.ffn_norm):
+                    norm.eps /= layer.residual**2
+                layer.residual = 1.0
+    return model
+
+
+def set_metadata(model: onnx.ModelProto, entries: dict[str, str]) -> None:
+    """Set entries of ``metadata_props``, leaving others."""
+    known = {entry.key: entry.value for entry in model.metadata_props}
+    helper.set_model_props(model, known | entries)
+
+
+def metadata(model: onnx.ModelProto) -> dict[str, str]:
+    """``metadata_props`` as a dictionary."""
+    return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def open_onnx(model: onnx.ModelProto | Path, threads: int = 1) -> Run:
+    """A graph, or the file of one, as a function on onnxruntime."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    source = str(model) if isinstance(model, Path) else model.SerializeToString()
+    session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
+
+    def run(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        answer: NDArray[np.float32] = session.run(["logits"], {"waveform": waveform[None]})[0][0]
+        return answer
+
+    return run
+
+
+def quiet() -> None:
+    """No words from the exporter on packages that are not installed and not wanted."""
+    for name in ("torch.onnx", "onnxscript", "onnx_ir"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    warnings.filterwarnings("ignore", module=r"torch\.|onnxscript|copyreg|onnxruntime")
+
+
+def _export(module: nn.Module, example: Any, shapes: Any, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
+    with warnings.catch_warnings():
+        quiet()
+        program = torch.onnx.export(
+            module.eval().requires_grad_(False),
+            example,
+            dynamic_shapes=shapes,
+            input_names=inputs,
+            output_names=outputs,
+            opset_version=_OPSET,
+            custom_translation_table=_translations(),
+            dynamo=True,
+            verbose=False,
+        )
+    assert program is not None
+    proto: onnx.ModelProto = program.model_proto
+    # The exporter notes with every node where in which file of this machine it came from.
+    for node in proto.graph.node:
+        node.ClearField("metadata_props")
+        node.ClearField("doc_string")
+    for field in ("metadata_props", "value_info"):
+        proto.graph.ClearField(field)
+    for value in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
+        value.ClearField("metadata_props")
+        value.ClearField("doc_string")
+    proto.ClearField("metadata_props")
+    return proto
+
+
+def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
+    """Shorter forms of two operations than the exporter's, under what holds in our models."""
+    from onnxscript import opset20 as op
+
+    def attention(query: Any, key: Any, value: Any, attn_mask: Any = None, **_: Any) -> Any:
+        """Every query sees some key: no NaN to look for."""
+        scale = op.Constant(value=helper.make_tensor("scale", TensorProto.FLOAT, [], [query.shape[-1] ** -0.5]))
+        scores = op.MatMul(op.Mul(query, scale), op.Transpose(key, perm=[0, 1, 3, 2]))
+        if attn_mask is not None and attn_mask.dtype == TensorProto.BOOL:
+            seen: Any = op.Constant(value_float=0.0)
+            hidden: Any = op.Constant(value=helper.make_tensor("hidden", TensorProto.FLOAT, [], [float("-inf")]))
+            # One for all layers of a stage, once the runtime has merged what is alike; a sum is faster than a choice.
+            attn_mask = op.Where(attn_mask, seen, hidden)
+        if attn_mask is not None:
+            scores = op.Add(scores, attn_mask)
+        return op.MatMul(op.Softmax(scores, axis=-1), value)
+
+    def floor_divide(dividend: Any, divisor: Any) -> Any:
+        """Of lengths, which are not negative."""
+        return op.Div(dividend, op.Constant(value_int=divisor) if isinstance(divisor, int) else divisor)
+
+    aten = torch.ops.aten
+    return {aten.scaled_dot_product_attention.default: attention, aten.floor_divide.default: floor_divide}
+
+
+def _join(front_end: onnx.ModelProto, model: onnx.ModelProto, classes: int) -> onnx.ModelProto:
+    """Front end, cut to the longest utterance, backbone, softmax."""
+    graph = front_end.graph
+    _constant(graph, "join/first", np.array([0]))
+    _constant(graph, "join/time", np.array([1]))
+    graph.node.append(helper.make_node("ReduceMax", ["frames"], ["join/longest"], "join/longest", keepdims=1))
+    graph.node.append(
+        helper.make_node("Slice", ["features", "join/first", "join/longest", "join/time"], ["join/spoken"], "join/cut")
+    )
+    bands = graph.output[0].type.tensor_type.shape.dim[2].dim_value
+    del graph.output[0]
+    graph.output.append(helper.make_tensor_value_info("join/spoken", TensorProto.FLOAT, ["batch", "spoken", bands]))
+    for node in graph.node:
+        node.name = f"{FRONT_END}{node.name}"
+    model = onnx.compose.add_prefix(model, "model/")
+    joined = onnx.compose.merge_models(
+        front_end, model, io_map=[("join/spoken", "model/features"), ("frames", "model/frames")]
+    )
+    graph = joined.graph
+    graph.node.append(helper.make_node("Identity", ["model/logits"], ["logits"], "logits"))
+    graph.node.append(helper.make_node("Softmax", ["model/logits"], ["probabilities"], "probabilities", axis=-1))
+    del graph.output[:], graph.input[:], graph.value_info[:]
+    graph.input.append(helper.make_tensor_value_info("waveform", TensorProto.FLOAT, ["batch", "samples"]))
+    for name in ("logits", "probabilities"):
+        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", classes]))
+    del joined.opset_import[:]
+    joined.opset_import.append(helper.make_opsetid("", _OPSET))
+    joined.producer_name, joined.producer_version = "hrf_ser", __version__
+    graph.name = "hrf_ser"
+    return joined
+
+
+def _compute_matrices(graph: onnx.GraphProto, mel: MatrixMel) -> None:
+    """Put the DFT matrices' recipe in place of their numbers: the runtime multiplies them out once, when it loads the file.
+
+    400 kB become 5; every entry is one of ``n_fft`` numbers times one of the window.
+    """
+    matrices = {"cosines": 0, "sines": mel.n_fft // 4}
+    found = {
+        kind: initializer
+        for initializer in graph.initializer
+        for kind in matrices
+        if initializer.name.endswith(f"mel.{kind}")
+    }
+    table, window = mel.tables()
+    _constant(graph, "dft/row", np.arange(mel.reach)[:, None])
+    _constant(graph, "dft/column", np.arange(mel.first, mel.last)[None])
+    _constant(graph, "dft/period", np.array(mel.n_fft))
+    _constant(graph, "dft/window", window.numpy().astype(np.float32))
+    nodes = [
+        helper.make_node("Mul", ["dft/row", "dft/column"], ["dft/turn"], "front_end/dft/turn"),
+        helper.make_node("Mod", ["dft/turn", "dft/period"], ["dft/index"], "front_end/dft/index"),
+    ]
+    for kind, shift in matrices.items():
+        name = found[kind].name
+        graph.initializer.remove(found[kind])
+        _constant(graph, f"dft/{kind}", np.roll(table.numpy(), shift).astype(np.float32))
+        nodes += [
+            helper.make_node("Gather", [f"dft/{kind}", "dft/index"], [f"dft/{kind}_all"], f"front_end/dft/{kind}"),
+            helper.make_node("Mul", [f"dft/{kind}_all", "dft/window"], [name], f"front_end/dft/{kind}_window"),
+        ]
+    for position, node in enumerate(nodes):
+        graph.node.insert(position, node)
+
+
+def _constant(graph: onnx.GraphProto, name: str, values: np.ndarray[Any, Any]) -> None:
+    graph.initializer.append(numpy_helper.from_array(values, name))

@@ -1,0 +1,148 @@
+"""The graph that is exported: 16 kHz waveform -> logits and probabilities, front end inside.
+
+It computes what :class:`~hrf_ser.deploy.bundle.SpeechClassifier` computes, written for a runtime: the spectrum as two matrix
+products instead of an FFT that runtimes lack or do slowly, and every waveform of a batch counts whole.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from hrf_ser.audio.front_end import LogMel
+from hrf_ser.deploy.bundle import SpeechClassifier
+
+
+class MatrixMel(nn.Module):
+    """Mel energies as torchaudio's ``MelSpectrogram`` gives them, by matrix products only.
+
+    A Hann window is even around its centre, so a frame's real part needs the even half of the frame and its imaginary part
+    the odd half: two products over half a window each, half the multiply-adds of a DFT as convolution. The phase is
+    counted from the window's centre, which the energy does not see.
+
+    The matrices are ``table[(row * column) % n_fft] * window``: an ONNX file keeps the table (see ``graph.py``).
+
+    Args:
+        front_end: the front end whose spectrum this is.
+
+    Raises:
+        ValueError: the window has an odd number of samples, so no centre.
+    """
+
+    cosines: Tensor
+    sines: Tensor
+    filters: Tensor
+
+    def __init__(self, front_end: LogMel) -> None:
+        super().__init__()
+        mel = front_end.mel
+        if mel.win_length % 2:
+            raise ValueError(f"a window of {mel.win_length} samples has no centre; use an even number")
+        self.n_fft, self.hop, self.reach = int(mel.n_fft), front_end.hop, int(mel.win_length) // 2
+        filters = mel.mel_scale.fb
+        heard = filters.any(1).nonzero().flatten()
+        # Bins that no band hears are not computed.
+        self.first, self.last = int(heard.min()), int(heard.max()) + 1
+        cosine_table, window = self.tables()
+        sine_table = cosine_table.roll(self.n_fft // 4)
+        index = self.index()
+        self.register_buffer("cosines", (cosine_table[index] * window).float())
+        self.register_buffer("sines", (sine_table[index] * window).float())
+        self.register_buffer("filters", filters[self.first : self.last].clone())
+
+    def tables(self) -> tuple[Tensor, Tensor]:
+        """One period of the cosine ``(n_fft,)`` and half a window ``(reach, 1)`` from its centre on, float64."""
+        cosine = torch.cos(2 * math.pi * torch.arange(self.n_fft, dtype=torch.float64) / self.n_fft)
+        sample = torch.arange(self.reach, dtype=torch.float64)
+        window = 0.5 + 0.5 * torch.cos(math.pi * sample / self.reach)
+        window[0] /= 2  # The centre is in both halves.
+        return cosine, window[:, None]
+
+    def index(self) -> Tensor:
+        """Place in the table for every sample and bin, ``(reach, bins)``."""
+        return torch.arange(self.reach)[:, None] * torch.arange(self.first, self.last) % self.n_fft
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """``(batch, samples)`` -> mel energy ``(batch, n_mels, samples // hop + 1)``."""
+        frames = waveform.shape[1] // self.hop + 1
+        padded = F.pad(waveform, (self.reach, self.reach + self.hop))
+        after = self._frames(padded, self.reach, frames)
+        before = self._frames(padded, 1, frames).flip(2)
+        real, imaginary = (after + before) @ self.cosines, (after - before) @ self.sines
+        energy: Tensor = (real * real + imaginary * imaginary) @ self.filters
+        return energy.transpose(1, 2)
+
+    def _frames(self, padded: Tensor, start: int, frames: int) -> Tensor:
+        """Half windows, ``(batch, frames, reach)``: as rows of a hop each, since copying rows costs less than gathering."""
+        rows = math.ceil(self.reach / self.hop) - 1
+        hops: Tensor = padded[:, start : start + (frames + rows) * self.hop].reshape(-1, frames + rows, self.hop)
+        pieces = [hops[:, row : row + frames] for row in range(rows)]
+        pieces.append(hops[:, rows : rows + frames, : self.reach - rows * self.hop])
+        return torch.cat(pieces, 2)
+
+
+class WaveformFrontEnd(nn.Module):
+    """Waveforms that count whole -> normalised features and frames, as the classifier's front end gives them.
+
+    Args:
+        classifier: whose front end and normalisation to take.
+        stft: ``matrix`` (:class:`MatrixMel`) or ``native`` (the runtime's own STFT).
+        least: samples to which shorter waveforms are padded; the padding is no part of the utterance. torch's exporter
+            takes for granted that no axis has length 1.
+    """
+
+    def __init__(self, classifier: SpeechClassifier, stft: str = "matrix", least: int = 0) -> None:
+        super().__init__()
+        self.least = least
+        self.log_mel = copy.deepcopy(classifier.front_end)
+        if stft == "matrix" and self.log_mel.mel.win_length % 2 == 0:
+            self.log_mel.mel = MatrixMel(self.log_mel)
+        self.normaliser = copy.deepcopy(classifier.normaliser)
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        """``(batch, samples)`` -> features ``(batch, samples // hop + 1, n_mels)`` and frames ``(batch,)``."""
+        count = waveform.shape[1] // self.log_mel.hop + 1
+        if self.least:
+            missing = torch.sym_max(0, self.least - waveform.shape[1])  # type: ignore[no-untyped-call]
+            waveform = F.pad(waveform, (0, missing))
+        energy = self.log_mel.mel(waveform).transpose(1, 2)
+        if self.least:
+            energy = energy * (torch.arange(energy.shape[1], device=energy.device) < count)[:, None]
+        frames = torch.full((energy.shape[0],), count, device=energy.device)
+        features, frames = self.log_mel.compress(energy, frames)
+        return self.normaliser(features, frames), frames
+
+
+class WaveformClassifier(nn.Module):
+    """The whole graph in one module: ``(batch, samples)`` -> logits and probabilities, ``(batch, classes)`` each."""
+
+    def __init__(self, classifier: SpeechClassifier, stft: str = "matrix", least: int = 0) -> None:
+        super().__init__()
+        self.front_end = WaveformFrontEnd(classifier, stft, least)
+        self.model = copy.deepcopy(classifier.model)
+        self.eval().requires_grad_(False)
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        features, frames = self.front_end(waveform)
+        logits = cast(Tensor, self.model(features, frames))
+        return logits, logits.softmax(-1)
+
+
+class PaddedClassifier(nn.Module):
+    """The graph for runtimes with fixed shapes: ``(batch, samples)`` and how many of the samples count, ``(batch,)``."""
+
+    def __init__(self, classifier: SpeechClassifier) -> None:
+        super().__init__()
+        self.classifier = copy.deepcopy(classifier)
+        if self.classifier.front_end.mel.win_length % 2 == 0:
+            self.classifier.front_end.mel = MatrixMel(self.classifier.front_end)
+        self.eval().requires_grad_(False)
+
+    def forward(self, waveform: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
+        logits = cast(Tensor, self.classifier(waveform, samples))
+        return logits, logits.softmax(-1)

@@ -1,0 +1,188 @@
+"""``python -m hrf_ser.export bundle=... format=onnx``: one file from waveform to emotion, compared before it is published."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from omegaconf import DictConfig
+
+from hrf_ser.entry import entry_point
+from hrf_ser.errors import UserError
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from hrf_ser.data.corpora import Corpus
+    from hrf_ser.data.protocols import Split
+    from hrf_ser.deploy.export.parity import Example
+
+_PARTS = ("test", "all")
+
+
+@entry_point("export", paths=("bundle", "out", "data.root", "cache_dir"))
+def main(config: DictConfig) -> None:
+    from hrf_ser.settings import check
+
+    check(config)
+    limits = check_export(config)
+
+    import torch
+
+    from hrf_ser.deploy.export.formats import SUFFIXES
+    from hrf_ser.deploy.export.publish import Export, check_place, publish
+    from hrf_ser.deploy.export.report import show_report
+
+    torch.set_num_threads(1)
+    bundle = Path(config.bundle).expanduser()
+    audio = None if config.get("data") is None else CorpusAudio(config, bundle)
+    if config.out is None:
+        folder = bundle.resolve().parent / "export"
+        out = folder / f"{_name(bundle)}{SUFFIXES[config.format]}"
+    else:
+        out = Path(config.out).expanduser()
+    check_place(out)
+    wanted = Export(bundle, out, config.format, config.stft, config.int8.mode, float(config.seconds), limits)
+    report = publish(wanted) if audio is None else publish(wanted, audio.examples, audio.calibration)
+    show_report(report, out)
+
+
+def check_export(config: DictConfig) -> dict[str, float]:
+    """Refuse options that are none, without torch.
+
+    Returns:
+        The limits that the configuration sets.
+
+    Raises:
+        UserError: names the key, its value and what it may be.
+    """
+    from hrf_ser.deploy.export.formats import INT8_MODES, STFT, SUFFIXES
+
+    choices = (
+        ("format", config.format, tuple(SUFFIXES)),
+        ("int8.mode", config.int8.mode, INT8_MODES),
+        ("stft", config.stft, STFT),
+        ("parity.part", config.parity.part, _PARTS),
+    )
+    for key, value, known in choices:
+        if value not in known:
+            raise UserError(f"{key}={value} is unknown: use one of {', '.join(known)}.")
+    numbers = {"parity.utterances": config.parity.utterances, "int8.calibration": config.int8.calibration}
+    for key, value in numbers.items():
+        if (value != "all" or key != "parity.utterances") and (type(value) is not int or value < 1):
+            raise UserError(f"{key}={value} is not a number of at least 1.")
+    if type(config.seconds) not in (int, float) or not 1 <= config.seconds <= 600:
+        raise UserError(f"seconds={config.seconds} is not a number from 1 to 600.")
+    limits = {key: value for key, value in config.limits.items() if value is not None}
+    for key, value in limits.items():
+        if type(value) not in (int, float) or not value >= 0:
+            raise UserError(f"limits.{key}={value} is not a number of at least 0.")
+    if config.format == "onnx-int8" and config.int8.mode == "static" and config.get("data") is None:
+        raise UserError("int8.mode=static is calibrated on training speakers: give data=... and data.root=... as well.")
+    return {str(key): float(value) for key, value in limits.items()}
+
+
+class CorpusAudio:
+    """The corpus that a bundle was trained on, as audio to compare and to calibrate on.
+
+    Args:
+        config: with ``data``, ``folds``, ``parity`` and ``int8``.
+        bundle: whose card names corpus, fold and protocol.
+
+    Raises:
+        UserError: a corpus with other classes; or, where the fold matters, not the bundle's own corpus.
+    """
+
+    def __init__(self, config: DictConfig, bundle: Path) -> None:
+        from hrf_ser.data.corpora import read_corpus
+        from hrf_ser.deploy.bundle import read_description
+        from hrf_ser.settings import plain
+
+        description, _ = read_description(bundle)
+        self.config, self.card, self.labels = config, description.card, description.labels
+        self.corpus: Corpus = read_corpus(config.data.name, config.data.root, **plain(config.data.options))
+        unknown = sorted({one.label for one in self.corpus.utterances} - set(self.labels))
+        if unknown:
+            raise UserError(
+                f"data={config.data.name}: has the class {unknown[0]!r}, which {bundle} does not know; "
+                "give the corpus that the bundle was trained on."
+            )
+        knows_speakers = config.parity.part == "test" or (config.format == "onnx-int8" and config.int8.mode == "static")
+        # Now, and not after minutes of exporting.
+        self.split: Split | None = self._split() if knows_speakers else None
+
+    def examples(self) -> Iterator[Example]:
+        """Utterances to compare on: of the test part, or of the whole corpus."""
+        from hrf_ser.deploy.export.parity import Example
+
+        rows = list(range(len(self.corpus.utterances)))
+        if self.config.parity.part == "test":
+            assert self.split is not None
+            rows = list(self.split.test)
+        wanted = self.config.parity.utterances
+        number = {label: index for index, label in enumerate(self.labels)}
+        for row in rows if wanted == "all" else spread(rows, wanted):
+            waveform = self._read(row)
+            if waveform is not None:
+                yield Example(waveform, number[self.corpus.utterances[row].label])
+
+    def calibration(self) -> list[NDArray[np.float32]]:
+        """Waveforms of training speakers."""
+        assert self.split is not None
+        rows = calibration_rows(self.corpus, self.split, self.config.int8.calibration)
+        waveforms = (self._read(row) for row in rows)
+        return [waveform for waveform in waveforms if waveform is not None]
+
+    def _split(self) -> Split:
+        from hrf_ser.data.protocols import split
+
+        trained_on = self.card.get("corpus")
+        if trained_on != self.corpus.name:
+            raise UserError(
+                f"data={self.corpus.name}: the bundle was trained on {trained_on}, so which speakers it knows is not known; "
+                "give that corpus, or parity.part=all."
+            )
+        return split(self.corpus, str(self.card["fold"]), str(self.card["protocol"]), self.config.folds)
+
+    def _read(self, row: int) -> NDArray[np.float32] | None:
+        from hrf_ser.audio.read import read_audio
+
+        one = self.corpus.utterances[row]
+        try:
+            return read_audio(one.path, one.start, one.end)
+        except UserError:
+            if self.config.data.on_bad_audio == "skip":
+                return None
+            raise
+
+
+def calibration_rows(corpus: Corpus, divided: Split, count: int) -> list[int]:
+    """Rows of training speakers, from all over the training part.
+
+    Raises:
+        UserError: a training speaker is tested, too.
+    """
+    tested = {corpus.utterances[row].speaker for row in divided.test}
+    rows = [row for row in divided.train if corpus.utterances[row].speaker not in tested]
+    if not rows:
+        raise UserError(f"{corpus.name}: has no training speaker to calibrate on; use int8.mode=weights or dynamic.")
+    return spread(rows, count)
+
+
+def spread(rows: list[int], count: int) -> list[int]:
+    """At most ``count`` of the rows, drawn at random and always the same."""
+    import random
+
+    return rows if count >= len(rows) else sorted(random.Random(0).sample(rows, count))
+
+
+def _name(bundle: Path) -> str:
+    from hrf_ser.deploy.bundle import read_description
+
+    return read_description(bundle)[0].model
+
+
+if __name__ == "__main__":
+    main()

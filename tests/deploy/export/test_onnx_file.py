@@ -1,0 +1,79 @@
+import hashlib
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from helpers import REPOSITORY
+
+MODELS = ["conv_transformer", "conformer", "speechformer"]
+
+
+def answer(model, waveform):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    return session.run(["logits", "probabilities"], {"waveform": waveform})
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_file_equals_bundle_for_any_batch_and_length(exported, model):
+    _, classifier, graph = exported(model)
+    generator = np.random.default_rng(0)
+    for batch, samples in ((1, 1), (1, 399), (3, 4_000), (1, 48_000), (2, 200_001)):
+        waveform = (0.1 * generator.normal(size=(batch, samples))).astype(np.float32)
+        if batch > 1:
+            # One utterance of the batch is mostly silence, so the cut between front end and backbone must spare the other.
+            waveform[0, samples // 4 :] = 0
+        logits, probabilities = answer(graph, waveform)
+        with torch.inference_mode():
+            expected = classifier(torch.from_numpy(waveform), torch.full((batch,), samples))
+        np.testing.assert_allclose(logits, expected, atol=2e-5)
+        np.testing.assert_allclose(probabilities, expected.softmax(-1), atol=2e-5)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_silence_and_one_sample_get_an_answer(exported, model):
+    graph = exported(model)[2]
+    for waveform in (np.zeros((1, 16_000), np.float32), np.zeros((1, 1), np.float32)):
+        assert np.isfinite(answer(graph, waveform)[0]).all()
+
+
+def test_file_says_all_that_a_runtime_needs(exported):
+    from hrf_ser.deploy.export.onnx import metadata
+
+    bundle, classifier, graph = exported()
+    entries = metadata(graph)
+    assert entries["format"] == "hrf_ser export"
+    assert entries["version"] == "1"
+    assert json.loads(entries["labels"]) == list(classifier.description.labels)
+    assert entries["sample_rate"] == "16000"
+    assert entries["model"] == "conv_transformer"
+    assert entries["quantisation"] == "none"
+    assert entries["bundle_sha256"] == hashlib.sha256((bundle / "bundle.json").read_bytes()).hexdigest()
+    assert [one.name for one in graph.graph.input] == ["waveform"]
+    assert [one.name for one in graph.graph.output] == ["logits", "probabilities"]
+    assert [(opset.domain, opset.version) for opset in graph.opset_import] == [("", 20)]
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_file_is_small_and_holds_nothing_of_the_machine_that_wrote_it(exported, model):
+    _, classifier, graph = exported(model)
+    data = graph.SerializeToString()
+    weights = sum(4 * parameter.numel() for parameter in classifier.model.parameters())
+    assert len(data) < weights + 150_000  # The DFT matrices alone would be 400 kB.
+    assert str(REPOSITORY).encode() not in data
+    assert b"site-packages" not in data
+
+
+@pytest.mark.slow
+def test_native_stft_gives_the_same(exported):
+    from hrf_ser.deploy.export.onnx import to_onnx
+
+    bundle, classifier, graph = exported()
+    native = to_onnx(classifier, bundle, "native")
+    assert "STFT" in {node.op_type for node in native.graph.node}
+    assert "STFT" not in {node.op_type for node in graph.graph.node}
+    waveform = (0.1 * np.random.default_rng(0).normal(size=(1, 20_000))).astype(np.float32)
+    np.testing.assert_allclose(answer(native, waveform)[0], answer(graph, waveform)[0], atol=2e-5)

@@ -1,0 +1,124 @@
+import json
+import shutil
+
+import pytest
+
+pytest.importorskip("onnxruntime")
+
+from hrf_ser.deploy.export.parity import synthetic
+from hrf_ser.deploy.export.publish import Export, publish
+from hrf_ser.deploy.export.report import remarks, show_report
+from hrf_ser.errors import UserError
+
+
+@pytest.fixture(autouse=True)
+def _exported_once(exported, monkeypatch):
+    monkeypatch.setattr("hrf_ser.deploy.export.onnx.to_onnx", lambda *_: exported()[2])
+    # The shortest signals are enough for what is tested here.
+    monkeypatch.setattr("hrf_ser.deploy.export.publish.synthetic", lambda: synthetic()[:8])
+    monkeypatch.setattr(
+        "hrf_ser.deploy.export.publish.latency", lambda runs: {n: {"p50": 1.0, "p95": 2.0} for n in runs}
+    )
+
+
+def files(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_file_and_report_stand_side_by_side(bundles, tmp_path, capsys):
+    out = tmp_path / "new" / "model.onnx"
+    report = publish(Export(bundles["conv_transformer"], out, "onnx"))
+    assert files(out.parent) == ["model.onnx", "model.onnx.json"]
+    assert json.loads((out.parent / "model.onnx.json").read_text()) == report
+    assert report["published"] is True
+    assert report["failures"] == []
+    assert report["parity"]["audio"] == "synthetic"
+    assert report["parity"]["max_logit_difference"] < 1e-4
+    assert report["bytes"] == out.stat().st_size
+    assert report["metadata"]["labels"] == '["angry", "happy", "sad"]'
+    assert {"torch", "onnx", "onnxruntime"} <= set(report["versions"])
+    show_report(report, out)
+    assert "not on real audio" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("before", [False, True])
+def test_a_file_beyond_its_limits_is_deleted_and_the_report_says_why(bundles, tmp_path, before):
+    out = tmp_path / "model.int8.onnx"
+    if before:
+        publish(Export(bundles["conv_transformer"], out, "onnx-int8"))
+        assert out.exists()
+    with pytest.raises(
+        UserError, match=r"model\.int8\.onnx: is not published, since a logit differs by .*more than 1e-09"
+    ):
+        publish(Export(bundles["conv_transformer"], out, "onnx-int8", limits={"logits": 1e-9}))
+    assert files(tmp_path) == ["model.int8.onnx.json"]
+    report = json.loads((tmp_path / "model.int8.onnx.json").read_text())
+    assert report["published"] is False
+    assert "a logit differs" in report["failures"][0]
+
+
+def test_a_failed_export_leaves_a_file_alone_that_is_not_its_own(bundles, tmp_path):
+    out = tmp_path / "notes.txt"
+    out.write_text("mine")
+    with pytest.raises(UserError, match="is not published"):
+        publish(Export(bundles["conv_transformer"], out, "onnx-fp16", limits={"logits": 0.0}))
+    assert out.read_text() == "mine"
+
+
+def test_int8_is_timed_beside_float32_and_said_to_be_slower_where_it_is(bundles, tmp_path):
+    report = publish(Export(bundles["conv_transformer"], tmp_path / "m.onnx", "onnx-int8", int8="dynamic"))
+    times = report["latency"]["milliseconds"]
+    assert set(times) == {"bundle", "onnx", "onnx-int8"}
+    times["onnx-int8"]["p50"] = 1.5
+    assert any(sentence.startswith("slower: onnx-int8 takes 1.50 times") for sentence in remarks(report))
+
+
+def test_a_tampered_bundle_is_refused_and_nothing_is_written(bundles, tmp_path):
+    bundle = shutil.copytree(bundles["conv_transformer"], tmp_path / "bundle")
+    data = bytearray((bundle / "model.safetensors").read_bytes())
+    data[-3] ^= 1
+    (bundle / "model.safetensors").write_bytes(data)
+    (tmp_path / "out").mkdir()
+    with pytest.raises(UserError, match="is not the file that"):
+        publish(Export(bundle, tmp_path / "out" / "model.onnx", "onnx"))
+    assert files(tmp_path / "out") == []
+
+
+def test_a_place_that_cannot_take_the_file_is_refused(bundles, tmp_path):
+    (tmp_path / "file").write_text("")
+    for out, message in ((tmp_path, "is a folder"), (tmp_path / "file" / "model.onnx", "is a file, not a folder")):
+        with pytest.raises(UserError, match=message):
+            publish(Export(bundles["conv_transformer"], out, "onnx"))
+    assert files(tmp_path) == ["file"]
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["conv_transformer", *(pytest.param(model, marks=pytest.mark.slow) for model in ("conformer", "speechformer"))],
+)
+def test_torch_program_is_published_and_opens_again(bundles, tmp_path, model):
+    out = tmp_path / "model.pt2"
+    report = publish(Export(bundles[model], out, "torch-export"))
+    assert report["parity"]["max_logit_difference"] < 1e-4
+    import torch
+
+    extra = {"labels": ""}
+    torch.export.load(out, extra_files=extra)
+    assert json.loads(extra["labels"]) == ["angry", "happy", "sad"]
+
+
+@pytest.mark.parametrize(("format", "package"), [("executorch", "executorch.exir"), ("litert", "litert_torch")])
+def test_a_missing_package_is_named_with_its_extra(bundles, tmp_path, monkeypatch, format, package):
+    monkeypatch.setitem(__import__("sys").modules, package, None)
+    with pytest.raises(UserError, match=rf"pip install 'hrf_ser\[{format}\]'"):
+        publish(Export(bundles["conv_transformer"], tmp_path / "model", format))
+    assert files(tmp_path) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("format", "package"), [("executorch", "executorch"), ("litert", "litert_torch")])
+@pytest.mark.parametrize("model", ["conv_transformer", "conformer", "speechformer"])
+def test_fixed_shape_formats_are_published_where_they_are_installed(bundles, tmp_path, format, package, model):
+    pytest.importorskip(package)
+    report = publish(Export(bundles[model], tmp_path / "model", format, seconds=9))
+    assert report["parity"]["max_logit_difference"] < 1e-3

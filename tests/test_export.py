@@ -1,0 +1,86 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from hrf_ser.data.corpora import Corpus, Utterance
+from hrf_ser.data.protocols import Split
+from hrf_ser.errors import UserError
+from hrf_ser.export import calibration_rows, spread
+from tiny_bundles import write_bundle
+
+RAVDESS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
+
+
+def corpus(speakers):
+    rows = [
+        Utterance(f"{i:03d}", Path(f"{i}.wav"), "sad", speaker, group=speaker) for i, speaker in enumerate(speakers)
+    ]
+    return Corpus("made up", rows, ("sad", "happy"), {"1": ("a",)})
+
+
+def test_calibration_never_hears_a_test_speaker():
+    # A split that is wrong on purpose: row 3 is of the tested speaker.
+    table = corpus(["a", "a", "b", "a", "c", "b", "d"])
+    divided = Split("1", "honest", train=(2, 3, 4, 5), val=(6,), test=(0, 1))
+    assert calibration_rows(table, divided, 100) == [2, 4, 5]
+    assert set(calibration_rows(table, divided, 2)) < {2, 4, 5}
+    with pytest.raises(UserError, match="no training speaker"):
+        calibration_rows(table, Split("1", "honest", train=(3,), val=(6,), test=(0, 1)), 5)
+
+
+def test_a_part_of_the_rows_is_from_all_over_and_always_the_same():
+    rows = list(range(100))
+    assert spread(rows, 10) == spread(rows, 10)
+    assert max(spread(rows, 10)) > 50
+    assert spread(rows, 1000) == rows
+
+
+def test_mistakes_end_in_one_sentence(command, tmp_path):
+    bundle = write_bundle(tmp_path / "bundle")
+    cases = {
+        ("bundle=nowhere",): "Error: nowhere: holds no bundle.json",
+        (f"bundle={bundle}", "format=zip"): "Error: format=zip is unknown: use one of onnx, onnx-int8",
+        (
+            f"bundle={bundle}",
+            "format=onnx-int8",
+            "int8.mode=static",
+        ): "Error: int8.mode=static is calibrated on training",
+        (f"bundle={bundle}", "limits.ua=much"): "Error: limits.ua=much is not a number",
+        (f"bundle={bundle}", f"out={tmp_path}"): f"Error: out={tmp_path}: is a folder",
+        ("format=onnx",): "Error: bundle has no value",
+    }
+    for arguments, message in cases.items():
+        finished = command("export", *arguments, cwd=tmp_path)
+        assert finished.returncode == 1
+        assert finished.stderr.startswith(message), finished.stderr
+        assert len(finished.stderr.strip().splitlines()) == 1
+        assert finished.stdout == ""
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle"]
+
+
+def test_real_audio_is_heard_by_file_and_bundle(command, ravdess, tmp_path):
+    pytest.importorskip("onnxscript")
+    card = {"corpus": "ravdess", "fold": "1", "protocol": "honest"}
+    bundle = write_bundle(tmp_path / "run" / "bundle", labels=RAVDESS, card=card)
+    words = ["data=ravdess", f"data.root={ravdess}", "parity.utterances=5", "int8.calibration=4", "limits.ua=1"]
+    finished = command("export", f"bundle={bundle}", "format=onnx-int8", "int8.mode=static", *words, cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert finished.stderr == ""
+    folder = tmp_path / "run" / "export"
+    report = json.loads((folder / "conv_transformer.int8.onnx.json").read_text())
+    assert (folder / "conv_transformer.int8.onnx").stat().st_size == report["bytes"]
+    assert report["parity"]["audio"] == "real"
+    assert report["parity"]["utterances"] == 5
+    assert report["parity"]["ua_before"] is not None
+    assert report["metadata"]["quantisation"] == "int8-static"
+    assert "5 real utterances" in finished.stdout
+
+
+def test_another_corpus_is_no_test_part(command, ravdess, tmp_path):
+    bundle = write_bundle(
+        tmp_path / "bundle", labels=RAVDESS, card={"corpus": "emodb", "fold": "1", "protocol": "honest"}
+    )
+    finished = command("export", f"bundle={bundle}", "data=ravdess", f"data.root={ravdess}", cwd=tmp_path)
+    assert finished.returncode == 1
+    assert "the bundle was trained on emodb" in finished.stderr.splitlines()[-1]

@@ -1,0 +1,34 @@
+"""Bundles of models so small that exporting one takes seconds."""
+
+import torch
+
+from hrf_ser.audio.front_end import FrontEndConfig
+from hrf_ser.deploy.bundle import BundleDescription, SpeechClassifier, save_bundle
+
+LABELS = ("angry", "happy", "sad")
+OPTIONS = {
+    "conv_transformer": {"width": 16, "layers": 1, "heads": 2, "ffn": 32},
+    "conformer": {"width": 16, "layers": 1, "heads": 2, "ffn": 32, "kernel": 3},
+    "speechformer": {"width": 16, "layers": [1, 1, 1, 1], "heads": 2, "deepnorm": True},
+}
+
+
+def write_bundle(folder, model="conv_transformer", labels=LABELS, card=None, **front_end):
+    """A bundle whose every parameter is random, so that each matters."""
+    torch.manual_seed(0)
+    description = BundleDescription(
+        model,
+        OPTIONS[model],
+        labels,
+        FrontEndConfig(**({"n_mels": 20} | front_end)),
+        "train",
+        card or {"corpus": "demo"},
+    )
+    classifier = SpeechClassifier(description)
+    with torch.no_grad():
+        for parameter in classifier.model.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+        classifier.normaliser.mean.normal_(-5, 1)
+        classifier.normaliser.std.fill_(3)
+    save_bundle(folder, description, classifier.model, classifier.normaliser)
+    return folder

@@ -12,6 +12,7 @@ from helpers import TINY, TINY_OPTIONS
 from hrf_ser.errors import UserError
 
 FILES = {
+    "bundle/README.md",
     "bundle/bundle.json",
     "bundle/model.safetensors",
     "checkpoints/best.ckpt",
@@ -49,6 +50,11 @@ def test_a_run_leaves_a_complete_record(train, tmp_path, model, hrf):
     assert list(predictions[0]) == ["utterance", "speaker", "label", "predicted", "angry", "happy", "neutral", "sad"]
     hits = sum(row["label"] == row["predicted"] for row in predictions)
     assert hits / len(predictions) == pytest.approx(record["test"]["wa"])
+    assert sum(record["recall"].values()) / 4 == pytest.approx(record["test"]["ua"])
+    sexes = record["sexes"]
+    assert sexes.keys() == {"female", "male"}
+    assert sum(one["ua"] * one["scored"] for one in sexes.values()) / 36 == pytest.approx(record["test"]["ua"])
+    assert f"UA **{record['test']['ua']:.3f}**" in (tmp_path / "bundle/README.md").read_text()
 
 
 def test_test_scores_come_from_the_best_epoch_and_the_bundle(train, tmp_path):

@@ -55,7 +55,7 @@ def test_a_sweep_records_failures_goes_on_skips_what_is_done_and_retries_on_requ
     assert "rank=4" in record["overrides"]
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
 def test_other_processes_give_the_same_runs(command, tmp_path, launcher):
     pytest.importorskip(f"hydra_plugins.hydra_{launcher.removesuffix('_local')}_launcher")
     processes = ["hydra.launcher.n_jobs=2"] if launcher == "joblib" else []

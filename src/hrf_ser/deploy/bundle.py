@@ -21,6 +21,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from hrf_ser.audio.front_end import FrontEndConfig, LogMel, Normaliser
+from hrf_ser.deploy.card import CARD
 from hrf_ser.errors import UserError
 from hrf_ser.files import new_folder
 from hrf_ser.models import create_model
@@ -74,7 +75,9 @@ class SpeechClassifier(nn.Module):
         return logits
 
 
-def save_bundle(path: Path, description: BundleDescription, model: nn.Module, normaliser: Normaliser) -> None:
+def save_bundle(
+    path: Path, description: BundleDescription, model: nn.Module, normaliser: Normaliser, card: str = ""
+) -> None:
     """Write a bundle whole or not at all.
 
     Args:
@@ -82,6 +85,7 @@ def save_bundle(path: Path, description: BundleDescription, model: nn.Module, no
         description: names and options of the model.
         model: the merged backbone.
         normaliser: with the training speakers' statistics.
+        card: Markdown for people, see :func:`hrf_ser.deploy.card.render_card`; empty leaves it out.
     """
     state = {f"model.{key}": value for key, value in model.state_dict().items()}
     state |= {f"normaliser.{key}": value for key, value in normaliser.state_dict().items()}
@@ -101,6 +105,8 @@ def save_bundle(path: Path, description: BundleDescription, model: nn.Module, no
             indent=2,
         )
         (folder / DESCRIPTION).write_text(text + "\n", encoding="utf-8")
+        if card:
+            (folder / CARD).write_text(card, encoding="utf-8")
 
 
 def load_bundle(path: Path | str) -> SpeechClassifier:

@@ -15,13 +15,14 @@ from torch import nn
 
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.data.protocols import PARTS
-from hrf_ser.deploy.bundle import BundleDescription, save_bundle
+from hrf_ser.deploy.bundle import BundleDescription, SpeechClassifier, save_bundle
+from hrf_ser.deploy.card import measure_latency, render_card
 from hrf_ser.hrf import compare
 from hrf_ser.models import count_macs, count_parameters
 from hrf_ser.settings import plain
 from hrf_ser.training.callbacks import Predictions
 from hrf_ser.training.history import History
-from hrf_ser.training.metrics import SCORES, confusion, mean_by_unit, scores
+from hrf_ser.training.metrics import SCORES, confusion, mean_by_unit, recalls, scores
 from hrf_ser.training.module import EmotionModule
 from hrf_ser.training.pictures import draw_confusion
 from hrf_ser.training.record import PREDICTIONS, SEGMENTS, Scored, versions, write_predictions
@@ -98,6 +99,8 @@ def score(
         "utterances": {part: len(getattr(data.split, part)) for part in PARTS},
         "scored_by": data.corpus.scored_by,
         "scored": {part: len(np.unique(data.units[list(getattr(data.split, part))])) for part in ("val", "test")},
+        "recall": {label: float(r) for label, r in zip(data.labels, recalls(table), strict=True) if not r.isnan()},
+        "sexes": _by_sex(data, rows, probabilities.argmax(1)),
         "leaks": list(data.corpus.leaks),
         "versions": versions(),
     }
@@ -126,7 +129,11 @@ def score(
         normalisation=config.features.normalisation,
         card={**{key: record[key] for key in keys}, "licence": data.corpus.licence, "versions": record["versions"]},
     )
-    save_bundle(folder / "bundle", description, deployed.model, deployed.normaliser)
+    classifier = SpeechClassifier(description).eval()
+    classifier.model.load_state_dict(deployed.model.state_dict())
+    size = sum(value.numel() * value.element_size() for value in deployed.model.state_dict().values())
+    text = render_card(record, data.labels, data.corpus.licence, size, measure_latency(classifier))
+    save_bundle(folder / "bundle", description, deployed.model, deployed.normaliser, text)
     return record
 
 
@@ -141,6 +148,18 @@ def _macs(trained: nn.Module, deployed: nn.Module, config: DictConfig) -> dict[s
         "macs_per_second_of_audio": round(plain_macs / _MACS_SECONDS),
         "macs_per_second_of_audio_training": round(training / _MACS_SECONDS),
     }
+
+
+def _by_sex(data: SpeechData, rows: list[int], predicted: torch.Tensor) -> dict[str, dict[str, float]]:
+    """UA over the speakers of each sex that the corpus names."""
+    sexes = [data.utterance(row).sex for row in rows]
+    labels = torch.from_numpy(data.targets)[rows]
+    found = {}
+    for sex in sorted(set(sexes) - {""}):
+        own = torch.tensor([one == sex for one in sexes])
+        table = confusion(labels[own], predicted[own], len(data.labels))
+        found[sex] = {"ua": scores(table)["ua"], "scored": int(own.sum())}
+    return found
 
 
 def _utterances(data: SpeechData, rows: list[int]) -> list[Scored]:

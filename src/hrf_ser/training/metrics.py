@@ -28,7 +28,7 @@ def scores(confusion: Tensor) -> dict[str, float]:
     counts = confusion.double()
     correct, labelled, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
     present = labelled > 0
-    recall = correct[present] / labelled[present]
+    recall = recalls(confusion)[present]
     f1 = 2 * correct[present] / (labelled[present] + predicted[present])
     return {
         "wa": float(correct.sum() / labelled.sum()),
@@ -36,6 +36,12 @@ def scores(confusion: Tensor) -> dict[str, float]:
         "wf1": float((f1 * labelled[present]).sum() / labelled.sum()),
         "f1": float(f1.mean()),
     }
+
+
+def recalls(confusion: Tensor) -> Tensor:
+    """``(classes,)`` share of each class's rows that are right; NaN for a class without any."""
+    counts = confusion.double()
+    return counts.diagonal() / counts.sum(1)
 
 
 def confusion(labels: Tensor, predicted: Tensor, classes: int) -> Tensor:

@@ -1,0 +1,61 @@
+import pytest
+
+from hrf_ser.deploy.card import render_card
+
+RECORD = {
+    "model": "conformer",
+    "corpus": "ravdess>emodb",
+    "hrf": True,
+    "rank": 4,
+    "fold": "1",
+    "seed": 0,
+    "protocol": "honest",
+    "leaks": [],
+    "scored_by": "utterance",
+    "scored": {"val": 30, "test": 40},
+    "test": {"ua": 0.5, "wa": 0.6, "wf1": 0.55, "f1": float("nan")},
+    "recall": {"angry": 0.25},
+    "sexes": {"female": {"ua": 0.625, "scored": 28}, "male": {"ua": 0.375, "scored": 12}},
+    "parameters": {"deployed": 159_108},
+    "macs_per_second_of_audio": 5_500_000,
+    "versions": {"hrf_ser": "0.1.0", "torch": "2"},
+}
+
+
+def card(**changes) -> str:
+    return render_card({**RECORD, **changes}, ("angry", "sad"), "CC BY", 636_432, 4.25)
+
+
+def test_the_card_says_how_good_for_whom_and_at_what_cost():
+    text = card()
+    for words in (
+        "# conformer on ravdess>emodb",
+        "with HRF of rank 4, merged",
+        "UA **0.500**",
+        "macro F1 n/a; chance UA 0.500",
+        "| angry | 0.250 |\n| sad | n/a |",
+        "| female | 0.625 | 28 |\n| male | 0.375 | 12 |",
+        "Under 20 utterances (male) say little.",
+        "159,108 parameters, 636 kB of weights, 5.5 M multiply-adds",
+        "4.2 ms",
+        "Corpus: CC BY.",
+        "hrf_ser 0.1.0, torch 2",
+        "What it is not for",
+    ):
+        assert words in text, words
+    assert "Leaking" not in text
+    assert "Protocol paper" not in text
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"protocol": "paper"}, "**Protocol paper: the epoch was chosen on the test part."),
+        ({"leaks": ["the label decides"]}, "**Leaking: the label decides.**"),
+        ({"sexes": {}}, "scores by sex are not known"),
+        ({"hrf": False, "rank": None}, "Trained without HRF."),
+        ({"scored_by": "participant"}, "On 40 participants of speakers"),
+    ],
+)
+def test_what_a_reader_must_know_is_said(changes, words):
+    assert words in card(**changes)

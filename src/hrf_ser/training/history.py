@@ -54,6 +54,7 @@ class History(Callback):
         # What the model reports of its own parts, in the order in which it was logged.
         values = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
         rate = trainer.optimizers[0].param_groups[0]["lr"]
+        pl_module.log("lr", rate)
         self.rows.append({"epoch": trainer.current_epoch, "lr": rate, "train/loss": loss, **values})
         if trainer.is_global_zero:
             self.write()

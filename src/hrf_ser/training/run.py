@@ -20,11 +20,11 @@ from omegaconf import DictConfig, OmegaConf
 from hrf_ser.errors import UserError
 from hrf_ser.files import write_text
 from hrf_ser.identity import identity
-from hrf_ser.settings import plain
 from hrf_ser.training.build import build_data, build_hrf, build_module, build_trainer, instantiate_each
 from hrf_ser.training.callbacks import Interruption, Predictions, ProgressBar
 from hrf_ser.training.finish import score
 from hrf_ser.training.history import History
+from hrf_ser.training.loggers import begin_loggers, finish_loggers, mirror_record
 from hrf_ser.training.record import CONFIG, HISTORY, METRICS, is_finished, write_metrics
 from hrf_ser.training.screen import show_result
 
@@ -81,28 +81,33 @@ def train(config: DictConfig) -> dict[str, Any]:
         ],
         loggers,
     )
-    for logger in loggers:
-        logger.log_hyperparams(plain(config))
+    begin_loggers(loggers, config, data.corpus.name, data.split.fold, folder if resume else None)
     status = "failed"
     try:
         trainer.fit(module, data, ckpt_path=resume, weights_only=True)
         fitted = time.perf_counter()
         assert hrf.deployed is not None
         record = score(config, trainer, module, hrf.deployed, data, folder)
+        ended = time.perf_counter()
+        times = {
+            "features": prepared - started,
+            "fit": fitted - prepared,
+            "test": ended - fitted,
+            "total": ended - started,
+        }
+        record["seconds"] = {name: round(value, 2) for name, value in times.items()}
+        record["identity"] = identity(config)
+        record["overrides"] = list(HydraConfig.get().overrides.task)
+        # Before W&B has it: whatever happens there, the run is done.
+        write_metrics(folder / METRICS, record)
+        mirror_record(loggers, record, folder)
         status = "success"
     except SIGTERMException:
         print(f"Stopped by SIGTERM; add hydra.run.dir={folder} ckpt_path=last to go on.", file=sys.stderr)
         sys.exit(SIGTERM_STATUS)
     finally:
         finish_loggers(loggers, status)
-    ended = time.perf_counter()
-    times = {"features": prepared - started, "fit": fitted - prepared, "test": ended - fitted, "total": ended - started}
-    record["seconds"] = {name: round(value, 2) for name, value in times.items()}
-    hydra_config = HydraConfig.get()
-    record["identity"] = identity(config)
-    record["overrides"] = list(hydra_config.overrides.task)
-    write_metrics(folder / METRICS, record)
-    if hydra_config.mode != RunMode.MULTIRUN:
+    if HydraConfig.get().mode != RunMode.MULTIRUN:
         show_result(record, folder, data.utterance(data.split.test[0]).path)
     return record
 
@@ -142,13 +147,7 @@ def quieten() -> None:
     # Batches are cheap enough that workers would slow them down.
     warnings.filterwarnings("ignore", ".*does not have many workers.*")
     warnings.filterwarnings("ignore", ".*LeafSpec.*")
-
-
-def finish_loggers(loggers: list[Logger], status: str) -> None:
-    """Let every logger write what it holds. W&B's run must end with the job, or the next job of a sweep would join it."""
-    for logger in loggers:
-        logger.finalize(status)
-    if "wandb" in sys.modules:
-        import wandb
-
-        wandb.finish(exit_code=int(status != "success"))
+    # A run that is gone on with finds its own checkpoints.
+    warnings.filterwarnings("ignore", ".*exists and is not empty.*")
+    # Everything is logged by epoch.
+    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")

@@ -1,0 +1,48 @@
+"""``python -m hrf_ser.workspace entity=...``: save a W&B workspace or report that compares light with large models."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+
+from omegaconf import DictConfig
+
+from hrf_ser.entry import entry_point
+from hrf_ser.errors import UserError
+
+KINDS = ("workspace", "report")
+
+
+@entry_point("workspace")
+def main(config: DictConfig) -> None:
+    from hrf_ser.settings import check
+
+    check(config)
+    if config.kind not in KINDS:
+        raise UserError(f"kind={config.kind} is unknown: use one of {', '.join(KINDS)}.")
+    if importlib.util.find_spec("wandb_workspaces") is None:
+        raise UserError('wandb-workspaces is not installed: pip install "hrf_ser[workspace]".')
+    # W&B's library reads it when it is imported; what is to be said, we say.
+    os.environ.setdefault("WANDB_SILENT", "true")
+    os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+    import wandb
+
+    from hrf_ser.training.wandb_run import answers, reason
+    from hrf_ser.training.wandb_workspace import light_against_large, report
+
+    define = light_against_large if config.kind == "workspace" else report
+    definition = define(config.entity, config.project, config.corpus)
+    url = str(wandb.setup().settings.base_url)
+    if not wandb.login(prompt=False, verify=False):
+        raise UserError("W&B has no key: run `wandb login`, or set WANDB_API_KEY.")
+    if not answers(url, 10):
+        raise UserError(f"{url} gives no answer: saving a {config.kind} needs the network.")
+    try:
+        definition.save()
+    except Exception as error:
+        raise UserError(f"W&B did not take the {config.kind} ({reason(error)}); check entity= and project=.") from error
+    print(f"Saved: {definition.url}")
+
+
+if __name__ == "__main__":
+    main()

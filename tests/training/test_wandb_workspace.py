@@ -1,0 +1,80 @@
+"""The saved W&B workspace and report ask for what runs log; building them needs no network, saving them does and says so."""
+
+import re
+
+import pytest
+from test_loggers import config
+
+from hrf_ser.training.loggers import describe_run
+from hrf_ser.training.wandb_workspace import light_against_large, report
+from wandb_server import unused_url
+
+# What a run's metrics.json and history.csv hold, and the pictures that are mirrored.
+LOGGED = {
+    *(f"{part}/{score}" for part in ("val", "test") for score in ("wa", "ua", "wf1", "f1")),
+    "train/loss",
+    "val/loss",
+    "epoch",
+    "parameters/deployed",
+    "macs_per_second_of_audio",
+    "merge/max_abs_diff",
+    "confusion",
+}
+
+
+def panels(definition) -> list:
+    if hasattr(definition, "sections"):
+        return [panel for section in definition.sections for panel in section.panels]
+    return [panel for block in definition.blocks for panel in getattr(block, "panels", [])]
+
+
+@pytest.mark.parametrize("define", [light_against_large, report])
+def test_every_panel_shows_what_runs_log(define):
+    one = define("me", "hrf_ser")
+    assert len(panels(one)) == 9
+    shown, grouped = set(), set()
+    for panel in panels(one):
+        content = panel._to_model().model_dump(mode="json")["config"]
+        names = [
+            content.get("x_axis"),
+            content.get("y_axis"),
+            *(content.get("metrics") or []),
+            *(content.get("media_keys") or []),
+        ]
+        shown |= {re.sub(r"^(summary:|summary_metrics\.|summary\.)", "", name) for name in names if name}
+        grouped |= {content["group_by"].removesuffix(".value")} if content.get("group_by") else set()
+    assert {"test/ua", "val/ua", "parameters/deployed", "confusion"} <= shown <= LOGGED
+    assert grouped == {"kind"}
+
+
+@pytest.mark.parametrize("define", [light_against_large, report])
+def test_runs_are_grouped_and_chosen_by_settings_that_they_have(define):
+    one = define("me", "hrf_ser", "ravdess")
+    runs = one.runset_settings if hasattr(one, "runset_settings") else one.blocks[2].runsets[0]
+    assert runs.filters == "Config('corpus') = 'ravdess'"
+    grouped = [name if isinstance(name, str) else f"config.{name.name}" for name in runs.groupby]
+    assert grouped == ["config.family", "config.kind"]
+    assert {"corpus", "family", "kind"} <= set(describe_run(config(), "ravdess", "1")["config"])
+    assert "ravdess" not in str(define("me", "hrf_ser"))
+
+
+def test_the_workspace_becomes_what_w_and_b_stores():
+    spec = light_against_large("me", "hrf_ser", "ravdess")._to_model().model_dump(mode="json")["spec"]["section"]
+    (runs,) = spec["run_sets"]
+    assert runs["filters"]["filters"][0]["value"] == "ravdess"
+    assert [one["name"] for one in runs["grouping"]] == ["family.value", "kind.value"]
+
+
+@pytest.mark.parametrize("kind", ["workspace", "report"])
+def test_saving_without_a_network_ends_in_a_sentence(command, tmp_path, monkeypatch, kind):
+    url = unused_url()
+    monkeypatch.setenv("WANDB_BASE_URL", url)
+    monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
+    finished = command("workspace", "entity=me", f"kind={kind}", cwd=tmp_path)
+    assert finished.returncode == 1
+    assert finished.stderr == f"Error: {url} gives no answer: saving a {kind} needs the network.\n"
+
+
+def test_an_unknown_kind_is_named(command, tmp_path):
+    finished = command("workspace", "entity=me", "kind=page", cwd=tmp_path)
+    assert finished.stderr == "Error: kind=page is unknown: use one of workspace, report.\n"

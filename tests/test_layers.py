@@ -63,6 +63,20 @@ def test_small_rooms_stay_free_of_heavy_packages(folder):
         assert not heavy, f"{path} imports {heavy}"
 
 
+def test_runtime_wants_nothing_but_numpy_onnxruntime_and_soundfile():
+    files = list((SOURCE / "deploy" / "runtime").rglob("*.py"))
+    assert files
+    for path in [*files, SOURCE / "__init__.py", SOURCE / "errors.py", SOURCE / "deploy" / "__init__.py"]:
+        for name in imports(path):
+            first = name.split(".")[0]
+            if first == "hrf_ser":
+                assert name.startswith(("hrf_ser.deploy.runtime", "hrf_ser.errors")), f"{path} imports {name}"
+            else:
+                assert first in sys.stdlib_module_names | {"numpy", "onnxruntime", "soundfile"}, (
+                    f"{path} imports {name}"
+                )
+
+
 @pytest.mark.parametrize(
     "module", [f"hrf_ser.{name}" for name in ("train", "predict", "prepare", "report", "export", "settings")]
 )

@@ -1,6 +1,37 @@
+import csv
+import hashlib
+import json
 import shutil
 
 import pytest
+
+from tiny_bundles import write_bundle
+
+# A sounddevice whose microphone gives three seconds of noise at once.
+FAKE_MICROPHONE = """
+import numpy
+
+class PortAudioError(Exception):
+    pass
+
+def query_devices(device, kind):
+    return {"default_samplerate": 44100.0}
+
+class InputStream:
+    def __init__(self, samplerate, blocksize, callback, **options):
+        self.blocksize, self.callback = blocksize, callback
+
+    def start(self):
+        for seed in range(30):
+            noise = numpy.random.default_rng(seed).normal(0, 0.1, (self.blocksize, 1))
+            self.callback(noise.astype("float32"), self.blocksize, None, None)
+
+    def stop(self):
+        pass
+
+    def close(self):
+        pass
+"""
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +97,107 @@ def test_mistakes_end_in_one_sentence(command, bundle, tone, tmp_path):
         assert len(finished.stderr.strip().splitlines()) == 1
         assert finished.stdout == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "one.wav"]
+
+
+def test_results_are_written_for_good_and_bad_files(command, bundle, tone, tmp_path):
+    tone("speech/one.wav", seconds=0.5)
+    tone("speech/two.wav", seconds=0.7, rate=8_000, channels=2)
+    (tmp_path / "speech/bad.wav").write_text("not audio")
+    for out in ("results.csv", "results.json", "-"):
+        finished = command("predict", f"bundle={bundle}", "audio=speech", f"out={out}", cwd=tmp_path)
+        assert finished.returncode == 1, finished.stderr
+        assert finished.stderr.startswith("Error: speech/bad.wav: cannot be read as audio")
+        if out == "-":
+            assert finished.stdout == (tmp_path / "results.csv").read_text()
+    rows = list(csv.DictReader((tmp_path / "results.csv").open()))
+    assert [row["file"] for row in rows] == ["speech/bad.wav", "speech/one.wav", "speech/two.wav"]
+    assert rows[0]["error"].startswith("speech/bad.wav: cannot be read")
+    assert rows[0]["emotion"] == rows[1]["error"] == ""
+    content = json.loads((tmp_path / "results.json").read_text())
+    for row, one in zip(rows[1:], content[1:], strict=True):
+        assert row["emotion"] == one["label"]
+        assert sum(float(row[label]) for label in ("angry", "happy", "neutral", "sad")) == pytest.approx(1, abs=1e-5)
+        assert float(row["end"]) == pytest.approx(one["seconds"], abs=1e-3)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["results.csv", "results.json", "speech"]
+
+
+def test_names_come_from_standard_input(command, bundle, tone, tmp_path):
+    tone("one.wav", seconds=0.5)
+    tone("with space.wav", seconds=0.5)
+    names = "one.wav\n\nwith space.wav\ngone.wav\n"
+    finished = command("predict", f"bundle={bundle}", "audio=-", "out=-", cwd=tmp_path, input=names)
+    assert finished.returncode == 1
+    assert finished.stderr == "Error: gone.wav: no such audio file; check the path\n"
+    rows = list(csv.DictReader(finished.stdout.splitlines()))
+    assert [row["file"] for row in rows] == ["one.wav", "with space.wav", "gone.wav"]
+    finished = command("predict", f"bundle={bundle}", "audio=-", cwd=tmp_path, input="\n")
+    assert finished.returncode == 1
+    assert finished.stderr.startswith("Error: audio=-: the standard input names no file")
+
+
+def test_an_exported_file_is_heard_without_torch(command, tone, tmp_path):
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    from hrf_ser.deploy.bundle import load_bundle
+    from hrf_ser.deploy.export.onnx import to_onnx
+
+    bundle = write_bundle(tmp_path / "bundle")
+    content = to_onnx(load_bundle(bundle), bundle).SerializeToString()
+    (tmp_path / "model.onnx").write_bytes(content)
+    report = {"sha256": hashlib.sha256(content).hexdigest(), "published": True}
+    (tmp_path / "model.onnx.json").write_text(json.dumps(report))
+    # 3.5 s, heard in windows of 1 s.
+    tone("long.wav", seconds=3.5, rate=44_100)
+    (tmp_path / "torch.py").write_text("raise SystemExit('torch was imported')")
+    windows = ("rows=window", "whole_s=2", "window_s=1", "hop_s=1", "out=-", "audio=long.wav")
+    heard = {}
+    for model in ("model.onnx", "bundle"):
+        folder = tmp_path if model == "model.onnx" else tmp_path / "bundle"
+        arguments = [word.replace("long.wav", str(tmp_path / "long.wav")) for word in windows]
+        finished = command("predict", f"bundle={tmp_path / model}", *arguments, cwd=folder)
+        assert finished.returncode == 0, finished.stderr
+        heard[model] = list(csv.DictReader(finished.stdout.splitlines()))
+    assert [row["end"] for row in heard["model.onnx"]] == ["1.000", "2.000", "3.000", "3.500"]
+    for one, other in zip(heard["model.onnx"], heard["bundle"], strict=True):
+        assert one["emotion"] == other["emotion"]
+        assert float(one["happy"]) == pytest.approx(float(other["happy"]), abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("argument", "message"),
+    [
+        ("rows=word", "rows=word is unknown"),
+        ("out=results.txt", "out=results.txt: is neither a .csv nor a .json"),
+        ("out=folder.csv", "out=folder.csv: is a folder"),
+        ("hop_s=9", "hop_s=9: is not a number of seconds from 0.01 to 3"),
+        ("threads=0", "threads=0 is not a number of at least 1"),
+        ("whole_s=null", "whole_s=None is not a number"),
+    ],
+)
+def test_options_that_are_none_end_in_one_sentence(command, bundle, tone, tmp_path, argument, message):
+    tone("one.wav")
+    (tmp_path / "folder.csv").mkdir()
+    finished = command("predict", f"bundle={bundle}", "audio=one.wav", argument, cwd=tmp_path)
+    assert (finished.returncode, finished.stdout) == (1, "")
+    assert finished.stderr.startswith(f"Error: {message}")
+    assert len(finished.stderr.splitlines()) == 1
+
+
+def test_a_microphone_that_is_not_there_is_told(command, bundle, tmp_path):
+    (tmp_path / "sounddevice.py").write_text("raise ImportError('sounddevice')")
+    finished = command("predict", f"bundle={bundle}", "audio=mic", cwd=tmp_path)
+    assert finished.returncode == 1
+    assert (
+        finished.stderr == "Error: audio=mic wants sounddevice, which is not installed: pip install 'hrf_ser[mic]'.\n"
+    )
+
+
+def test_a_microphone_is_heard_for_as_long_as_wanted(command, bundle, tmp_path):
+    (tmp_path / "sounddevice.py").write_text(FAKE_MICROPHONE)
+    arguments = ("audio=mic", "seconds=2.2", "window_s=1", "hop_s=0.5", "out=heard.csv")
+    finished = command("predict", f"bundle={bundle}", *arguments, cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    assert [line.split()[0] for line in finished.stdout.splitlines()] == ["1.00", "1.50", "2.00", "2.20"]
+    rows = list(csv.DictReader((tmp_path / "heard.csv").open()))
+    assert [row["end"] for row in rows] == ["1.000", "1.500", "2.000", "2.200"]
+    assert all(row["emotion"] in ("angry", "happy", "neutral", "sad") for row in rows)

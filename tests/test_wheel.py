@@ -38,6 +38,14 @@ def test_every_config_file_is_in_the_wheel(wheel):
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
 
 
+def test_page_of_the_demo_is_in_the_wheel(wheel):
+    names = set(zipfile.ZipFile(wheel).namelist())
+    for folder in ("site", "vendor"):
+        files = [path for path in (REPOSITORY / "src/hrf_ser/deploy/demo" / folder).rglob("*") if path.is_file()]
+        assert files
+        assert names >= {str(path.relative_to(REPOSITORY / "src")) for path in files}
+
+
 def test_installed_wheel_trains_from_an_unrelated_folder(wheel, tmp_path):
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"

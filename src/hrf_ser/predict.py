@@ -1,9 +1,8 @@
-"""``python -m hrf_ser.predict bundle=... audio=file.wav|folder|pattern``: hear emotions with a trained model."""
+"""``python -m hrf_ser.predict bundle=... audio=file.wav|folder|pattern|-|mic``: hear emotions with a trained model."""
 
 from __future__ import annotations
 
 import glob
-import os
 import sys
 from pathlib import Path
 
@@ -13,58 +12,111 @@ from hrf_ser.entry import entry_point
 from hrf_ser.errors import UserError
 
 EXTENSIONS = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64"}
+MICROPHONE, LIST = "mic", "-"
+_ROWS = ("file", "window")
 
 
-@entry_point("predict", paths=("bundle", "audio"))
+@entry_point("predict", paths=("bundle", "audio", "out"))
 def main(config: DictConfig) -> None:
     from hrf_ser.settings import check
 
     check(config)
+    check_predict(config)
+    if config.audio == MICROPHONE:
+        hear_microphone(config)
+    else:
+        hear_files(config)
+
+
+def hear_files(config: DictConfig) -> None:
+    """Hear each file; the status is 1 where one is bad, and the others are heard all the same."""
     files = audio_files(config.audio)
 
-    import torch
-    from rich.console import Console
-    from rich.table import Table
+    from hrf_ser.deploy.predict.listeners import open_listener
+    from hrf_ser.deploy.predict.results import SCREEN, Heard, show, write
+    from hrf_ser.deploy.runtime.windows import Windows
 
-    from hrf_ser.audio.read import read_audio
-    from hrf_ser.deploy.bundle import load_bundle
-
-    classifier = load_bundle(config.bundle)
-    labels = classifier.description.labels
-    folder = Path(os.path.commonpath([file.parent for file in files]))
-    table = Table(title=f"{folder}/", title_justify="left", box=None, pad_edge=False)
-    table.add_column("file", overflow="fold")
-    for title in ("emotion", "probability", "next"):
-        table.add_column(title, no_wrap=True)
-    bad = []
+    windows = Windows(config.window_s, config.hop_s, config.smoothing_s)
+    listener = open_listener(Path(config.bundle).expanduser(), config.threads)
+    whole_s = float(config.whole_s)
+    heard = []
     for file in files:
         try:
-            waveform = torch.from_numpy(read_audio(file))
+            heard.append(Heard(str(file), listener(file, windows=windows, whole_s=whole_s)))
         except UserError as error:
-            bad.append(str(error))
-            continue
-        with torch.inference_mode():
-            logits = classifier(waveform[None], torch.tensor([len(waveform)]))
-        probabilities = logits[0].softmax(-1).tolist()
-        ranked = sorted(zip(probabilities, labels, strict=True), reverse=True)
-        then = ", ".join(f"{label} {probability:.2f}" for probability, label in ranked[1:3])
-        table.add_row(
-            str(file.relative_to(folder)), f"[bold]{ranked[0][1]}[/]", f"{ranked[0][0]:.2f}", f"[dim]{then}[/]"
-        )
-    if table.row_count:
-        Console().print(table)
-    for sentence in bad:
-        print(f"Error: {sentence}", file=sys.stderr)
+            heard.append(Heard(str(file), error=str(error)))
+    if config.out != SCREEN:
+        show(heard)
+    if config.out is not None:
+        write(config.out, listener.labels, heard, config.rows == "window")
+    bad = [one for one in heard if one.error]
+    for one in bad:
+        print(f"Error: {one.error}", file=sys.stderr)
     if bad:
         sys.exit(1)
 
 
+def hear_microphone(config: DictConfig) -> None:
+    """Show what is heard until Ctrl-C, or for ``seconds``."""
+    from hrf_ser.deploy.predict.listeners import open_listener
+    from hrf_ser.deploy.predict.meter import Meter, listen
+    from hrf_ser.deploy.predict.microphone import microphone
+    from hrf_ser.deploy.predict.results import write_windows
+    from hrf_ser.deploy.runtime.windows import Windows
+
+    windows = Windows(config.window_s, config.hop_s, config.smoothing_s)
+    listener = open_listener(Path(config.bundle).expanduser(), config.threads)
+    kept = []
+    try:
+        with Meter(listener.labels) as meter:
+            for posterior in listen(listener, microphone(config.device), windows, config.seconds):
+                meter.show(posterior)
+                if config.out is not None:
+                    kept.append(posterior)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        # What was heard before a microphone was unplugged is not lost.
+        if kept:
+            write_windows(config.out, MICROPHONE, listener.labels, kept)
+
+
+def check_predict(config: DictConfig) -> None:
+    """Refuse options that are none, without torch.
+
+    Raises:
+        UserError: names the key, its value and what it may be.
+    """
+    if config.rows not in _ROWS:
+        raise UserError(f"rows={config.rows} is unknown: use one of {', '.join(_ROWS)}.")
+    for key, least in (("threads", 1), ("seconds", 0.1), ("whole_s", 0)):
+        value = config[key]
+        if value is None and key != "whole_s":
+            continue
+        if type(value) not in ((int,) if key == "threads" else (int, float)) or not value >= least:
+            raise UserError(f"{key}={value} is not a number of at least {least:g}.")
+    if config.out is not None:
+        out = Path(str(config.out)).expanduser()
+        if config.out == "-" and config.audio == MICROPHONE:
+            raise UserError("out=-: the screen has the meter already; give a .csv or .json file.")
+        if config.out != "-" and out.suffix.lower() not in (".csv", ".json"):
+            raise UserError(f"out={config.out}: is neither a .csv nor a .json file, nor - for CSV on the screen.")
+        if out.is_dir():
+            raise UserError(f"out={config.out}: is a folder; give the name of a file in it.")
+
+
 def audio_files(audio: str) -> list[Path]:
-    """The files that ``audio`` names: one, all of a folder and its folders, or those that match a pattern.
+    """The files that ``audio`` names: one, all of a folder and its folders, those that match a pattern, or those that the
+    standard input lists, one a line.
 
     Raises:
         UserError: nothing there.
     """
+    if audio == LIST:
+        listed = [Path(line).expanduser() for line in sys.stdin.read().splitlines() if line.strip()]
+        if not listed:
+            raise UserError("audio=-: the standard input names no file; give one a line.")
+        return listed
     path = Path(audio).expanduser()
     if path.is_file():
         return [path]

@@ -41,6 +41,20 @@ def test_file_and_report_stand_side_by_side(bundles, tmp_path, capsys):
     assert "not on real audio" in capsys.readouterr().out
 
 
+def test_a_file_alone_is_trusted_until_a_bit_of_it_changes(bundles, tmp_path):
+    from hrf_ser.deploy.runtime import Emotion
+
+    out = tmp_path / "model.onnx"
+    publish(Export(bundles["conv_transformer"], out, "onnx"))
+    out.with_name("model.onnx.json").unlink()
+    assert Emotion(out).labels == ("angry", "happy", "sad")
+    content = bytearray(out.read_bytes())
+    content[len(content) // 2] ^= 1
+    out.write_bytes(content)
+    with pytest.raises(UserError, match="is damaged"):
+        Emotion(out)
+
+
 @pytest.mark.parametrize("before", [False, True])
 def test_a_file_beyond_its_limits_is_deleted_and_the_report_says_why(bundles, tmp_path, before):
     out = tmp_path / "model.int8.onnx"

@@ -146,7 +146,7 @@ def _write(
     else:
         _need("onnx", "onnxscript", "onnxruntime")
         from hrf_ser.deploy.export import quantise
-        from hrf_ser.deploy.export.onnx import metadata, open_onnx, to_onnx
+        from hrf_ser.deploy.export.onnx import metadata, open_onnx, set_metadata, to_onnx
 
         full = model = to_onnx(classifier, wanted.bundle, wanted.stft)
         if wanted.format == "onnx-fp16":
@@ -155,6 +155,8 @@ def _write(
             model = quantise.to_int8(full, wanted.int8, calibration() if wanted.int8 == "static" else ())
         if model is not full:
             runs["onnx"] = open_onnx(full)
+        # So that damage is seen where the file lies alone.
+        set_metadata(model, {"graph_sha256": hashlib.sha256(model.graph.SerializeToString()).hexdigest()})
         path.write_bytes(model.SerializeToString())
         # What is compared is what was written, read again.
         runs[wanted.format] = open_onnx(path)

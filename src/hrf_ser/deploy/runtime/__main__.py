@@ -1,0 +1,93 @@
+"""``python -m hrf_ser.deploy.runtime model.onnx speech.wav``: hear emotions without torch."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from hrf_ser.deploy.runtime.answer import Posterior
+from hrf_ser.deploy.runtime.audio import open_audio
+from hrf_ser.deploy.runtime.emotion import Emotion
+from hrf_ser.deploy.runtime.windows import Windows
+from hrf_ser.errors import UserError
+
+_CHUNK_S = 0.1
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Hear the files; the status is 1 where one of them, or the model, cannot be used."""
+    options = _parser().parse_args(arguments)
+    try:
+        windows = Windows(options.window, min(options.hop, options.window), options.smoothing)
+        emotion = Emotion(options.model, options.threads)
+    except UserError as error:
+        return _bad(error)
+    status = 0
+    for name in options.audio:
+        try:
+            lines = _stream(emotion, name, windows) if options.stream else _answer(emotion, name, windows)
+            for content in lines:
+                print(json.dumps(content) if options.json else _line(content), flush=True)
+        except UserError as error:
+            status = _bad(error)
+    return status
+
+
+def _answer(emotion: Emotion, name: str, windows: Windows) -> Iterator[dict[str, Any]]:
+    answer = emotion(name, windows=windows)
+    yield {"file": name, **answer.as_dict(windows=len(answer.windows) > 1)}
+
+
+def _stream(emotion: Emotion, name: str, windows: Windows) -> Iterator[dict[str, Any]]:
+    """The file in chunks of 100 ms, as a microphone would give it."""
+    stream = emotion.stream(windows)
+    heard = False
+    with open_audio(name) as audio:
+        for block, rate in audio.blocks:
+            for chunk in np.split(block, range(round(_CHUNK_S * rate), len(block), round(_CHUNK_S * rate))):
+                for posterior in stream.push(chunk, rate):
+                    heard = True
+                    yield _of(name, posterior)
+    for posterior in stream.finish():
+        heard = True
+        yield _of(name, posterior)
+    if not heard:
+        raise UserError(f"{name}: holds no audio, or less than can be heard; replace or remove it.")
+
+
+def _of(name: str, posterior: Posterior) -> dict[str, Any]:
+    return {"file": name, **posterior.as_dict()}
+
+
+def _line(content: dict[str, Any]) -> str:
+    place = f"{content['end']:8.2f} s  " if "end" in content else ""
+    if content["label"] is None:
+        return f"{content['file']}  {place}silence"
+    return f"{content['file']}  {place}{content['label']}  {content['probabilities'][content['label']]:.2f}"
+
+
+def _bad(error: UserError) -> int:
+    print(f"Error: {error}", file=sys.stderr)
+    return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m hrf_ser.deploy.runtime", description=__doc__)
+    parser.add_argument("model", help="an exported .onnx file, or the folder that holds one")
+    parser.add_argument("audio", nargs="+", help="audio files")
+    parser.add_argument("--json", action="store_true", help="an object a line")
+    parser.add_argument("--stream", action="store_true", help="a line a window, as from a microphone")
+    parser.add_argument("--window", type=float, default=3.0, help="length of a window, seconds (3)")
+    parser.add_argument("--hop", type=float, default=1.0, help="distance of windows, seconds (1)")
+    parser.add_argument("--smoothing", type=float, default=2.0, help="time constant of the moving average, seconds (2)")
+    parser.add_argument("--threads", type=int, default=1, help="threads of onnxruntime (1)")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())

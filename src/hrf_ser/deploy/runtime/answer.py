@@ -1,0 +1,88 @@
+"""What comes back: a posterior for each window, and one answer for all of the audio."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """What was heard in one window.
+
+    Attributes:
+        start: seconds from the beginning of the audio.
+        end: seconds from the beginning of the audio.
+        probabilities: of each class, sum 1; in a silent window None.
+        smoothed: the same as a moving average over windows; None until a window had sound.
+        silent: every sample is zero, so there is nothing to classify.
+    """
+
+    start: float
+    end: float
+    probabilities: dict[str, float] | None
+    smoothed: dict[str, float] | None
+    silent: bool = False
+
+    @property
+    def label(self) -> str | None:
+        """The most probable class of the window itself; None in silence."""
+        return None if self.probabilities is None else top(self.probabilities)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "start": round(self.start, 4),
+            "end": round(self.end, 4),
+            "label": self.label,
+            "probabilities": self.probabilities,
+            "smoothed": self.smoothed,
+        }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What was heard in the whole of a recording.
+
+    Attributes:
+        label: the most probable class.
+        probabilities: of each class, sum 1: of the recording heard at once, or the mean over its windows with sound.
+        seconds: length of the recording.
+        windows: one posterior a window; a single one where the recording was heard at once.
+    """
+
+    label: str
+    probabilities: dict[str, float]
+    seconds: float
+    windows: tuple[Posterior, ...]
+
+    @property
+    def probability(self) -> float:
+        """Of the label."""
+        return self.probabilities[self.label]
+
+    def as_dict(self, windows: bool = True) -> dict[str, Any]:
+        """For JSON."""
+        content: dict[str, Any] = {
+            "label": self.label,
+            "probability": self.probability,
+            "probabilities": self.probabilities,
+            "seconds": round(self.seconds, 4),
+        }
+        if windows:
+            content["windows"] = [window.as_dict() for window in self.windows]
+        return content
+
+
+def named(labels: Sequence[str], probabilities: NDArray[np.floating[Any]]) -> dict[str, float]:
+    """``(classes,)`` -> class by class."""
+    return dict(zip(labels, (float(value) for value in probabilities), strict=True))
+
+
+def top(probabilities: dict[str, float]) -> str:
+    """The most probable class; of equals the first, as ``argmax`` has it."""
+    return max(probabilities, key=probabilities.__getitem__)

@@ -1,0 +1,199 @@
+"""How fast exported files are, side by side: ``python -m hrf_ser.deploy.runtime.benchmark light.onnx large.onnx``.
+
+Needs what the runtime needs and nothing else, so that it runs on the device itself: copy the files and this one command.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hrf_ser.errors import UserError
+
+Arm = Callable[[NDArray[np.float32]], object]
+
+_WARM_UP = 5
+# In a process of its own: what a device pays before the first answer, and the memory that it takes.
+_COLD = """
+import sys, time
+started = time.perf_counter()
+import numpy
+from hrf_ser.deploy.runtime import Emotion
+emotion = Emotion(sys.argv[1], threads=int(sys.argv[2]))
+emotion.posterior(numpy.zeros(round(float(sys.argv[3]) * emotion.sample_rate), dtype="float32"))
+seconds = time.perf_counter() - started
+try:
+    # Linux's own count of getrusage has the parent's memory in it.
+    status = dict(line.split(":", 1) for line in open("/proc/self/status"))
+    megabytes = int(status["VmHWM"].split()[0]) / 1e3
+except OSError:
+    import resource
+    megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+print(seconds, megabytes)
+"""
+
+
+def take_turns(
+    arms: Mapping[str, Arm], seconds: Sequence[float], rounds: int, rate: int = 16_000
+) -> dict[str, dict[float, dict[str, float]]]:
+    """Milliseconds from waveform to decision, by arm and length of the audio: ``p50``, ``p95``, ``p99`` and ``real_time``, the
+    share of the audio's own duration that the median takes.
+
+    In every round each arm has its turn, so that whatever else the machine does meets all alike.
+
+    Args:
+        arms: name -> function of a waveform ``(samples,)``.
+        seconds: lengths of the audio.
+        rounds: that count, after some that warm up.
+        rate: samples a second.
+    """
+    found: dict[str, dict[float, dict[str, float]]] = {name: {} for name in arms}
+    generator = np.random.default_rng(0)
+    for length in seconds:
+        waveform = (0.1 * generator.standard_normal(round(length * rate))).astype(np.float32)
+        times: dict[str, list[float]] = {name: [] for name in arms}
+        for turn in range(_WARM_UP + rounds):
+            for name, arm in arms.items():
+                started = time.perf_counter()
+                arm(waveform)
+                if turn >= _WARM_UP:
+                    times[name].append(time.perf_counter() - started)
+        for name, values in times.items():
+            p50, p95, p99 = (1000 * float(value) for value in np.percentile(values, (50, 95, 99)))
+            found[name][length] = {"p50": p50, "p95": p95, "p99": p99, "real_time": p50 / 1000 / length}
+    return found
+
+
+def cold_start(file: Path, threads: int, seconds: float) -> dict[str, float]:
+    """Seconds from the start of Python to the first answer, and the peak memory of that process in MB."""
+    done = subprocess.run(
+        [sys.executable, "-c", _COLD, str(file), str(threads), str(seconds)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise UserError(f"{file}: cannot be measured ({done.stderr.strip().splitlines()[-1]}).")
+    started, memory = done.stdout.split()
+    return {"cold_start_s": float(started), "memory_mb": float(memory)}
+
+
+def device() -> dict[str, str]:
+    """What was measured on."""
+    import onnxruntime
+
+    name = platform.processor() or platform.machine()
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "Model")))
+    except (OSError, StopIteration):
+        pass
+    return {
+        "processor": name,
+        "cores": str(os.cpu_count()),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "onnxruntime": onnxruntime.__version__,
+    }
+
+
+def measure(files: Sequence[Path], seconds: Sequence[float], threads: int, rounds: int) -> dict[str, Any]:
+    """Every file side by side.
+
+    Returns:
+        ``device``, ``threads``, and ``files``: name -> bytes, quantisation, cold start, memory and ``latency_ms`` by length.
+    """
+    from hrf_ser.deploy.runtime import Emotion
+
+    emotions = {str(file): Emotion(file, threads=threads) for file in files}
+    latency = take_turns({name: emotion.posterior for name, emotion in emotions.items()}, seconds, rounds)
+    return {
+        "device": device(),
+        "threads": threads,
+        "files": {
+            name: {
+                "bytes": emotion.file.path.stat().st_size,
+                "quantisation": emotion.file.metadata.get("quantisation", "none"),
+                "bundle": emotion.file.metadata.get("bundle_sha256", ""),
+                **cold_start(emotion.file.path, threads, seconds[0]),
+                "latency_ms": latency[name],
+            }
+            for name, emotion in emotions.items()
+        },
+    }
+
+
+def remarks(result: Mapping[str, Any]) -> list[str]:
+    """A sentence for each smaller file that is slower than the float32 file of the same bundle."""
+    files = result["files"]
+    plain = {entry["bundle"]: entry for entry in files.values() if entry["quantisation"] == "none"}
+    sentences = []
+    for name, entry in files.items():
+        other = plain.get(entry["bundle"])
+        if other is None or entry["quantisation"] == "none":
+            continue
+        ratios = [times["p50"] / other["latency_ms"][length]["p50"] for length, times in entry["latency_ms"].items()]
+        ratio = float(np.median(ratios))
+        verb = "slower: it takes" if ratio > 1.05 else "takes"
+        sentences.append(
+            f"{name} {verb} {ratio:.2f} times as long as float32, {entry['bytes'] / other['bytes']:.2f} of its size"
+        )
+    return sentences
+
+
+def table(result: Mapping[str, Any]) -> str:
+    """The result as lines of text; ratios are to the first file."""
+    files = result["files"]
+    width = max(len(name) for name in files)
+    card = result["device"]
+    lines = [
+        f"{card['processor']}, {card['cores']} cores, {card['system']}, onnxruntime {card['onnxruntime']}, "
+        f"{result['threads']} thread(s)",
+        "",
+        f"{'file':<{width}}  audio s   p50 ms   p95 ms   p99 ms   ratio  real time    kB  start s  memory MB",
+    ]
+    first = next(iter(files.values()))
+    for name, entry in files.items():
+        for length, times in entry["latency_ms"].items():
+            ratio = times["p50"] / first["latency_ms"][length]["p50"]
+            lines.append(
+                f"{name:<{width}}  {length:>7g}  {times['p50']:>7.2f}  {times['p95']:>7.2f}  {times['p99']:>7.2f}  "
+                f"{ratio:>6.2f}  {times['real_time']:>9.5f}  {entry['bytes'] / 1000:>4.0f}  {entry['cold_start_s']:>7.2f}  "
+                f"{entry['memory_mb']:>9.0f}"
+            )
+    return "\n".join([*lines, *remarks(result)])
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line; 1 where a file cannot be used."""
+    parser = argparse.ArgumentParser(prog="python -m hrf_ser.deploy.runtime.benchmark", description=__doc__)
+    parser.add_argument("files", nargs="+", type=Path, help="exported .onnx files; ratios are to the first")
+    parser.add_argument("--seconds", nargs="+", type=float, default=[1.0, 3.0, 10.0], help="lengths of the audio")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=100)
+    parser.add_argument("--json", type=Path, help="write the result there as well")
+    options = parser.parse_args(arguments)
+    try:
+        result = measure(options.files, options.seconds, options.threads, options.rounds)
+    except UserError as error:
+        print(f"Error: {error}", file=sys.stderr)
+        return 1
+    print(table(result))
+    if options.json:
+        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

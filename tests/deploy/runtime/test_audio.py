@@ -1,0 +1,122 @@
+import io
+import os
+
+import numpy as np
+import pytest
+import soundfile
+
+from hrf_ser.deploy.runtime.audio import mono, open_audio
+from hrf_ser.errors import UserError
+
+
+def read(source, rate=None, at=16_000):
+    with open_audio(source, rate) as audio:
+        pieces = list(audio.at(at))
+    return np.concatenate(pieces) if pieces else np.zeros(0, np.float32)
+
+
+def speechlike(rate, seconds=1.0):
+    time = np.arange(round(rate * seconds)) / rate
+    return (0.3 * np.sin(2 * np.pi * 440 * time) * np.sin(2 * np.pi * 3 * time)).astype(np.float32)
+
+
+def encoded(samples, rate, form):
+    file = io.BytesIO()
+    soundfile.write(file, samples, rate, format=form)
+    return file.getvalue()
+
+
+def test_integers_count_as_full_scale():
+    wave = speechlike(16_000)
+    for kind in (np.int16, np.int32):
+        np.testing.assert_allclose(mono((wave * (np.iinfo(kind).max + 1.0)).astype(kind)), wave, atol=4e-5)
+    np.testing.assert_allclose(mono(np.round(wave * 128 + 128).astype(np.uint8)), wave, atol=4e-3)
+    np.testing.assert_allclose(mono(wave.astype(np.float64)), wave)
+
+
+def test_channels_are_averaged():
+    wave = speechlike(16_000)
+    np.testing.assert_allclose(mono(np.stack([wave, np.zeros_like(wave)], 1)), wave / 2)
+    np.testing.assert_allclose(mono(wave[:, None]), wave)
+
+
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        (np.full(16_000, np.nan), "NaN"),
+        (np.array([0.1] * 15_999 + [np.inf]), "NaN or infinite"),
+        (np.full((2, 16_000), 0.1), "shape"),
+        (np.zeros((10, 4, 2)), "shape"),
+        (np.full(16_000, 1_000.0), "floats in"),
+        (np.zeros(16_000, complex), "type complex"),
+        (np.zeros(16_000, bool), "type bool"),
+        (np.array(0.5), "shape"),
+    ],
+)
+def test_what_is_no_audio_is_refused_and_not_guessed(samples, message):
+    with pytest.raises(UserError, match=message):
+        read(samples, 16_000)
+
+
+def test_an_array_needs_its_rate_and_a_file_has_its_own():
+    with pytest.raises(UserError, match="rate is missing"):
+        read(np.zeros(16_000, np.float32))
+    with pytest.raises(UserError, match="leave it away"):
+        read(io.BytesIO(encoded(speechlike(16_000), 16_000, "WAV")), 8_000)
+    with pytest.raises(UserError, match="list: is no audio"):
+        read([0.0] * 16_000)
+
+
+def test_stereo_8_khz_mp3_is_the_wave_that_was_encoded():
+    wave = speechlike(8_000, 2.0)
+    heard = read(io.BytesIO(encoded(np.stack([wave, wave], 1), 8_000, "MP3")))
+    assert abs(len(heard) - 32_000) < 1_200
+    expected = speechlike(16_000, 2.0)
+    best = max(np.corrcoef(heard[lag : lag + 30_000], expected[:30_000])[0, 1] for lag in range(0, len(heard) - 30_000))
+    assert best > 0.99
+
+
+def test_path_file_object_and_pipe_are_the_same(tmp_path):
+    data = encoded(speechlike(22_050), 22_050, "FLAC")
+    (tmp_path / "speech.flac").write_bytes(data)
+    expected = read(str(tmp_path / "speech.flac"))
+    np.testing.assert_array_equal(read(tmp_path / "speech.flac"), expected)
+    with (tmp_path / "speech.flac").open("rb") as file:
+        np.testing.assert_array_equal(read(file), expected)
+    end, start = os.pipe()
+    with os.fdopen(end, "rb", buffering=0) as reader:
+        with os.fdopen(start, "wb") as writer:
+            writer.write(data[:50_000])
+        assert len(data) < 50_000
+        np.testing.assert_array_equal(read(reader), expected)
+
+
+@pytest.mark.parametrize("form", ["FLAC", "MP3"])
+def test_a_truncated_file_is_told(form):
+    noise = np.random.default_rng(0).normal(0, 0.1, 48_000)
+    data = encoded(noise, 16_000, form)
+    with pytest.raises(UserError, match=r"truncated|cannot be read"):
+        read(io.BytesIO(data[: len(data) // 2]))
+
+
+@pytest.mark.parametrize("content", [b"", b"not audio", b"RIFF\x00\x00\x00\x00WAVE", b"\x00" * 4_096])
+def test_a_file_that_is_no_audio_is_named(tmp_path, content):
+    path = tmp_path / "speech.wav"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=r"speech\.wav: cannot be read as audio"):
+        read(path)
+
+
+def test_missing_files_and_folders_are_named(tmp_path):
+    with pytest.raises(UserError, match="no such audio file"):
+        read(tmp_path / "gone.wav")
+    with pytest.raises(UserError, match="is no file"):
+        read(tmp_path)
+
+
+def test_nan_in_a_float_file_is_told(tmp_path):
+    samples = speechlike(16_000)
+    samples[12_345] = np.nan
+    soundfile.write(tmp_path / "speech.wav", samples, 16_000, subtype="FLOAT")
+    with pytest.raises(UserError, match=r"speech\.wav: holds NaN"):
+        read(tmp_path / "speech.wav")

@@ -1,0 +1,81 @@
+"""``python -m hrf_ser.demo bundle=...``: a page on this computer that runs the model in the browser."""
+
+from __future__ import annotations
+
+import webbrowser
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from hrf_ser.entry import entry_point
+from hrf_ser.errors import UserError
+
+
+@entry_point("demo", paths=("bundle", "cache_dir"))
+def main(config: DictConfig) -> None:
+    from hrf_ser.settings import check
+
+    check(config)
+    if type(config.port) is not int or not 0 <= config.port <= 65535:
+        raise UserError(f"port={config.port} is not a number from 0 to 65535.")
+    if not isinstance(config.open, bool):
+        raise UserError(f"open={config.open} is neither true nor false.")
+
+    from hrf_ser.deploy.demo.model import read_browser_model
+    from hrf_ser.deploy.demo.serve import Server
+    from hrf_ser.deploy.demo.site import build_site
+
+    cache = Path(config.cache_dir).expanduser() / "demo"
+    model = read_browser_model(path_to_serve(Path(config.bundle).expanduser(), cache))
+    server = Server(build_site(model), config.port)
+    print(f"{model.name}, {len(model.content) / 1e3:,.0f} kB: {server.address}", flush=True)
+    print("It runs in the browser; nothing leaves this computer. Ctrl+C ends the server.", flush=True)
+    if config.open:
+        webbrowser.open(server.address)
+    try:
+        server.serve_forever()
+    except KeyboardInterrupt:
+        print()
+    finally:
+        server.server_close()
+
+
+def path_to_serve(path: Path, cache: Path) -> Path:
+    """A file as it is, a folder with exported files or ``export/`` beside it as well; any other folder is exported first."""
+    has_export = any(any(place.glob("*.onnx")) for place in (path, path.resolve().parent / "export"))
+    return exported(path, cache) if path.is_dir() and not has_export else path
+
+
+def exported(bundle: Path, folder: Path) -> Path:
+    """The bundle as an ONNX file in ``folder``, made unless it is there.
+
+    Raises:
+        UserError: no bundle, one that cannot be used, or a package that is missing.
+    """
+    import hashlib
+
+    from hrf_ser import __version__
+
+    try:
+        described = (bundle / "bundle.json").read_bytes()
+    except OSError as error:
+        raise UserError(f"{bundle}: holds no bundle.json; give the bundle/ folder of a finished run.") from error
+    # bundle.json holds the weights' checksum, so this names weights, architecture and exporter.
+    name = hashlib.sha256(described + __version__.encode()).hexdigest()[:16]
+    out = folder / f"{name}.onnx"
+    if out.is_file():
+        return out
+    print("Exporting the bundle as ONNX (compared with it on synthetic signals) ...", flush=True)
+
+    import torch
+
+    from hrf_ser.deploy.export.publish import Export, publish
+
+    torch.set_num_threads(1)
+    report = publish(Export(bundle, out, "onnx"))
+    print(f"{out}: largest logit difference {report['parity']['max_logit_difference']:.1e}", flush=True)
+    return out
+
+
+if __name__ == "__main__":
+    main()

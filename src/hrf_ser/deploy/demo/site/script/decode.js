@@ -1,0 +1,54 @@
+// Any file that the browser decodes -> 16 kHz mono.
+
+import { RATE } from "./plan.js";
+import { Problem, checkSamples } from "./problems.js";
+
+export const MOST_MINUTES = 30;
+
+export async function decode(file) {
+  const name = file.name || "The recording";
+  if (!file.size) throw new Problem(`${name} is empty. Choose another file.`);
+  const announced = await duration(file);
+  if (announced > MOST_MINUTES * 60) throw tooLong(name, announced);
+  let decoded;
+  try {
+    // A context at 16 kHz resamples while it decodes; a file at 16 kHz keeps its samples as they are.
+    decoded = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(await file.arrayBuffer());
+  } catch {
+    throw new Problem(`${name} cannot be read as audio. Choose a wav, flac, mp3, ogg or m4a file.`);
+  }
+  if (decoded.duration > MOST_MINUTES * 60) throw tooLong(name, decoded.duration);
+  const samples = mono(decoded);
+  checkSamples(name, samples, RATE);
+  return samples;
+}
+
+// Seconds as the file's header has them, before hours of audio fill the memory; 0 where it does not say.
+function duration(file) {
+  return new Promise((resolve) => {
+    const media = new Audio();
+    const address = URL.createObjectURL(file);
+    const done = (seconds) => {
+      clearTimeout(timer);
+      media.removeAttribute("src");
+      URL.revokeObjectURL(address);
+      resolve(Number.isFinite(seconds) ? seconds : 0);
+    };
+    const timer = setTimeout(() => done(0), 3000);
+    media.preload = "metadata";
+    media.onloadedmetadata = () => done(media.duration);
+    media.onerror = () => done(0);
+    media.src = address;
+  });
+}
+
+// The mean of the channels, as the Python side takes it; the browser's own mixing would weigh them.
+function mono(decoded) {
+  const channels = Array.from({ length: decoded.numberOfChannels }, (_, index) => decoded.getChannelData(index));
+  if (channels.length === 1) return channels[0].slice();
+  return Float32Array.from(channels[0], (_, place) => channels.reduce((sum, channel) => sum + channel[place], 0) / channels.length);
+}
+
+function tooLong(name, seconds) {
+  return new Problem(`${name} is too long for this page: ${Math.round(seconds / 60)} minutes, at most ${MOST_MINUTES}. Cut it, or use hrf_ser.predict.`);
+}

@@ -1,0 +1,162 @@
+// The page: loads the model, and starts and ends sessions.
+
+import { describeModel } from "./about.js";
+import { Answer } from "./answer.js";
+import { coloursOf } from "./colours.js";
+import { decode } from "./decode.js";
+import { Meters } from "./meters.js";
+import { Microphone } from "./microphone.js";
+import { Model } from "./model.js";
+import { keepForOffline } from "./offline.js";
+import { Pictures } from "./pictures.js";
+import { Plan } from "./plan.js";
+import { Player } from "./player.js";
+import { aboutMicrophone, Problem } from "./problems.js";
+import { syntheticSound } from "./sample.js";
+import { Listening, Recording } from "./session.js";
+
+const NAMES = [
+  "microphone", "file", "sample", "status", "problem", "headline", "word", "probability", "under", "bars", "spoken", "waveform", "mel", "curve", "at", "player",
+  "play", "position", "latency", "factor", "windows", "size", "quantisation", "is", "card", "offline", "drop",
+];
+const nodes = Object.fromEntries(NAMES.map((name) => [name, document.getElementById(name)]));
+nodes.isNot = document.getElementById("is-not");
+nodes.modelLine = document.getElementById("model-line");
+nodes.planNote = document.getElementById("plan-note");
+
+const page = { progress: (share) => say(`Hearing ${Math.round(100 * share)} % …`) };
+let session = null;
+let microphone = null;
+
+function say(text) {
+  nodes.status.textContent = text;
+}
+
+function complain(error) {
+  nodes.problem.textContent = error instanceof Problem ? error.message : `Something failed that should not: ${error.message ?? error}`;
+  nodes.problem.hidden = false;
+  document.body.dataset.state = "problem";
+}
+
+function begin(state) {
+  session?.stop();
+  closeMicrophone();
+  page.player.open(null);
+  page.pictures.show(null);
+  page.meters.reset();
+  nodes.problem.hidden = true;
+  document.body.dataset.state = state;
+}
+
+async function hearRecording(name, source) {
+  begin("busy");
+  page.answer.clear("…", name);
+  say(`Reading ${name} …`);
+  const mine = (session = { stop() { this.stopped = true; } });
+  try {
+    const samples = await source();
+    if (mine.stopped) return;
+    const recording = (session = new Recording(page, name, samples));
+    await recording.run();
+    if (recording.stopped) return;
+    page.player.open(recording);
+    say(`Heard ${name}, ${recording.seconds.toFixed(1)} s.`);
+    document.body.dataset.state = "done";
+  } catch (error) {
+    if (session?.stopped) return;
+    page.answer.clear("–", "Nothing was heard.");
+    say("Ready.");
+    complain(error);
+  }
+}
+
+async function listen() {
+  if (microphone) {
+    const listening = session;
+    closeMicrophone();
+    listening.finish();
+    say(`Heard the microphone for ${listening.seconds.toFixed(0)} s.`);
+    document.body.dataset.state = "done";
+    return;
+  }
+  begin("asking");
+  say("Asking for the microphone …");
+  page.answer.clear("…", "Speak: the first answer comes after a second.");
+  const listening = (session = new Listening(page));
+  try {
+    const opened = await Microphone.open(
+      (chunk) => listening.chunk(chunk).catch(complain),
+      () => microphone === opened && listen(),
+    );
+    if (listening.stopped) return opened.close();
+    microphone = opened;
+    nodes.microphone.querySelector("span").textContent = "Stop";
+    say("Listening. Nothing is recorded.");
+    document.body.dataset.state = "listening";
+  } catch (error) {
+    if (listening.stopped) return;
+    page.answer.clear("–", "Nothing was heard.");
+    say("Ready.");
+    complain(new Problem(aboutMicrophone(error)));
+  }
+}
+
+function closeMicrophone() {
+  microphone?.close();
+  microphone = null;
+  nodes.microphone.querySelector("span").textContent = "Listen";
+}
+
+function takeFile(file) {
+  hearRecording(file.name || "the recording", () => decode(file));
+}
+
+function takeInput() {
+  nodes.microphone.addEventListener("click", listen);
+  nodes.sample.addEventListener("click", () => hearRecording("a synthetic sound, which is not speech", async () => syntheticSound()));
+  nodes.file.addEventListener("change", () => {
+    if (nodes.file.files.length) takeFile(nodes.file.files[0]);
+    nodes.file.value = ""; // so that the same file can be chosen again
+  });
+  const holdsFile = (event) => event.dataTransfer?.types.includes("Files");
+  addEventListener("dragover", (event) => {
+    event.preventDefault();
+    nodes.drop.hidden = !holdsFile(event);
+  });
+  addEventListener("dragleave", (event) => {
+    if (!event.relatedTarget) nodes.drop.hidden = true;
+  });
+  addEventListener("drop", (event) => {
+    event.preventDefault();
+    nodes.drop.hidden = true;
+    if (event.dataTransfer?.files.length) takeFile(event.dataTransfer.files[0]);
+  });
+  for (const control of [nodes.microphone, nodes.file, nodes.sample]) control.disabled = false;
+}
+
+async function start() {
+  try {
+    const facts = await (await fetch(new URL("../model.json", import.meta.url))).json();
+    const colours = coloursOf(facts.labels);
+    page.plan = new Plan(facts.plan);
+    page.labels = facts.labels;
+    page.model = new Model();
+    page.answer = new Answer(nodes, facts.labels, colours);
+    page.pictures = new Pictures(nodes, facts.labels, colours);
+    page.meters = new Meters(nodes);
+    page.player = new Player(nodes, page.pictures, facts.labels);
+    describeModel(nodes, facts);
+    nodes.planNote.textContent = `of ${facts.plan.window} s`;
+    await page.model.load(facts.labels.length);
+  } catch (error) {
+    say("No model.");
+    complain(new Problem(`The model cannot be loaded (${error.message}). Reload the page; if that does not help, start the server again.`));
+    return;
+  }
+  takeInput();
+  say("Ready.");
+  document.body.dataset.state = "ready";
+  keepForOffline(nodes.offline);
+}
+
+start();

@@ -1,0 +1,43 @@
+// The page's end of the worker that holds the model.
+
+export class Model {
+  waiting = new Map();
+  next = 0;
+
+  constructor() {
+    this.worker = new Worker(new URL("./inference-worker.js", import.meta.url), { type: "module" });
+    this.worker.onmessage = ({ data }) => this.settle(data.id, data);
+    this.worker.onerror = (event) => {
+      event.preventDefault();
+      for (const id of [...this.waiting.keys()]) this.settle(id, { error: event.message || "its program cannot be started" });
+    };
+  }
+
+  load(classes) {
+    return this.ask("load", { classes });
+  }
+
+  // Probabilities of one window, and how long they took.
+  hear(samples) {
+    return this.ask("hear", { samples });
+  }
+
+  picture(samples, count) {
+    return this.ask("picture", { samples, count });
+  }
+
+  ask(task, input) {
+    return new Promise((resolve, reject) => {
+      const id = this.next++;
+      this.waiting.set(id, { resolve, reject });
+      this.worker.postMessage({ id, task, ...input });
+    });
+  }
+
+  settle(id, { answer, error }) {
+    const { resolve, reject } = this.waiting.get(id);
+    this.waiting.delete(id);
+    if (error === undefined) resolve(answer);
+    else reject(new Error(error));
+  }
+}

@@ -1,0 +1,135 @@
+// One recording or one time of listening: what is heard goes to the answer, the pictures and the meters.
+
+import { percent } from "./answer.js";
+import { isSilent, largest, LEAST, Mean, RATE, Smoother, STEP } from "./plan.js";
+import { COLUMNS, Track } from "./track.js";
+
+const LIVE_COLUMN = 0.025; // seconds
+const EVENT = "hrf-ser:heard";
+
+class Session {
+  stopped = false;
+  mean = new Mean();
+  now = null;
+
+  constructor(page, seconds, live) {
+    this.page = page;
+    this.smoother = new Smoother(page.plan.smoothing);
+    this.track = new Track(seconds, live);
+    page.pictures.show(this.track);
+  }
+
+  stop() {
+    this.stopped = true;
+  }
+
+  // Hear one window; null if it is silent, or if nobody waits any more.
+  async window(samples, { end, counts }) {
+    if (isSilent(samples)) return null;
+    const { probabilities, milliseconds } = await this.page.model.hear(samples);
+    if (this.stopped) return null;
+    this.now = this.smoother.add(probabilities, end / RATE);
+    this.track.addPoint(end / RATE, this.now);
+    this.page.meters.add(milliseconds);
+    if (counts) this.mean.add(probabilities);
+    // For programs that watch the page; tests compare with what Python hears in the same samples.
+    document.dispatchEvent(new CustomEvent(EVENT, { detail: { samples, probabilities, end: end / RATE } }));
+    return probabilities;
+  }
+}
+
+export class Recording extends Session {
+  // `samples` at 16 kHz.
+  constructor(page, name, samples) {
+    const columns = Math.min(COLUMNS, Math.ceil(samples.length / 40));
+    super(page, samples.length / RATE / columns, false);
+    Object.assign(this, { name, samples, columns, seconds: samples.length / RATE });
+  }
+
+  async run() {
+    const { page, samples } = this;
+    this.track.addColumns(await page.model.picture(samples, this.columns));
+    page.pictures.draw();
+    // Short recordings are heard in one piece, as utterances of training were; long ones by the mean of their windows.
+    const whole = this.seconds <= page.plan.whole ? await page.model.hear(samples) : null;
+    if (this.stopped) return;
+    if (whole) page.answer.show(whole.probabilities, "the whole recording, heard at once");
+    for (const window of page.plan.windows(samples.length)) {
+      await this.window(samples.slice(window.start, window.end), window);
+      if (this.stopped) return;
+      if (!whole && this.mean.count) page.answer.show(this.mean.value, `the first ${(window.end / RATE).toFixed(0)} s`);
+      page.progress(window.end / samples.length);
+      page.pictures.draw();
+    }
+    if (!whole && this.mean.count) page.answer.show(this.mean.value, `the whole recording, mean of ${this.mean.count} windows`);
+    page.meters.show(this.seconds);
+    page.pictures.describe();
+  }
+}
+
+export class Listening extends Session {
+  constructor(page) {
+    super(page, LIVE_COLUMN, true);
+    // The last window, and no more, however long it listens.
+    this.ring = new Float32Array(page.plan.window * RATE);
+    this.heard = 0;
+    this.sounded = false;
+    this.busy = false;
+  }
+
+  get seconds() {
+    return this.heard / RATE;
+  }
+
+  async chunk(samples) {
+    if (this.stopped) return;
+    this.ring.copyWithin(0, samples.length);
+    this.ring.set(samples, this.ring.length - samples.length);
+    this.heard += samples.length;
+    this.sounded ||= !isSilent(samples);
+    const due = this.heard >= LEAST * RATE && this.heard % (STEP * RATE) === 0;
+    const work = [this.picture(samples)];
+    // A slow computer hears fewer windows instead of falling behind.
+    if (due && !this.busy) work.push(this.hop());
+    await Promise.all(work);
+  }
+
+  async picture(samples) {
+    const count = Math.round(samples.length / RATE / LIVE_COLUMN);
+    const columns = await this.page.model.picture(samples, count);
+    if (this.stopped) return;
+    this.track.addColumns(columns);
+    this.page.pictures.draw();
+  }
+
+  async hop() {
+    this.busy = true;
+    const { plan, answer, meters, pictures } = this.page;
+    const [window, hop, end] = [plan.window * RATE, plan.hop * RATE, this.heard];
+    const samples = this.ring.slice(Math.max(0, this.ring.length - end));
+    const probabilities = await this.window(samples, { end, counts: end >= window && (end - window) % hop === 0 });
+    this.busy = false;
+    if (this.stopped) return;
+    if (probabilities) answer.show(this.now, `just now${this.overall()}`);
+    else answer.clear("…", this.sounded ? "Nothing but silence just now." : "The microphone gives silence only. Is it muted?");
+    meters.show(end / RATE);
+    pictures.describe();
+  }
+
+  overall() {
+    const { value } = this.mean;
+    if (!value) return "";
+    const best = largest(value);
+    return `; since you began ${this.page.labels[best]} ${percent(value[best])}`;
+  }
+
+  finish() {
+    this.stop();
+    const { answer, pictures } = this.page;
+    const { value, count } = this.mean;
+    if (value) answer.show(value, `the ${this.seconds.toFixed(0)} s you listened, mean of ${count} windows`);
+    else if (this.now) answer.show(this.now, "the last moment");
+    else answer.clear("–", "Too short to hear anything: listen for a second at least.");
+    pictures.describe();
+  }
+}

@@ -1,0 +1,49 @@
+"""A bundle becomes a file for the page: exported once, checked, and never over a file that stands beside it."""
+
+import json
+
+import pytest
+
+from hrf_ser.demo import exported, path_to_serve
+from hrf_ser.deploy.demo.model import read_browser_model
+from hrf_ser.errors import UserError
+
+
+def test_bundle_is_exported_once_after_parity(model_file, capsys):
+    # The fixture has exported it.
+    bundle, cache = model_file.parents[1] / "bundle", model_file.parent
+    before = model_file.stat().st_mtime_ns
+    assert exported(bundle, cache) == model_file == path_to_serve(bundle, cache)
+    assert (model_file.stat().st_mtime_ns, capsys.readouterr().out) == (before, "")
+    report = json.loads(model_file.with_name(f"{model_file.name}.json").read_text())
+    assert (report["published"], report["parity"]["audio"]) == (True, "synthetic")
+    assert sorted(path.name for path in bundle.parent.iterdir()) == ["bundle", "cache"]
+
+
+def test_exported_file_beside_the_bundle_is_taken(tmp_path):
+    bundle = tmp_path / "run" / "bundle"
+    bundle.mkdir(parents=True)
+    with pytest.raises(UserError, match=r"holds no bundle\.json"):
+        path_to_serve(bundle, tmp_path / "cache")
+    (tmp_path / "run" / "export").mkdir()
+    (tmp_path / "run" / "export" / "conformer.onnx").write_bytes(b"")
+    assert path_to_serve(bundle, tmp_path / "cache") == bundle
+
+
+def test_page_knows_labels_size_and_card(model_file, hostile_file):
+    facts = read_browser_model(model_file).facts()
+    assert facts["labels"] == ["angry", "happy", "sad"]
+    assert facts["bytes"] == model_file.stat().st_size
+    assert facts["card"]["test"] == {"ua": 0.371}
+    assert facts["quantisation"] == "none"
+    # Whatever stands in a card is JSON for a browser, too.
+    assert json.loads(json.dumps(read_browser_model(hostile_file).facts(), allow_nan=False))
+
+
+def test_damaged_file_is_refused(model_file, tmp_path):
+    content = bytearray(model_file.read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / "model.onnx").write_bytes(content)
+    (tmp_path / "model.onnx.json").write_bytes(model_file.with_name(f"{model_file.name}.json").read_bytes())
+    with pytest.raises(UserError, match=r"model\.onnx"):
+        read_browser_model(tmp_path / "model.onnx")

@@ -1,0 +1,201 @@
+"""The page hears what Python hears: files, the microphone, windows and means."""
+
+import base64
+
+import numpy as np
+import pytest
+import soundfile
+from demo_page import ENDED
+
+from hrf_ser.deploy.runtime.audio import is_silent
+from hrf_ser.deploy.runtime.windows import Smoother, Windower, Windows
+
+RATE = 16_000
+COLLECT = """window.heard = [];
+  document.addEventListener('hrf-ser:heard', ({detail: {samples, probabilities, end}}) => {
+    if (window.heard.length > 40) window.heard.shift();
+    window.heard.push({samples, probabilities: [...probabilities], end}); })"""
+# The last windows; samples as bytes, since a number as text is ten times as long.
+HEARD = """return window.heard.slice(-arguments[0]).map(({samples, probabilities, end}) => {
+    const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
+    let text = '';
+    for (let place = 0; place < bytes.length; place += 8192)
+      text += String.fromCharCode(...bytes.subarray(place, place + 8192));
+    return {samples: btoa(text), probabilities, end}; })"""
+
+
+def heard(page, last):
+    found = page.js(HEARD, last)
+    for one in found:
+        one["samples"] = np.frombuffer(base64.b64decode(one["samples"]), np.float32)
+    return found
+
+
+def sound(seconds, seed=0):
+    """Noise whose loudness and colour move."""
+    time = np.arange(round(seconds * RATE)) / RATE
+    noise = np.random.default_rng(seed).normal(0, 0.1, len(time)) * np.sin(2 * np.pi * 0.7 * time).clip(0)
+    return (noise + 0.2 * np.sin(2 * np.pi * (200 + 90 * np.sin(time)) * time)).astype(np.float32)
+
+
+def same(page, answer, tolerance=1e-3):
+    assert page.text("#problem") == ""
+    assert page.probabilities() == pytest.approx(list(answer.probabilities.values()), abs=tolerance)
+    # Where values may differ by more, two classes may be nearer to each other than that.
+    if tolerance <= 1e-3:
+        assert page.text("#word") == answer.label
+    return True
+
+
+def test_chosen_file_is_heard_as_python_hears_it(page, voice, emotion):
+    page.js(COLLECT)
+    page.choose(voice)
+    assert same(page, emotion(voice))
+    shown = page.text("#probability").replace("\u00a0", " ")
+    assert shown in (f"{100 * emotion(voice).probability:.0f} %", f"{100 * emotion(voice).probability:.1f} %")
+    # The very samples of the file arrive at the model.
+    samples, _ = soundfile.read(voice, dtype="float32")
+    last = heard(page, 1)[0]
+    # But for half a step of 16 bits: Chromium divides what is above zero by 32767.
+    assert np.allclose(last["samples"], samples[-len(last["samples"]) :], rtol=4e-5)
+    assert "voice.wav" in page.text("#status")
+
+
+def test_dropped_file_is_heard_as_python_hears_it(page, voice, emotion):
+    page.js(
+        """const bytes = Uint8Array.from(atob(arguments[0]), (letter) => letter.charCodeAt(0));
+          const dataTransfer = new DataTransfer();
+          dataTransfer.items.add(new File([bytes], 'dropped.wav', {type: 'audio/wav'}));
+          document.body.dispatchEvent(new DragEvent('dragover', {dataTransfer, bubbles: true, cancelable: true}));
+          window.offered = !document.getElementById('drop').hidden;
+          document.body.dispatchEvent(new DragEvent('drop', {dataTransfer, bubbles: true, cancelable: true}))""",
+        base64.b64encode(voice.read_bytes()).decode(),
+    )
+    page.until(ENDED)
+    assert same(page, emotion(voice))
+    assert page.js("return [window.offered, document.getElementById('drop').hidden]") == [True, True]
+
+
+def test_long_file_is_heard_as_the_mean_over_its_windows(page, tmp_path, emotion):
+    samples = sound(33.3)
+    samples[10 * RATE : 15 * RATE] = 0  # Two windows are silent and count nowhere.
+    soundfile.write(tmp_path / "long.wav", samples, RATE, subtype="PCM_16")
+    answer = emotion(tmp_path / "long.wav")
+    assert len(answer.windows) == 32
+    page.choose(tmp_path / "long.wav")
+    assert same(page, answer)
+    assert "mean of 29 windows" in page.text("#under")
+    assert sum(window.silent for window in answer.windows) == 3
+
+
+def test_other_rates_and_channels_are_brought_to_16_khz_mono(page, tmp_path, emotion):
+    for name, rate, channels in (("a.flac", 44_100, 2), ("b.wav", 8_000, 2), ("c.mp3", 48_000, 1)):
+        time = np.arange(2 * rate) / rate
+        one = 0.3 * np.sin(2 * np.pi * (300 + 400 * time) * time) * np.sin(np.pi * time / 2)
+        # One channel without the other is another sound.
+        other = 0.6 * np.sin(2 * np.pi * (1500 + 400 * time) * time) * (time > 1) - one
+        wave = np.stack([one, other], 1) if channels == 2 else one
+        soundfile.write(tmp_path / name, wave, rate)
+        page.choose(tmp_path / name)
+        # Another resampler, and for mp3 another decoder, than Python's.
+        assert same(page, emotion(tmp_path / name), tolerance=0.03)
+
+
+def test_microphone_is_heard_as_python_hears_it(page, voice, emotion):
+    page.js(COLLECT)
+    page.one("#microphone").click()
+    page.until("return window.heard.length >= 7", seconds=20)
+    assert page.text("#microphone span") == "Stop"
+    assert page.js("return document.body.dataset.state") == "listening"
+    found = heard(page, 3)
+    shown = [page.text("#word"), page.probabilities()]
+    for one in found:
+        expected = emotion.posterior(one["samples"])
+        assert one["probabilities"] == pytest.approx(expected.tolist(), abs=1e-3)
+        assert np.argmax(one["probabilities"]) == np.argmax(expected)
+    assert len(found[-1]["samples"]) == 3 * RATE
+    # What is shown is the class of the largest smoothed probability, and it was the file that the microphone heard.
+    assert shown[0] == emotion.labels[int(np.argmax(shown[1]))]
+    assert "just now; since you began" in page.text("#under")
+    samples, _ = soundfile.read(voice, dtype="float32")
+    spectrum = np.fft.rfft(np.concatenate([samples, samples]), 1 << 18)
+    match = np.fft.irfft(spectrum * np.conj(np.fft.rfft(found[-1]["samples"], 1 << 18)))
+    energy = np.linalg.norm(found[-1]["samples"]) * np.linalg.norm(samples)
+    assert match.max() > 0.5 * energy
+    page.one("#microphone").click()
+    page.until(ENDED)
+    assert page.text("#microphone span") == "Listen"
+    assert "you listened" in page.text("#under")
+
+
+def test_windows_and_smoothing_are_those_of_the_runtime(page):
+    lengths = [800, 16_000, 47_999, 48_000, 48_001, 56_000, 64_000, 64_001, 500_000]
+    theirs = page.module(
+        "plan.js",
+        """const plan = new module.Plan(given[1]);
+          const counted = (length) => [...plan.windows(length)].filter((one) => one.counts);
+          return given[0].map((length) => counted(length).map((one) => [one.start, one.end]))""",
+        lengths,
+        {"window": 3, "hop": 1, "smoothing": 2, "whole": 30},
+    )
+    for length, windows in zip(lengths, theirs, strict=True):
+        windower = Windower(3 * RATE, RATE)
+        ours = [
+            (window.start, window.start + len(window.samples)) for window in windower.push(np.zeros(length, np.float32))
+        ]
+        ours += [(window.start, window.start + len(window.samples)) for window in windower.finish()]
+        assert [tuple(window) for window in windows] == ours
+    given = np.random.default_rng(0).dirichlet([1, 1, 1], 9).astype(np.float32)
+    smoother = Smoother(("a", "b", "c"), Windows())
+    expected = [list(smoother.push(row).values()) for row in given]
+    script = "const one = new module.Smoother(2); return given[0].map((row, index) => one.add(row, index))"
+    got = page.module("plan.js", script, given.tolist())
+    assert np.allclose(got, expected, atol=1e-6)
+
+
+def test_plan_comes_from_the_runtime(model):
+    windows = Windows()
+    expected = {"window": windows.window_s, "hop": windows.hop_s, "smoothing": windows.smoothing_s, "whole": 30.0}
+    assert model.facts()["plan"] == expected
+    # The page takes a window every half second from the first second on; the runtime's windows must be among them.
+    assert windows.window_s >= 1
+    assert windows.window_s % 0.5 == windows.hop_s % 0.5 == 0
+
+
+def test_silence_is_the_same_as_in_the_runtime(page):
+    for value in (0, 9e-6, 1.1e-5, -1.1e-5, 1):
+        samples = [0, value, 0]
+        assert page.module("plan.js", "return module.isSilent(given[0])", samples) == is_silent(
+            np.array(samples, np.float32)
+        )
+
+
+def test_memory_does_not_grow_while_it_listens(page):
+    sizes = page.module(
+        "session.js",
+        """let heard = 0;
+          const nothing = new Proxy({}, {get: () => () => undefined});
+          const floats = (length) => new Float32Array(length);
+          const model = {
+            hear: async () => { heard += 1; return {probabilities: [0.5, 0.5], milliseconds: 1}; },
+            picture: async (_, count) => ({low: floats(count), high: floats(count), mel: floats(count * 64)}),
+          };
+          const plan = {window: 3, hop: 1, smoothing: 2, whole: 30};
+          const page = {plan, model, labels: ["a", "b"], answer: nothing, meters: nothing, pictures: nothing};
+          const listening = new module.Listening(page);
+          const {track, ring} = listening;
+          const chunk = floats(1600).fill(0.1);
+          const run = async (count) => {
+            for (let number = 0; number < count; number += 1) await listening.chunk(chunk);
+            return [ring.length, track.points.length, track.filled, track.mel.length];
+          };
+          return run(400).then((early) => run(6000).then((late) => [early, late, track.end, heard]))""",
+    )
+    early, late, seconds, windows = sizes
+    # Forty seconds and ten minutes.
+    assert early[0] == late[0]
+    assert early[2:] == late[2:]
+    assert seconds == pytest.approx(640)
+    assert windows == 2 * 640 - 1
+    assert late[0] == 3 * RATE
+    assert max(early[1], late[1]) <= 63

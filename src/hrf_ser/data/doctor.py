@@ -44,7 +44,9 @@ def count_table(corpus: Corpus) -> Table:
     """Utterances per fold, or official part, and class."""
     from rich.table import Table
 
-    table = Table(title=f"{corpus.name}: utterances by fold and class", title_justify="left", box=None, padding=(0, 1, 0, 0))
+    table = Table(
+        title=f"{corpus.name}: utterances by fold and class", title_justify="left", box=None, padding=(0, 1, 0, 0)
+    )
     for column in ("fold", *corpus.labels, "all", "speakers"):
         table.add_column(column, justify="left" if column == "fold" else "right")
     parts = {fold: [one for one in corpus.utterances if one.group in groups] for fold, groups in corpus.folds.items()}

@@ -262,7 +262,14 @@ def test_without_labels_of_the_test_part_its_validation_part_is_tested(release):
     assert corpus.folds == {"dev": ()}
     parts = split(corpus, None, "honest")
     assert {corpus.utterances[row].speaker for row in parts.test} == {"302", "321"}
-    assert {corpus.utterances[row].speaker for row in parts.train + parts.val} == {"303", "318", "319", "373", "409", "451"}
+    assert {corpus.utterances[row].speaker for row in parts.train + parts.val} == {
+        "303",
+        "318",
+        "319",
+        "373",
+        "409",
+        "451",
+    }
 
 
 def test_official_fold_has_the_parts_of_avec_2017(release):

@@ -45,7 +45,7 @@ def test_a_folder_is_new_begun_failed_or_finished(tmp_path):
     assert failure(tmp_path) == "A sentence."
     content = json.loads((tmp_path / "failed.json").read_text())
     assert content["overrides"] == ["fold=1"]
-    assert "test_state.py" in content["traceback"]
+    assert "test_sweep_state.py" in content["traceback"]
     (tmp_path / "metrics.json").write_text('{"test": {"ua": 0.5}, "seconds": {"total": 3}}')
     assert state(tmp_path) == "finished"
     assert score(tmp_path) == (0.5, 3.0)

@@ -10,8 +10,11 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 Audio = Callable[[Path, float, str], None]  # path, seconds, class
 
+TRAIN, DEV, TEST = (f"{part}_split_Depression_AVEC2017.csv" for part in ("train", "dev", "test"))
 RATE = 16_000
 SESSIONS = [number for number in range(300, 493) if number not in (342, 394, 398, 460)]
 OFFSETS = {318: 34.319917, 321: 3.8379167, 341: 6.1892, 362: 16.8582}
@@ -185,3 +188,23 @@ def transcript(number: int) -> tuple[list[str], dict[str, tuple[float, float]]]:
         kept[f"{len(lines):04d}"] = (280, 286)
         kept[f"{len(lines):04d}b"] = (387, 390)
     return lines, kept
+
+
+def turns_of(corpus, *sessions):
+    return {one.utterance: (one.start, one.end) for one in corpus.utterances if not sessions or one.speaker in sessions}
+
+
+def differences(corpus, release):
+    """A sentence for each turn that is missing, surplus or elsewhere."""
+    found, expected = turns_of(corpus), release.turns
+    return [
+        f"{name}: {found.get(name)} instead of {expected.get(name)}"
+        for name in sorted(found.keys() | expected.keys())
+        if found.get(name) != pytest.approx(expected.get(name))
+    ]
+
+
+def edit(path, old, new):
+    content = path.read_bytes()
+    assert old in content
+    path.write_bytes(content.replace(old, new, 1))

@@ -1,18 +1,15 @@
 """DAIC-WOZ: label files, transcripts, every known fault, turns and windows, and the published counts."""
 
-import os
 import re
 import time
 from collections import Counter
 
 import pytest
-from releases_daic_woz import FULL_DEPRESSED, OFFSETS, SYNC, full, miniature, transcript, write_labels
+from releases_daic_woz import FULL_DEPRESSED, OFFSETS, SYNC, differences, edit, full, miniature, transcript, turns_of
 
 from hrf_ser.data.corpora import daic_woz, daic_woz_faults
 from hrf_ser.data.protocols import split
 from hrf_ser.errors import UserError
-
-TRAIN, DEV, TEST = (f"{part}_split_Depression_AVEC2017.csv" for part in ("train", "dev", "test"))
 
 
 @pytest.fixture
@@ -20,29 +17,9 @@ def release(tmp_path):
     return miniature(tmp_path / "DAIC-WOZ")
 
 
-def _turns(corpus, *sessions):
-    return {one.utterance: (one.start, one.end) for one in corpus.utterances if not sessions or one.speaker in sessions}
-
-
-def _differences(corpus, release):
-    """A sentence for each turn that is missing, surplus or elsewhere."""
-    found, expected = _turns(corpus), release.turns
-    return [
-        f"{name}: {found.get(name)} instead of {expected.get(name)}"
-        for name in sorted(found.keys() | expected.keys())
-        if found.get(name) != pytest.approx(expected.get(name))
-    ]
-
-
-def _edit(path, old, new):
-    content = path.read_bytes()
-    assert old in content
-    path.write_bytes(content.replace(old, new, 1))
-
-
 def test_turns_are_those_of_the_transcripts_with_every_fault_corrected(release):
     corpus = daic_woz.read(release.root)
-    assert _differences(corpus, release) == []
+    assert differences(corpus, release) == []
     assert [one.utterance for one in corpus.utterances] == sorted(release.turns)
 
 
@@ -130,7 +107,7 @@ def test_reader_with_one_branch_broken_is_caught_by_name(release, monkeypatch, b
         "interruption kept": ("INTERRUPTIONS", {}),
     }[broken]
     monkeypatch.setattr(daic_woz_faults, name, value)
-    assert named in _differences(daic_woz.read(release.root), release)
+    assert named in differences(daic_woz.read(release.root), release)
 
 
 def test_offsets_are_those_of_the_corpus():
@@ -139,16 +116,16 @@ def test_offsets_are_those_of_the_corpus():
 
 def test_each_correction_can_be_left_out_by_name(release):
     def read(*names):
-        return _turns(daic_woz.read(release.root, corrections=list(names)))
+        return turns_of(daic_woz.read(release.root, corrections=list(names)))
 
-    corrected = _turns(daic_woz.read(release.root))
+    corrected = turns_of(daic_woz.read(release.root))
     assert read("interruption", "misaligned", "without_ellie") == corrected
     without_offset = read("interruption", "without_ellie")
     assert without_offset["318_0006"] == (9.0, 10.5)
     assert without_offset["373_0021"] == corrected["373_0021"] == (390.0, 395.0)
     assert read("misaligned")["373_0021"] == (390.0, 397.0)
     assert not any(name.startswith("451") for name in read("misaligned", "interruption"))
-    assert read() == _turns(daic_woz.read(release.root, corrections=False))
+    assert read() == turns_of(daic_woz.read(release.root, corrections=False))
     assert set(corrected) - set(read()) == {name for name in corrected if name.startswith("451")}
 
 
@@ -169,8 +146,8 @@ def test_turn_around_an_interruption_becomes_two(tmp_path):
 @pytest.mark.parametrize("mark", SYNC)
 def test_sync_mark_in_any_spelling_is_no_turn(release, mark):
     path = release.root / "303_P" / "303_TRANSCRIPT.csv"
-    _edit(path, b"\tbye", f"\t{mark}".encode())
-    assert set(release.turns) - set(_turns(daic_woz.read(release.root))) == {"303_0020"}
+    edit(path, b"\tbye", f"\t{mark}".encode())
+    assert set(release.turns) - set(turns_of(daic_woz.read(release.root))) == {"303_0020"}
 
 
 def test_participant_409_is_as_distributed_unless_asked(release):
@@ -191,7 +168,7 @@ def test_participant_409_is_as_distributed_unless_asked(release):
 
 def test_windows_cover_each_turn_and_do_not_leave_it(release):
     corpus = daic_woz.read(release.root, unit="window", window_s=4, hop_s=3)
-    assert _turns(corpus, "303") == {
+    assert turns_of(corpus, "303") == {
         "303_0006_w00": (9.0, 10.5),
         "303_0012_w00": (14.25, 16.0),
         "303_0014_w00": (17.0, 18.5),
@@ -301,172 +278,6 @@ def test_test_part_can_be_left_out(release):
     assert not any("test" in sentence or "missing" in sentence for sentence in corpus.invariants)
 
 
-def test_missing_and_surplus_sessions_are_named_by_number(release):
-    (release.root / "319_P").rename(release.root / "342_P")
-    (release.root / "490_P").mkdir()
-    (release.root / "600_P").mkdir()
-    invariants = daic_woz.read(release.root).invariants
-    assert (
-        "sessions 301, 304-317, 319-320, 322-341, 343-361, 363-372, 374-393, 395-397, 399-408, 410-450, 452-459, "
-        f"461-489, 491-492: 179 of 189 folders NNN_P are missing, unpack them into {release.root}"
-    ) in invariants
-    assert "sessions 342, 600: folders that the distribution does not have" in invariants
-    assert "sessions 490: in no label file" in invariants
-
-
-@pytest.mark.parametrize(
-    ("remove", "lacks"),
-    [
-        (["303_AUDIO.wav"], "303_AUDIO.wav"),
-        (["303_TRANSCRIPT.csv"], "303_TRANSCRIPT.csv"),
-        (["303_AUDIO.wav", "303_TRANSCRIPT.csv"], "303_AUDIO.wav and 303_TRANSCRIPT.csv"),
-        ([], "303_AUDIO.wav"),  # empty
-    ],
-)
-def test_half_unpacked_session_is_named_and_left_out(release, remove, lacks):
-    folder = release.root / "303_P"
-    for name in remove:
-        (folder / name).unlink()
-    if not remove:
-        (folder / "303_AUDIO.wav").write_bytes(b"")
-    corpus = daic_woz.read(release.root)
-    assert f"session 303: {folder} lacks {lacks}, unpack 303_P.zip there again" in corpus.invariants
-    assert "303" not in {one.speaker for one in corpus.utterances}
-
-
-def test_turns_after_the_end_of_the_audio_are_named_and_the_last_one_is_cut(release):
-    path = release.root / "303_P" / "303_AUDIO.wav"
-    os.truncate(path, 44)
-    data = 2 * 16000 * 30
-    _edit(path, path.read_bytes()[40:44], data.to_bytes(4, "little"))
-    corpus = daic_woz.read(release.root)
-    assert _turns(corpus, "303")["303_0016"] == (22.0, 30.0)
-    assert "303_0017" not in _turns(corpus)
-    assert (
-        f"session 303: 2 turns begin after the end of {path} (30.0 s), unpack 303_P.zip there again"
-        in corpus.invariants
-    )
-
-
-def test_audio_that_is_no_wav_is_left_to_the_audio_reader(release):
-    (release.root / "303_P" / "303_AUDIO.wav").write_bytes(b"not a RIFF header at all")
-    assert _differences(daic_woz.read(release.root), release) == []
-
-
-@pytest.mark.parametrize("delimiter", [b",", b";", b" "])
-def test_transcript_with_another_delimiter_is_refused(release, delimiter):
-    path = release.root / "303_P" / "303_TRANSCRIPT.csv"
-    path.write_bytes(path.read_bytes().replace(b"\t", delimiter))
-    with pytest.raises(UserError) as caught:
-        daic_woz.read(release.root)
-    assert f"{path} does not begin with the tab-separated header" in str(caught.value)
-    assert "303_P.zip again" in str(caught.value)
-
-
-@pytest.mark.parametrize("content", [b"", b"\n\n", b"Start_Time\tEnd_Time\tText\tConfidence\n"])
-def test_empty_or_foreign_transcript_is_refused(release, content):
-    path = release.root / "303_P" / "303_TRANSCRIPT.csv"
-    path.write_bytes(content)
-    with pytest.raises(UserError, match=r"303_TRANSCRIPT\.csv does not begin with the tab-separated header"):
-        daic_woz.read(release.root)
-
-
-def test_rows_that_cannot_be_understood_are_named_by_line(release):
-    path = release.root / "303_P" / "303_TRANSCRIPT.csv"
-    _edit(
-        path,
-        b"38.5\t40\tparticipant\tbye",
-        b"38.5,40,participant,bye\nlater\t41\tParticipant\tbye\n42\t43\tParticipant\tbye",
-    )
-    corpus = daic_woz.read(release.root)
-    assert f"session 303: {path} has rows without times and speaker, in line 20, 21" in corpus.invariants
-    assert _turns(corpus, "303")["303_0022"] == (42.0, 43.0)
-
-
-def test_session_without_ellie_that_is_no_known_fault_is_named(release):
-    path = release.root / "303_P" / "303_TRANSCRIPT.csv"
-    path.write_bytes(path.read_bytes().replace(b"\tEllie\t", b"\tEli\t"))
-    assert f"session 303: no turn of the participant after Ellie's first line in {path}" in (
-        daic_woz.read(release.root).invariants
-    )
-
-
-@pytest.mark.parametrize("missing", [TRAIN, DEV])
-@pytest.mark.parametrize("other", ["Detailed_PHQ8_Labels.csv", "metadata_mapped.csv", "dev_split.csv", None])
-def test_missing_label_file_is_named_and_one_of_another_edition_too(release, missing, other):
-    (release.root / missing).unlink()
-    if other:
-        (release.root / other).touch()
-    with pytest.raises(UserError) as caught:
-        daic_woz.read(release.root)
-    found = f" ({other} belong to another edition)" if other else ""
-    assert f"{release.root} has no {missing}{found}: download the label files of AVEC 2017" in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "named"),
-    [
-        (b"PHQ8_Binary", b"PHQ_8Total", "has no column phq8_binary or phq_binary but"),
-        (b"Participant_ID", b"Participant", "has no column participant_id but"),
-        (b"303,0,4", b"303,2,4", "row 2: phq8_binary=2 is no whole number from 0 to 1"),
-        (b"303,0,4", b"303,,4", "row 2: phq8_binary= is no whole number"),
-        (b"303,0,4", b"303,0,25", "row 2: phq8_score=25 is no whole number from 0 to 24"),
-        (b"303,0,4", b"P303,0,4", "row 2: participant_id=P303 is no whole number"),
-        (b"303,0,4", b"302,0,4", "participant 302 is there twice, in the train and in the val part"),
-    ],
-)
-def test_wrong_label_file_is_refused_and_the_place_named(release, old, new, named):
-    _edit(release.root / TRAIN, old, new)
-    with pytest.raises(UserError) as caught:
-        daic_woz.read(release.root)
-    assert named in str(caught.value)
-    assert str(release.root) in str(caught.value)
-    assert "corpus's site" in str(caught.value)
-
-
-def test_label_file_may_be_written_by_a_spreadsheet(release):
-    before = daic_woz.read(release.root)
-    path = release.root / TRAIN
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes().replace(b"303,0,4,1", b"303.0,0.0,4.0,1.0") + b",,,,\n")
-    assert daic_woz.read(release.root).utterances == before.utterances
-
-
-def test_score_that_contradicts_the_label_is_named_but_not_that_of_409(release):
-    _edit(release.root / DEV, b"302,0,0", b"302,0,11")
-    sentences = [one for one in daic_woz.read(release.root).invariants if "has the score" in one]
-    assert sentences == [f"{release.root / DEV}, row 2: participant 302 has the score 11, but binary 0"]
-
-
-def test_participant_outside_the_distribution_is_named(release):
-    _edit(release.root / DEV, b"302,0,0", b"602,0,0")
-    assert "participants 602: labelled, but not in the distribution" in daic_woz.read(release.root).invariants
-
-
-@pytest.mark.parametrize("made", ["nothing", "a file", "empty folder", "no participant's session"])
-def test_root_without_the_corpus_names_the_key_and_the_remedy(tmp_path, made):
-    root = tmp_path / "corpus"
-    if made == "a file":
-        root.touch()
-    elif made != "nothing":
-        root.mkdir()
-    if made == "no participant's session":
-        (root / "305_P").mkdir()
-        write_labels(root, [])
-    with pytest.raises(UserError) as caught:
-        daic_woz.read(root)
-    assert f"data.root={root}" in str(caught.value)
-    assert "dcapswoz.ict.usc.edu" in str(caught.value)
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root reads everything")
-@pytest.mark.parametrize("name", [TRAIN, "303_P/303_TRANSCRIPT.csv", "303_P/303_AUDIO.wav"])
-def test_unreadable_file_is_named(release, name):
-    path = release.root / name
-    path.chmod(0)
-    with pytest.raises(UserError, match=rf"{re.escape(str(path))} cannot be read \(Permission denied\)"):
-        daic_woz.read(release.root)
-
-
 @pytest.mark.slow
 def test_full_size_tree_has_the_published_counts(tmp_path):
     release = full(tmp_path / "DAIC-WOZ")
@@ -474,7 +285,7 @@ def test_full_size_tree_has_the_published_counts(tmp_path):
     corpus = daic_woz.read(release.root)
     seconds = time.perf_counter() - begin
     assert corpus.invariants == []
-    assert _differences(corpus, release) == []
+    assert differences(corpus, release) == []
     classes = {one.speaker: (one.part, one.label) for one in corpus.utterances}
     assert len(classes) == 189
     assert Counter(classes.values()) == {

@@ -65,5 +65,9 @@ def test_one_corpus_trains_and_another_is_tested():
 def test_corpora_with_other_classes_or_the_same_corpus_are_refused():
     with pytest.raises(UserError, match=r"a has the classes anger, sad, and b angry, sad: .*label_map=four"):
         join(corpus("a", ("anger", "sad")), corpus("b", ("angry", "sad")))
+    people = corpus("b", ("x", "y"))
+    people.scored_by = "participant"
+    with pytest.raises(UserError, match="a is scored by utterance and b by participant"):
+        join(corpus("a", ("x", "y")), people)
     with pytest.raises(UserError, match="a would be tested on itself"):
         join(corpus("a", ("x", "y")), corpus("a", ("x", "y")))

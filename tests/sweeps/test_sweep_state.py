@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from hrf_ser.sweeps.state import claim, failure, record_failure, score, state
+from hrf_ser.sweeps.state import claim, failure, record_failure, state, ua_of
 
 OWNER = """
 import sys, time
@@ -48,6 +48,6 @@ def test_a_folder_is_new_begun_failed_or_finished(tmp_path):
     assert "test_sweep_state.py" in content["traceback"]
     (tmp_path / "metrics.json").write_text('{"test": {"ua": 0.5}, "seconds": {"total": 3}}')
     assert state(tmp_path) == "finished"
-    assert score(tmp_path) == (0.5, 3.0)
+    assert ua_of(tmp_path) == 0.5
     (tmp_path / "failed.json").write_text("{")
     assert failure(tmp_path) == "its failed.json cannot be read"

@@ -122,8 +122,10 @@ class SpeechData(LightningDataModule):
             for place, (whole, table) in enumerate(zip(self.read, self.tables, strict=True)):
                 heard = view if place == 0 else View()
                 store = open_store(self.cache_dir, whole, self.front_end, heard, self.on_bad_audio)
-                row = {one.utterance: number for number, one in enumerate(whole.utterances)}
-                parts.append(store if table is whole else store.of([row[one.utterance] for one in table.utterances]))
+                if table is not whole:
+                    row = {one.utterance: number for number, one in enumerate(whole.utterances)}
+                    store = store.of([row[one.utterance] for one in table.utterances])
+                parts.append(store)
             stores.append(parts[0] if len(parts) == 1 else JoinedStores(parts))
         return stores
 

@@ -46,12 +46,17 @@ def join(source: Corpus, target: Corpus) -> Corpus:
     """The table of a corpus that trains, then that of the corpus that is tested, called ``source>target``.
 
     Raises:
-        UserError: the two have other classes, or are the same corpus.
+        UserError: the two have other classes, are scored by other units, or are the same corpus.
     """
     if source.labels != target.labels:
         raise UserError(
             f"{source.name} has the classes {', '.join(source.labels)}, and {target.name} {', '.join(target.labels)}: "
             "name what they share with label_map=, for example label_map=four."
+        )
+    if source.scored_by != target.scored_by:
+        raise UserError(
+            f"{source.name} is scored by {source.scored_by} and {target.name} by {target.scored_by}: "
+            "choose two corpora that are scored alike."
         )
     if source.name == target.name and source.utterances[0].path.parent == target.utterances[0].path.parent:
         raise UserError(f"{source.name} would be tested on itself: leave data@test_data out, folds do that.")

@@ -5,8 +5,9 @@ from __future__ import annotations
 import copy
 import dataclasses
 import shutil
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +18,8 @@ from hrf_ser.deploy.runtime.benchmark import Arm, measure, take_turns
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import insert_hrf, merge_hrf
 from hrf_ser.models import count_parameters
+
+Name = TypeVar("Name", bound=Hashable)
 
 
 def in_torch(
@@ -47,16 +50,30 @@ def in_torch(
     }
     if large is not None:
         models["large"] = large_twin(light, large)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        latency = take_turns({name: _arm(model) for name, model in models.items()}, seconds, rounds)
-    finally:
-        torch.set_num_threads(before)
+    latency = torch_latency(models, seconds, rounds, threads)
     return {
         name: {"parameters": count_parameters(model.model), "latency_ms": latency[name]}
         for name, model in models.items()
     }
+
+
+def torch_latency(
+    models: Mapping[Name, SpeechClassifier], seconds: Sequence[float], rounds: int, threads: int = 1
+) -> dict[Name, dict[float, dict[str, float]]]:
+    """What :func:`hrf_ser.deploy.runtime.benchmark.take_turns` says of models in PyTorch.
+
+    Args:
+        models: name -> model.
+        seconds: lengths of the audio.
+        rounds: of each model.
+        threads: of torch, for as long as this takes.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        return take_turns({name: _arm(model) for name, model in models.items()}, seconds, rounds)
+    finally:
+        torch.set_num_threads(before)
 
 
 def in_onnxruntime(

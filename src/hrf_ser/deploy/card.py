@@ -7,34 +7,11 @@ from __future__ import annotations
 
 import math
 import platform
-import time
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 CARD = "README.md"
-_SECONDS, _ROUNDS = 3, 20
 _SMALL = 20  # utterances or participants below which a score is little more than a guess
-
-
-def measure_latency(classifier: torch.nn.Module, sample_rate: int = 16_000) -> float:
-    """Median milliseconds from 3 s of waveform to logits, in PyTorch on one CPU thread of this machine, as busy as it is."""
-    generator = torch.Generator().manual_seed(0)
-    waveform = 0.1 * torch.randn(1, _SECONDS * sample_rate, generator=generator)
-    lengths = torch.tensor([waveform.shape[1]])
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    times = []
-    try:
-        with torch.inference_mode():
-            for _ in range(_ROUNDS):
-                started = time.perf_counter()
-                classifier(waveform, lengths)
-                times.append(1000 * (time.perf_counter() - started))
-    finally:
-        torch.set_num_threads(threads)
-    return sorted(times)[_ROUNDS // 2]
 
 
 def render_card(record: Mapping[str, Any], labels: tuple[str, ...], licence: str, size: int, latency_ms: float) -> str:
@@ -45,7 +22,7 @@ def render_card(record: Mapping[str, Any], labels: tuple[str, ...], licence: str
         labels: class names.
         licence: of the corpus.
         size: bytes of the weights.
-        latency_ms: see :func:`measure_latency`.
+        latency_ms: median from 3 s of waveform to logits, in PyTorch on one thread of this machine, as busy as it is.
     """
     test, scored = record["test"], record["scored"]["test"]
     hrf = f"with HRF of rank {record['rank']:g}, merged" if record["hrf"] else "without HRF"

@@ -10,9 +10,8 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
-from hrf_ser.errors import UserError
 from hrf_ser.sweeps.progress import duration, tell
-from hrf_ser.sweeps.state import FAILED, LAST, METRICS, claim, record_failure, score, state
+from hrf_ser.sweeps.state import FAILED, LAST, claim, record_failure, state
 
 
 class RunFailedError(Exception):
@@ -44,30 +43,20 @@ def run_job(
             return float("nan")
         if state(folder) == "finished":  # by another sweep, after this one was planned
             tell("elsewhere", folder.name, f"{label}: done by another process", 0.0)
-            return _validation_ua(folder)
+            return float("nan")
         (folder / FAILED).unlink(missing_ok=True)
         try:
             if config.ckpt_path is None and (folder / LAST).exists():
                 with open_dict(config):
                     config.ckpt_path = "last"
-            train(config)
+            record = train(config)
         except Exception as error:
             reason = record_failure(folder, error, describe(error), HydraConfig.get().overrides.task)
             tell("failed", folder.name, f"{label}: failed, {reason.rstrip('.')}", time.perf_counter() - started)
             raise RunFailedError(reason) from error
-    ua, _ = score(folder)
     seconds = time.perf_counter() - started
-    tell("finished", folder.name, f"{label}: test UA {ua:.3f} in {duration(seconds)}", seconds)
-    return _validation_ua(folder)
-
-
-def _validation_ua(folder: Path) -> float:
-    import json
-
-    value = json.loads((folder / METRICS).read_text(encoding="utf-8"))["val"]["ua"]
-    if value is None:
-        raise UserError(f"{folder / METRICS}: has no validation UA; look at its history.csv.")
-    return float(value)
+    tell("finished", folder.name, f"{label}: test UA {record['test']['ua']:.3f} in {duration(seconds)}", seconds)
+    return float(record["val"]["ua"])
 
 
 def _label(config: DictConfig) -> str:

@@ -14,7 +14,7 @@ from rich.markup import escape
 
 from hrf_ser.files import write_text
 from hrf_ser.sweeps.plan import Planned
-from hrf_ser.sweeps.state import failure, score, state
+from hrf_ser.sweeps.state import failure, state, ua_of
 
 # Names the journal in the environment, which processes of a launcher inherit.
 JOURNAL = "HRF_SER_SWEEP_JOURNAL"
@@ -70,7 +70,7 @@ def summary(folder: Path, planned: Sequence[Planned], console: Console) -> int:
     unfinished = counts["begun"] + counts["new"]
     rest = f", {unfinished} not finished (another sweep has them, or was stopped)" if unfinished else ""
     console.print(f"\n[bold]{counts['finished']} of {len(planned)} runs finished[/]{rest}", highlight=False)
-    scores = [score(folder / one.name)[0] for one, is_state in states.items() if is_state == "finished"]
+    scores = [ua_of(folder / one.name) for one, is_state in states.items() if is_state == "finished"]
     if scores:
         console.print(f"test UA       {min(scores):.3f} to {max(scores):.3f}", highlight=False)
     console.print(f"the runs      {folder}", highlight=False, soft_wrap=True)

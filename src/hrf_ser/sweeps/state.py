@@ -70,10 +70,10 @@ def failure(folder: Path) -> str:
         return "its failed.json cannot be read"
 
 
-def score(folder: Path) -> tuple[float, float]:
-    """Test UA and seconds of a finished run; NaN where the record does not say."""
+def ua_of(folder: Path) -> float:
+    """Test UA of a finished run; NaN where the record does not say."""
     try:
         content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-        return float(content["test"]["ua"]), float(content["seconds"]["total"])
+        return float(content["test"]["ua"])
     except (OSError, ValueError, KeyError, TypeError):
-        return float("nan"), float("nan")
+        return float("nan")

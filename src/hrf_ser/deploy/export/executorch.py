@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import SpeechClassifier
+from hrf_ser.deploy.export.packages import need, padded
 from hrf_ser.deploy.export.parity import Run
 from hrf_ser.deploy.export.waveform import PaddedClassifier
 from hrf_ser.errors import UserError
@@ -28,7 +27,8 @@ def write(classifier: SpeechClassifier, path: Path, seconds: float) -> Run:
     Raises:
         UserError: the extra is not installed, or ExecuTorch cannot lower the model.
     """
-    exir, partitioner = _module("executorch.exir"), _module("executorch.backends.xnnpack.partition.xnnpack_partitioner")
+    exir = need("executorch.exir", "executorch", "executorch")
+    partitioner = need("executorch.backends.xnnpack.partition.xnnpack_partitioner", "executorch", "executorch")
     samples = round(seconds * SAMPLE_RATE)
     example = (torch.randn(1, samples), torch.tensor([samples]))
     program = torch.export.export(PaddedClassifier(classifier), example)
@@ -47,23 +47,12 @@ def write(classifier: SpeechClassifier, path: Path, seconds: float) -> Run:
 
 def load(path: Path, samples: int) -> Run:
     """The program of a ``.pte`` file as a function of waveforms of up to ``samples`` samples."""
-    program = _module("executorch.runtime").Runtime.get().load_program(str(path))
+    program = need("executorch.runtime", "executorch", "executorch").Runtime.get().load_program(str(path))
     method = program.load_method("forward")
 
     def run(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        padded = np.zeros((1, samples), np.float32)
-        padded[0, : len(waveform)] = waveform
-        logits, _ = method.execute([torch.from_numpy(padded), torch.tensor([len(waveform)])])
+        logits, _ = method.execute([torch.from_numpy(padded(waveform, samples)), torch.tensor([len(waveform)])])
         answer: NDArray[np.float32] = logits[0].numpy().copy()
         return answer
 
     return run
-
-
-def _module(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise UserError(
-            f"format=executorch wants a package that is not installed ({error.name}): pip install 'hrf_ser[executorch]'."
-        ) from error

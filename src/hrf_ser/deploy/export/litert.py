@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import importlib
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,9 +10,9 @@ from numpy.typing import NDArray
 
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import SpeechClassifier
+from hrf_ser.deploy.export.packages import need, padded
 from hrf_ser.deploy.export.parity import Run
 from hrf_ser.deploy.export.waveform import PaddedClassifier
-from hrf_ser.errors import UserError
 
 
 def write(classifier: SpeechClassifier, path: Path, seconds: float) -> Run:
@@ -30,33 +28,24 @@ def write(classifier: SpeechClassifier, path: Path, seconds: float) -> Run:
     """
     samples = round(seconds * SAMPLE_RATE)
     example = (torch.randn(1, samples), torch.tensor([samples]))
-    _module("litert_torch").convert(PaddedClassifier(classifier), example).export(str(path))
+    need("litert_torch", "litert", "litert").convert(PaddedClassifier(classifier), example).export(str(path))
     return load(path, samples)
 
 
 def load(path: Path, samples: int) -> Run:
     """The model of a ``.tflite`` file as a function of waveforms of up to ``samples`` samples, on one thread."""
-    interpreter = _module("ai_edge_litert.interpreter").Interpreter(model_content=path.read_bytes(), num_threads=1)
+    interpreter = need("ai_edge_litert.interpreter", "litert", "litert").Interpreter(
+        model_content=path.read_bytes(), num_threads=1
+    )
     interpreter.allocate_tensors()
     inputs = sorted(interpreter.get_input_details(), key=lambda one: len(one["shape"]), reverse=True)
     logits = interpreter.get_output_details()[0]["index"]
 
     def run(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        padded = np.zeros((1, samples), np.float32)
-        padded[0, : len(waveform)] = waveform
-        interpreter.set_tensor(inputs[0]["index"], padded)
+        interpreter.set_tensor(inputs[0]["index"], padded(waveform, samples))
         interpreter.set_tensor(inputs[1]["index"], np.array([len(waveform)], inputs[1]["dtype"]))
         interpreter.invoke()
         answer: NDArray[np.float32] = interpreter.get_tensor(logits)[0].copy()
         return answer
 
     return run
-
-
-def _module(name: str) -> Any:
-    try:
-        return importlib.import_module(name)
-    except ImportError as error:
-        raise UserError(
-            f"format=litert wants a package that is not installed ({error.name}): pip install 'hrf_ser[litert]'."
-        ) from error

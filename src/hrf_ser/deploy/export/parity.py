@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,6 +13,7 @@ from numpy.typing import NDArray
 
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import SpeechClassifier
+from hrf_ser.deploy.runtime.benchmark import take_turns
 
 # ``(samples,)`` float32 -> logits ``(classes,)``.
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -164,15 +164,5 @@ def latency(runs: dict[str, Run], seconds: float = 3.0, repeats: int = 100) -> d
 
     The audio is noise: it has no silence that would be trimmed, so all of it is work.
     """
-    waveform = np.random.default_rng(0).normal(0, 0.1, round(seconds * SAMPLE_RATE)).astype(np.float32)
-    taken: dict[str, list[float]] = {name: [] for name in runs}
-    for _ in range(repeats + repeats // 10):
-        for name, run in runs.items():
-            start = time.perf_counter()
-            run(waveform).argmax()
-            taken[name].append(1000 * (time.perf_counter() - start))
-    warm = {name: values[repeats // 10 :] for name, values in taken.items()}
-    return {
-        name: {"p50": round(float(np.median(values)), 3), "p95": round(float(np.percentile(values, 95)), 3)}
-        for name, values in warm.items()
-    }
+    found = take_turns(runs, [seconds], repeats, SAMPLE_RATE)
+    return {name: {key: round(times[seconds][key], 3) for key in ("p50", "p95")} for name, times in found.items()}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib
 import importlib.metadata
 import platform
 from collections.abc import Callable, Iterable, Sequence
@@ -17,6 +16,7 @@ from numpy.typing import NDArray
 from hrf_ser.deploy.bundle import SpeechClassifier, load_bundle
 from hrf_ser.deploy.export.formats import SUFFIXES
 from hrf_ser.deploy.export.metadata import describe
+from hrf_ser.deploy.export.packages import need
 from hrf_ser.deploy.export.parity import LIMITS, Example, Limits, Run, bundle_logits, compare, latency, synthetic
 from hrf_ser.deploy.export.report import write_report
 from hrf_ser.errors import UserError
@@ -144,7 +144,8 @@ def _write(
 
         runs[wanted.format] = litert.write(classifier, path, wanted.seconds)
     else:
-        _need("onnx", "onnxscript", "onnxruntime")
+        for package in ("onnx", "onnxscript", "onnxruntime"):
+            need(package, "onnx", "export")
         from hrf_ser.deploy.export import quantise
         from hrf_ser.deploy.export.onnx import metadata, open_onnx, set_metadata, to_onnx
 
@@ -162,16 +163,6 @@ def _write(
         runs[wanted.format] = open_onnx(path)
         entries = metadata(model)
     return runs, entries
-
-
-def _need(*packages: str) -> None:
-    for package in packages:
-        try:
-            importlib.import_module(package)
-        except ImportError as error:
-            raise UserError(
-                f"format=onnx wants a package that is not installed ({package}): pip install 'hrf_ser[export]'."
-            ) from error
 
 
 def _of_length(examples: Iterable[Example], wanted: Export) -> Iterable[Example]:

@@ -12,9 +12,9 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from hrf_ser.errors import UserError
 
 Arm = Callable[[NDArray[np.float32]], object]
+Name = TypeVar("Name", bound=Hashable)
 
 _WARM_UP = 5
 # In a process of its own: what a device pays before the first answer, and the memory that it takes.
@@ -45,8 +46,8 @@ print(seconds, megabytes)
 
 
 def take_turns(
-    arms: Mapping[str, Arm], seconds: Sequence[float], rounds: int, rate: int = 16_000
-) -> dict[str, dict[float, dict[str, float]]]:
+    arms: Mapping[Name, Arm], seconds: Sequence[float], rounds: int, rate: int = 16_000
+) -> dict[Name, dict[float, dict[str, float]]]:
     """Milliseconds from waveform to decision, by arm and length of the audio: ``p50``, ``p95``, ``p99`` and ``real_time``, the
     share of the audio's own duration that the median takes.
 
@@ -58,11 +59,11 @@ def take_turns(
         rounds: that count, after some that warm up.
         rate: samples a second.
     """
-    found: dict[str, dict[float, dict[str, float]]] = {name: {} for name in arms}
+    found: dict[Name, dict[float, dict[str, float]]] = {name: {} for name in arms}
     generator = np.random.default_rng(0)
     for length in seconds:
         waveform = (0.1 * generator.standard_normal(round(length * rate))).astype(np.float32)
-        times: dict[str, list[float]] = {name: [] for name in arms}
+        times: dict[Name, list[float]] = {name: [] for name in arms}
         for turn in range(_WARM_UP + rounds):
             for name, arm in arms.items():
                 started = time.perf_counter()

@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from hrf_ser.models.masking import MaskedBatchNorm1d, masked_mean, padding_mask, strided_lengths
+from hrf_ser.models.masking import MaskedBatchNorm, masked_mean, padding_mask, strided_lengths
 
 
 def test_padding_mask_is_true_on_valid_frames() -> None:
@@ -26,38 +26,39 @@ def test_masked_mean_leaves_padding_out() -> None:
 @pytest.mark.parametrize("affine", [True, False])
 def test_masked_batch_norm_is_batch_norm_of_the_valid_frames(momentum: float | None, affine: bool) -> None:
     torch.manual_seed(0)
-    masked = MaskedBatchNorm1d(5, momentum=momentum, affine=affine)
+    masked = MaskedBatchNorm(5, momentum=momentum, affine=affine)
     plain = nn.BatchNorm1d(5, momentum=momentum, affine=affine)
     if affine:
         nn.init.normal_(masked.weight)
         nn.init.normal_(masked.bias)
     plain.load_state_dict(masked.state_dict())
     for _ in range(3):
-        x = 3 + 2 * torch.randn(4, 5, 9)
+        x = 3 + 2 * torch.randn(4, 9, 5)
         mask = padding_mask(torch.tensor([9, 1, 4, 6]), 9)
-        valid = x.transpose(1, 2)[mask]
+        valid = x[mask]
         a, b = valid.clone().requires_grad_(), x.clone().requires_grad_()
-        expected, got = plain(a), masked(b, mask).transpose(1, 2)[mask]
+        expected, got = plain(a), masked(b, mask)[mask]
         torch.testing.assert_close(got, expected)
         expected.pow(3).sum().backward()
         got.pow(3).sum().backward()
         assert a.grad is not None
         assert b.grad is not None
-        torch.testing.assert_close(b.grad.transpose(1, 2)[mask], a.grad, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(b.grad[mask], a.grad, atol=1e-4, rtol=1e-4)
     for name, buffer in plain.named_buffers():
         torch.testing.assert_close(masked.get_buffer(name), buffer, msg=lambda text, name=name: name + text)
-    torch.testing.assert_close(masked.eval()(x, mask), plain.eval()(x))
+    torch.testing.assert_close(masked.eval()(x, mask)[mask], plain.eval()(x[mask]))
 
 
 def test_masked_batch_norm_without_a_mask_is_batch_norm() -> None:
-    masked, plain, x = MaskedBatchNorm1d(5), nn.BatchNorm1d(5), torch.randn(4, 5, 9)
-    torch.testing.assert_close(masked(x), plain(x))
-    torch.testing.assert_close(masked(x, torch.ones(4, 9, dtype=torch.bool)), plain(x))
+    masked, plain, x = MaskedBatchNorm(5), nn.BatchNorm1d(5), torch.randn(4, 9, 5)
+    expected = plain(x.transpose(1, 2)).transpose(1, 2)
+    torch.testing.assert_close(masked(x), expected)
+    torch.testing.assert_close(masked(x, torch.ones(4, 9, dtype=torch.bool)), expected)
 
 
 def test_single_valid_frame_normalises_to_the_bias() -> None:
-    norm = MaskedBatchNorm1d(5)
+    norm = MaskedBatchNorm(5)
     nn.init.normal_(norm.bias)
-    out = norm(torch.randn(1, 5, 3), padding_mask(torch.tensor([1]), 3))
-    torch.testing.assert_close(out[0, :, 0], norm.bias)
+    out = norm(torch.randn(1, 3, 5), padding_mask(torch.tensor([1]), 3))
+    torch.testing.assert_close(out[0, 0], norm.bias)
     assert torch.isfinite(norm.running_var).all()

@@ -24,6 +24,17 @@ def test_batch_equals_each_utterance_alone_in_evaluation(
     alone = torch.cat([small_model(x.unsqueeze(0), torch.tensor([len(x)])) for x in utterances])
     assert (batch[0] - batch[1]).abs().max() > 1e-3, "a model that ignores its input proves nothing"
     torch.testing.assert_close(batch, alone, atol=1e-5, rtol=1e-5)
+    unmasked = torch.cat([small_model(x.unsqueeze(0), None) for x in utterances])
+    torch.testing.assert_close(unmasked, alone, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_no_lengths_are_full_lengths(small_model: nn.Module, training: bool) -> None:
+    x = torch.randn(3, 121, 6)
+    torch.manual_seed(0)
+    expected = copy.deepcopy(small_model).train(training)(x, torch.full((3,), 121))
+    torch.manual_seed(0)
+    torch.testing.assert_close(small_model.train(training)(x, None), expected, atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("training", [False, True])

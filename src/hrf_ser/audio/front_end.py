@@ -102,27 +102,34 @@ class LogMel(nn.Module):
 
     def compress(self, energy: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
         """Mel energy ``(batch, frames, n_mels)``, zero behind the ``frames`` of each, to what :meth:`forward` returns."""
-        top = energy.amax(dim=(1, 2), keepdim=True).clamp(min=1e-10)
-        features = torch.maximum(energy, top * 10 ** (-self.config.floor_db / 10)).log()
+        features = self.log(energy)
         if self.config.trim_db is None:
             return features, frames
-        return self._trim(features, energy.mean(dim=2), frames)
-
-    def _trim(self, features: Tensor, energy: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
-        """Shift the first loud frame to the front and shorten the length: no shape depends on data, so it exports."""
-        assert self.config.trim_db is not None
-        loud = energy > energy.amax(dim=1, keepdim=True) * 10 ** (-self.config.trim_db / 10)
-        index = torch.arange(energy.shape[1], device=energy.device).expand_as(energy)
-        first = torch.where(loud, index, energy.shape[1]).amin(dim=1)
-        last = torch.where(loud, index, -1).amax(dim=1)
-        # Audio without any energy keeps all of its frames.
-        found = last >= 0
-        first = torch.where(found, first, 0)
-        frames = torch.where(found, last - first + 1, frames)
-        source = (index + first[:, None]).clamp(max=energy.shape[1] - 1)
+        # The first loud frame is shifted to the front, and the length shortened: no shape depends on data, so it exports.
+        first, end = self.ends(energy, frames)
+        source = (torch.arange(energy.shape[1], device=energy.device) + first[:, None]).clamp(max=energy.shape[1] - 1)
         # Whole frames are taken: a gather of single numbers costs an exported graph ten times as much.
         source = source + torch.arange(energy.shape[0], device=energy.device)[:, None] * energy.shape[1]
-        return features.flatten(0, 1).index_select(0, source.flatten()).view_as(features), frames
+        return features.flatten(0, 1).index_select(0, source.flatten()).view_as(features), end - first
+
+    def log(self, energy: Tensor) -> Tensor:
+        """Mel energy ``(batch, frames, n_mels)`` to its logarithm, raised to the floor."""
+        top = energy.amax(dim=(1, 2), keepdim=True).clamp(min=1e-10)
+        return torch.maximum(energy, top * 10 ** (-self.config.floor_db / 10)).log()
+
+    def ends(self, energy: Tensor, frames: Tensor) -> tuple[Tensor, Tensor]:
+        """First loud frame of each utterance and the one after its last, ``(batch,)`` each.
+
+        Audio without any energy keeps all of its ``frames``.
+        """
+        assert self.config.trim_db is not None
+        energy = energy.mean(dim=2)
+        loud = energy > energy.amax(dim=1, keepdim=True) * 10 ** (-self.config.trim_db / 10)
+        index = torch.arange(energy.shape[1], device=energy.device).expand_as(energy)
+        last = torch.where(loud, index, -1).amax(dim=1)
+        found = last >= 0
+        first = torch.where(found, torch.where(loud, index, energy.shape[1]).amin(dim=1), 0)
+        return first, torch.where(found, last + 1, frames)
 
 
 class Normaliser(nn.Module):
@@ -143,8 +150,15 @@ class Normaliser(nn.Module):
         self.register_buffer("mean", torch.zeros(n_features))
         self.register_buffer("std", torch.ones(n_features))
 
-    def forward(self, features: Tensor, frames: Tensor) -> Tensor:
-        """``(batch, time, bands)`` and ``(batch,)`` -> ``(batch, time, bands)``; padding becomes zero."""
+    def forward(self, features: Tensor, frames: Tensor | None) -> Tensor:
+        """``(batch, time, bands)`` and ``(batch,)`` -> ``(batch, time, bands)``; padding becomes zero. None: there is none."""
+        if self.mode == "train":
+            features = (features - self.mean) / self.std
+        if frames is None:
+            if self.mode == "utterance":
+                features = features - features.mean(1, keepdim=True)
+                features = features / features.square().mean(1, keepdim=True).sqrt().clamp(min=1e-3)
+            return features
         valid = (torch.arange(features.shape[1], device=features.device) < frames[:, None])[:, :, None]
         if self.mode == "utterance":
             count = frames.clamp(min=1)[:, None, None].to(features.dtype)
@@ -152,6 +166,4 @@ class Normaliser(nn.Module):
             centred = torch.where(valid, features - mean, 0.0)
             std = (centred.square().sum(1, keepdim=True) / count).sqrt()
             features = centred / std.clamp(min=1e-3)
-        elif self.mode == "train":
-            features = (features - self.mean) / self.std
         return torch.where(valid, features, 0.0)

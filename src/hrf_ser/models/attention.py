@@ -8,7 +8,7 @@ from hrf_ser.models.masking import padding_mask
 
 # Queries that share one block of keys in windowed attention. Forward and backward, 32 x 215 tokens, 4 heads of 16, one
 # CPU core: 8 -> 20 ms, 16 -> 17 ms, 32 -> 15 ms, 64 -> 22 ms; the multiply-adds of the scores grow with it.
-_BLOCK = 16
+BLOCK = 16
 
 
 class SelfAttention(nn.Module):
@@ -32,13 +32,13 @@ class SelfAttention(nn.Module):
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """Attend.
 
         Args:
             x: shape ``(B, T, C)``.
             mask: broadcastable to ``(B, heads, T, T)``, [query, key]: boolean, True where the query may see the key, or
-                a bias to add to the scores, ``-inf`` where it may not. Every query sees some key.
+                a bias to add to the scores, ``-inf`` where it may not. Every query sees some key. None: all of them.
 
         Returns:
             Shape ``(B, T, C)``.
@@ -50,11 +50,12 @@ class SelfAttention(nn.Module):
         out: Tensor = self.out(self._attend(query, key, value, mask))
         return out
 
-    def mask(self, lengths: Tensor, frames: int) -> Tensor:
-        """The mask that :meth:`forward` takes, for lengths ``(B,)`` and T tokens: every valid key."""
-        return padding_mask(lengths, frames)[:, None, None, :]
+    def mask(self, lengths: Tensor | None, x: Tensor) -> Tensor | None:
+        """The mask that :meth:`forward` takes, for lengths ``(B,)`` and tokens ``(B, T, C)``: every valid key."""
+        mask = padding_mask(lengths, x.shape[1])
+        return None if mask is None else mask[:, None, None, :]
 
-    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
+    def _attend(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor | None) -> Tensor:
         """``(N, heads, queries, D)`` and twice ``(N, heads, keys, D)`` -> ``(N, queries, heads * D)``."""
         heads = F.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0
@@ -84,28 +85,25 @@ class WindowedSelfAttention(SelfAttention):
         if window % 2 == 0:
             raise ValueError(f"window must be odd to be centred on a token, not {window}.")
         self.window = window
-        # False: all scores, under a band. Time and memory then grow with T squared, but an exported graph of few tokens has
-        # a third of the operations, and there each costs more than its arithmetic.
-        self.in_blocks = True
 
-    def mask(self, lengths: Tensor, frames: int) -> Tensor:
-        """The mask that :meth:`forward` takes, for lengths ``(B,)`` and T tokens: the valid keys in the window."""
-        mask = window_mask if self.in_blocks else band_mask
-        return mask(lengths, frames, self.window)
+    def mask(self, lengths: Tensor | None, x: Tensor) -> Tensor:
+        """The mask that :meth:`forward` takes, for lengths ``(B,)`` and tokens ``(B, T, C)``: the valid keys in the window."""
+        batch, frames, _ = x.shape
+        return window_mask(
+            torch.full((batch,), frames, device=x.device) if lengths is None else lengths, frames, self.window
+        )
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``x`` of shape ``(B, T, C)`` and ``self.mask(lengths, T)`` -> ``(B, T, C)``."""
-        if not self.in_blocks:
-            return super().forward(x, mask)
         batch, frames, width = x.shape
         head_width = width // self.heads
-        blocks, keys = _blocks(frames), _BLOCK + self.window - 1
+        blocks, keys = blocks_of(frames), BLOCK + self.window - 1
         query, key_value = self.qkv(x).split((width, 2 * width), dim=-1)
-        query = _take(query, torch.arange(blocks * _BLOCK, device=x.device))
-        query = query.view(batch * blocks, _BLOCK, self.heads, head_width).transpose(1, 2)
-        key_value = _take(key_value, _key_positions(frames, self.window, x.device))
+        query = _take(query, torch.arange(blocks * BLOCK, device=x.device))
+        query = query.view(batch * blocks, BLOCK, self.heads, head_width).transpose(1, 2)
+        key_value = _take(key_value, key_positions(frames, self.window, x.device))
         key, value = key_value.view(batch * blocks, keys, 2, self.heads, head_width).permute(2, 0, 3, 1, 4).unbind(0)
-        attended = self._attend(query, key, value, mask).reshape(batch, blocks * _BLOCK, width)
+        attended = self._attend(query, key, value, mask).reshape(batch, blocks * BLOCK, width)
         # A slice would tie an exported graph to the lengths that share the example's number of blocks.
         attended = _take(attended, torch.arange(frames, device=x.device))
         out: Tensor = self.out(attended)
@@ -125,37 +123,25 @@ def window_mask(lengths: Tensor, frames: int, window: int) -> Tensor:
     Returns:
         Boolean, shape ``(B * blocks, 1, 16, 16 + window - 1)``, with ``blocks = max(2, ceil(T / 16))``.
     """
-    query = torch.arange(_BLOCK, device=lengths.device).unsqueeze(1)
-    key = torch.arange(_BLOCK + window - 1, device=lengths.device) - window // 2
+    query = torch.arange(BLOCK, device=lengths.device).unsqueeze(1)
+    key = torch.arange(BLOCK + window - 1, device=lengths.device) - window // 2
     inside = (query - key).abs() <= window // 2
-    positions = _key_positions(frames, window, lengths.device)
+    positions = key_positions(frames, window, lengths.device)
     valid = (positions >= 0) & (positions < lengths.unsqueeze(1))
-    return (inside & valid.view(-1, 1, 1, _BLOCK + window - 1)) | (query == key)
+    return (inside & valid.view(-1, 1, 1, BLOCK + window - 1)) | (query == key)
 
 
-def band_mask(lengths: Tensor, frames: int, window: int) -> Tensor:
-    """The same as a band over all pairs of tokens.
-
-    Returns:
-        Boolean, shape ``(B, 1, T, T)``, [query, key].
-    """
-    token = torch.arange(frames, device=lengths.device)
-    distance = (token.unsqueeze(1) - token).abs()
-    valid = token < lengths.unsqueeze(1)
-    return ((distance <= window // 2) & valid[:, None, None, :]) | (distance == 0)
-
-
-def _blocks(frames: int) -> int:
+def blocks_of(frames: int) -> int:
     # Two at least: torch.export takes 1 in its example for a constant, and a graph must take short and long utterances.
-    blocks: int = torch.sym_max(2, (frames + _BLOCK - 1) // _BLOCK)  # type: ignore[no-untyped-call]
+    blocks: int = torch.sym_max(2, (frames + BLOCK - 1) // BLOCK)  # type: ignore[no-untyped-call]
     return blocks
 
 
-def _key_positions(frames: int, window: int, device: torch.device) -> Tensor:
+def key_positions(frames: int, window: int, device: torch.device) -> Tensor:
     """Where in the sequence the keys of all blocks are, shape ``(blocks * keys,)``; some lie outside it."""
-    keys = _BLOCK + window - 1
-    index = torch.arange(_blocks(frames) * keys, device=device)
-    return index // keys * _BLOCK + index % keys - window // 2
+    keys = BLOCK + window - 1
+    index = torch.arange(blocks_of(frames) * keys, device=device)
+    return index // keys * BLOCK + index % keys - window // 2
 
 
 def _take(x: Tensor, positions: Tensor) -> Tensor:

@@ -2,12 +2,15 @@
 
 from typing import ClassVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrf_ser.models.attention import SelfAttention
+from hrf_ser.models.convolution import TimeConv
+from hrf_ser.models.dropout import Dropout
 from hrf_ser.models.feed_forward import FeedForward
-from hrf_ser.models.masking import MaskedBatchNorm1d, zero_padding
+from hrf_ser.models.masking import MaskedBatchNorm, zero_padding
 from hrf_ser.models.pooling import create_pooling
 from hrf_ser.models.positions import RelativePositionBias, sinusoidal_positions
 from hrf_ser.models.registry import register
@@ -33,16 +36,15 @@ class ConvolutionModule(nn.Module):
         self.norm = nn.LayerNorm(width)
         self.pointwise1 = nn.Linear(width, 2 * width)
         # Without a bias: the batch norm that follows has one.
-        self.depthwise = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width, bias=False)
-        self.batch_norm = MaskedBatchNorm1d(width)
+        self.depthwise = TimeConv(width, width, kernel, padding=kernel // 2, groups=width, bias=False)
+        self.batch_norm = MaskedBatchNorm(width)
         self.pointwise2 = nn.Linear(width, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``x`` of shape ``(B, T, C)`` and ``mask`` of shape ``(B, T)``, True on valid tokens -> ``(B, T, C)``."""
         x = F.glu(self.pointwise1(self.norm(x)), dim=-1)
-        x = self.depthwise(zero_padding(x, mask).transpose(1, 2))
-        x = F.silu(self.batch_norm(x, mask)).transpose(1, 2)
+        x = F.silu(self.batch_norm(self.depthwise(zero_padding(x, mask)), mask))
         out: Tensor = self.dropout(self.pointwise2(x))
         return out
 
@@ -62,14 +64,14 @@ class ConformerLayer(nn.Module):
         self.ffn2_norm = nn.LayerNorm(width)
         self.ffn2 = FeedForward(width, ffn, nn.SiLU(), dropout)
         self.norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, mask: Tensor, attention_mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None, attention_mask: Tensor | None) -> Tensor:
         """``x`` ``(B, T, C)``, ``mask`` ``(B, T)`` and a mask or bias for the attention -> ``(B, T, C)``."""
-        x = x + 0.5 * self.ffn1(self.ffn1_norm(x))
+        x = torch.add(x, self.ffn1(self.ffn1_norm(x)), alpha=0.5)
         x = x + self.dropout(self.attention(self.attention_norm(x), attention_mask))
         x = x + self.convolution(x, mask)
-        x = x + 0.5 * self.ffn2(self.ffn2_norm(x))
+        x = torch.add(x, self.ffn2(self.ffn2_norm(x)), alpha=0.5)
         normalised: Tensor = self.norm(x)
         return normalised
 
@@ -123,7 +125,7 @@ class Conformer(nn.Module):
         self.subsampling = ConvSubsampling(n_features, width)
         self.sinusoidal = positions == "sinusoidal"
         self.relative = RelativePositionBias(heads, max_distance) if positions == "relative" else None
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             ConformerLayer(
                 width, heads=heads, ffn=ffn, kernel=kernel, dropout=dropout, attention_dropout=attention_dropout
@@ -133,23 +135,24 @@ class Conformer(nn.Module):
         self.pooling = create_pooling(pooling, width)
         self.classifier = nn.Linear(width, n_classes)
 
-    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
         """Classify utterances.
 
         Args:
             features: shape ``(B, T, n_features)``; frames beyond a length may hold anything.
-            lengths: shape ``(B,)``, frames, 1 <= length <= T.
+            lengths: shape ``(B,)``, frames, 1 <= length <= T; None where all are T.
 
         Returns:
             Logits of shape ``(B, n_classes)``.
         """
-        x, _, mask = self.subsampling(features, lengths)
+        x, mask = self.subsampling(features, lengths)
         if self.sinusoidal:
             x = x + sinusoidal_positions(x)
         x = self.dropout(x)
-        attention_mask = mask[:, None, None, :]
+        attention_mask = None if mask is None else mask[:, None, None, :]
         if self.relative is not None:
-            attention_mask = self.relative(x.shape[1]).masked_fill(~attention_mask, float("-inf"))
+            bias = self.relative(x.shape[1])
+            attention_mask = bias if attention_mask is None else bias.masked_fill(~attention_mask, float("-inf"))
         for layer in self.layers:
             x = layer(x, mask, attention_mask)
         logits: Tensor = self.classifier(self.dropout(self.pooling(x, mask)))

@@ -5,6 +5,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from hrf_ser.models.attention import SelfAttention
+from hrf_ser.models.dropout import Dropout
 from hrf_ser.models.feed_forward import FeedForward
 from hrf_ser.models.pooling import create_pooling
 from hrf_ser.models.positions import sinusoidal_positions
@@ -21,9 +22,9 @@ class TransformerLayer(nn.Module):
         self.attention = SelfAttention(width, heads, attention_dropout)
         self.ffn_norm = nn.LayerNorm(width)
         self.ffn = FeedForward(width, ffn, nn.ReLU(), dropout)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``x`` of shape ``(B, T, C)`` and an attention mask -> ``(B, T, C)``."""
         x = x + self.dropout(self.attention(self.attention_norm(x), mask))
         out: Tensor = x + self.ffn(self.ffn_norm(x))
@@ -69,7 +70,7 @@ class ConvTransformer(nn.Module):
     ) -> None:
         super().__init__()
         self.subsampling = ConvSubsampling(n_features, width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             TransformerLayer(width, heads=heads, ffn=ffn, dropout=dropout, attention_dropout=attention_dropout)
             for _ in range(layers)
@@ -78,19 +79,19 @@ class ConvTransformer(nn.Module):
         self.pooling = create_pooling(pooling, width)
         self.classifier = nn.Linear(width, n_classes)
 
-    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
         """Classify utterances.
 
         Args:
             features: shape ``(B, T, n_features)``; frames beyond a length may hold anything.
-            lengths: shape ``(B,)``, frames, 1 <= length <= T.
+            lengths: shape ``(B,)``, frames, 1 <= length <= T; None where all are T.
 
         Returns:
             Logits of shape ``(B, n_classes)``.
         """
-        x, _, mask = self.subsampling(features, lengths)
+        x, mask = self.subsampling(features, lengths)
         x = self.dropout(x + sinusoidal_positions(x))
-        visible = mask[:, None, None, :]
+        visible = None if mask is None else mask[:, None, None, :]
         for layer in self.layers:
             x = layer(x, visible)
         logits: Tensor = self.classifier(self.dropout(self.pooling(self.norm(x), mask)))

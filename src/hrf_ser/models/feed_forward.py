@@ -2,6 +2,8 @@
 
 from torch import Tensor, nn
 
+from hrf_ser.models.dropout import Dropout
+
 
 class FeedForward(nn.Module):
     """Linear, activation, dropout, linear, dropout (Vaswani et al., NeurIPS 2017, section 3.3).
@@ -20,7 +22,7 @@ class FeedForward(nn.Module):
         super().__init__()
         self.linear1 = nn.Linear(width, hidden)
         self.activation = activation
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
         self.linear2 = nn.Linear(hidden, width)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -9,7 +9,7 @@ from hrf_ser.models.masking import masked_mean, zero_padding
 class MeanPooling(nn.Module):
     """Mean over the valid tokens."""
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``(B, T, C)`` and ``(B, T)``, True on valid tokens -> ``(B, C)``."""
         return masked_mean(x, mask)
 
@@ -29,9 +29,11 @@ class AttentivePooling(nn.Module):
         self.score = nn.Linear(width, 1, bias=False)
         nn.init.zeros_(self.score.weight)
 
-    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``(B, T, C)`` and ``(B, T)``, True on valid tokens -> ``(B, C)``."""
-        score = self.score(x).masked_fill(~mask.unsqueeze(-1), float("-inf"))
+        score = self.score(x)
+        if mask is not None:
+            score = score.masked_fill(~mask.unsqueeze(-1), float("-inf"))
         return (torch.softmax(score, dim=1) * zero_padding(x, mask)).sum(1)
 
 

@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrf_ser.models.attention import SelfAttention, WindowedSelfAttention
+from hrf_ser.models.dropout import Dropout
 from hrf_ser.models.feed_forward import FeedForward
 from hrf_ser.models.masking import padding_mask, strided_lengths, zero_padding
 from hrf_ser.models.pooling import create_pooling
@@ -51,10 +53,10 @@ class SpeechFormerLayer(nn.Module):
         self.attention_norm = nn.LayerNorm(width)
         self.ffn = FeedForward(width, ffn, nn.ReLU(), dropout)
         self.ffn_norm = nn.LayerNorm(width)
-        self.dropout = nn.Dropout(dropout)
+        self.dropout = Dropout(dropout)
 
-    def forward(self, x: Tensor, mask: Tensor, positions: Tensor | None) -> Tensor:
-        """``x`` ``(B, T, C)``, an attention mask and positions ``(T, C)`` or None -> ``(B, T, C)``."""
+    def forward(self, x: Tensor, mask: Tensor | None, positions: Tensor | None) -> Tensor:
+        """``x`` ``(B, T, C)``, an attention mask or None and positions ``(T, C)`` or None -> ``(B, T, C)``."""
         attended = self.attention(x if positions is None else x + positions, mask)
         x = self.attention_norm(self.residual * x + self.dropout(attended))
         normalised: Tensor = self.ffn_norm(self.residual * x + self.ffn(x))
@@ -100,16 +102,15 @@ class Stage(nn.Module):
                 for linear in (layer.attention.out, layer.ffn.linear1, layer.ffn.linear2):
                     linear.weight.mul_(gain)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """``(B, T, C)`` and ``(B,)`` -> ``(B, T, C)``."""
-        frames = x.shape[1]
         x = self.norm(x)
         positions = sinusoidal_positions(x) if self.positions else None
         mask: Tensor | None = None
-        for layer in self.layers:
+        for number, layer in enumerate(self.layers):
             assert isinstance(layer, SpeechFormerLayer)
-            if mask is None:  # The same for all layers of a stage.
-                mask = layer.attention.mask(lengths, frames)
+            if number == 0:  # The same for all layers of a stage.
+                mask = layer.attention.mask(lengths, x)
             x = layer(x, mask, positions)
         return x
 
@@ -127,14 +128,13 @@ class MergeBlock(nn.Module):
         self.linear = nn.Linear(width, out_width)
         self.norm = nn.LayerNorm(out_width)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """``(B, T, C)`` and ``(B,)`` -> ``(B, ceil(T / merge), out)`` and the lengths ``(B,)`` by the same rule."""
         batch, frames, width = x.shape
         groups = (frames + self.merge - 1) // self.merge
-        # Taken by position, not padded to a multiple: that would tie an exported graph to its example's lengths.
-        positions = torch.arange(groups * self.merge, device=x.device)
-        x = zero_padding(x.index_select(1, positions.clamp(max=frames - 1)), positions < lengths.unsqueeze(1))
-        filled = (lengths.unsqueeze(1) - positions[:: self.merge]).clamp(1, self.merge)
+        x = F.pad(zero_padding(x, padding_mask(lengths, frames)), (0, 0, 0, groups * self.merge - frames))
+        valid = frames if lengths is None else lengths.unsqueeze(1)
+        filled = (valid - self.merge * torch.arange(groups, device=x.device)).clamp(1, self.merge)
         mean = x.view(batch, groups, self.merge, width).sum(2) / filled.unsqueeze(-1)
         return self.norm(self.linear(mean)), strided_lengths(lengths, self.merge)
 
@@ -216,19 +216,19 @@ class SpeechFormer(nn.Module):
         self.classifier = nn.Sequential(
             nn.Linear(width, width // 2),
             nn.ReLU(),
-            nn.Dropout(head_dropout),
+            Dropout(head_dropout),
             nn.Linear(width // 2, width // 4),
             nn.ReLU(),
-            nn.Dropout(head_dropout),
+            Dropout(head_dropout),
             nn.Linear(width // 4, n_classes),
         )
 
-    def forward(self, features: Tensor, lengths: Tensor) -> Tensor:
+    def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
         """Classify utterances.
 
         Args:
             features: shape ``(B, T, n_features)``; frames beyond a length may hold anything.
-            lengths: shape ``(B,)``, frames, 1 <= length <= T.
+            lengths: shape ``(B,)``, frames, 1 <= length <= T; None where all are T.
 
         Returns:
             Logits of shape ``(B, n_classes)``.

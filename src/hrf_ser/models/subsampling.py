@@ -3,6 +3,7 @@
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from hrf_ser.models.convolution import TimeConv
 from hrf_ser.models.masking import padding_mask, strided_lengths, zero_padding
 
 
@@ -21,24 +22,24 @@ class ConvSubsampling(nn.Module):
     def __init__(self, n_features: int, width: int) -> None:
         super().__init__()
         self.convolutions = nn.ModuleList(
-            nn.Conv1d(channels, width, kernel_size=3, stride=2, padding=1) for channels in (n_features, width)
+            TimeConv(channels, width, kernel_size=3, stride=2, padding=1) for channels in (n_features, width)
         )
         self.norm = nn.LayerNorm(width)
 
-    def forward(self, features: Tensor, lengths: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, features: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Subsample.
 
         Args:
             features: shape ``(B, T, n_features)``.
-            lengths: shape ``(B,)``, frames, 1 <= length <= T.
+            lengths: shape ``(B,)``, frames, 1 <= length <= T; None where all are T.
 
         Returns:
-            Tokens of shape ``(B, T', width)`` with ``T' = ceil(ceil(T / 2) / 2)``, their lengths of shape ``(B,)`` by
-            the same rule, and the mask of shape ``(B, T')``, True on valid tokens.
+            Tokens of shape ``(B, T', width)`` with ``T' = ceil(ceil(T / 2) / 2)``, and the mask of shape ``(B, T')``, True on
+            valid tokens; None where all are.
         """
         x, mask = features, padding_mask(lengths, features.shape[1])
         for convolution in self.convolutions:
-            x = F.relu(convolution(zero_padding(x, mask).transpose(1, 2))).transpose(1, 2)
+            x = F.relu(convolution(zero_padding(x, mask)))
             lengths = strided_lengths(lengths, 2)
             mask = padding_mask(lengths, x.shape[1])
-        return self.norm(x), lengths, mask
+        return self.norm(x), mask

@@ -1,8 +1,8 @@
-"""A bundle as one ONNX file: ``waveform (batch, samples)`` -> ``logits`` and ``probabilities``, ``(batch, classes)`` each.
+"""A bundle as one ONNX file: ``waveform (1, samples)`` -> ``logits`` and ``probabilities``, ``(1, classes)`` each.
 
-Front end and backbone are exported apart and joined, with a cut between them: what the front end trimmed as silence is cut off
-to the longest utterance left in the batch, so that no time is spent on it. What the file says of itself is in its
-``metadata_props``; the runtime needs nothing else.
+Front end and backbone are exported apart and joined, with a cut between them: what the front end found to be silence is not
+there any more, so no time is spent on it. One utterance at a time, since then nothing is padding and no operation has to look
+for it. What the file says of itself is in its ``metadata_props``; the runtime needs nothing else.
 """
 
 from __future__ import annotations
@@ -24,10 +24,12 @@ from torch import nn
 from hrf_ser import __version__
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import SpeechClassifier
+from hrf_ser.deploy.export.attention import OneUtterance, RowStage
 from hrf_ser.deploy.export.metadata import describe
 from hrf_ser.deploy.export.parity import Run
-from hrf_ser.deploy.export.waveform import MatrixMel, WaveformFrontEnd
-from hrf_ser.models.attention import WindowedSelfAttention
+from hrf_ser.deploy.export.waveform import MatrixMel, UtteranceClassifier, UtteranceFrontEnd
+from hrf_ser.models.attention import SelfAttention
+from hrf_ser.models.conformer import ConvolutionModule
 from hrf_ser.models.speechformer import SpeechFormer, SpeechFormerLayer, Stage
 
 # Names of all nodes of the front end begin with this; the tensor with the logits has this name.
@@ -44,20 +46,15 @@ def to_onnx(classifier: SpeechClassifier, bundle: Path, stft: str = "matrix") ->
     Args:
         classifier: from ``load_bundle``.
         bundle: the folder it was loaded from, named in the file's metadata by its checksum.
-        stft: ``matrix`` or ``native``, see :class:`WaveformFrontEnd`.
+        stft: ``matrix`` or ``native``, see :class:`UtteranceFrontEnd`.
     """
     dynamic = torch.export.Dim.DYNAMIC
-    front_end = WaveformFrontEnd(classifier, stft)
-    example = torch.randn(2, SAMPLE_RATE)
-    features = torch.randn(2, _FRAMES, classifier.description.front_end.n_mels)
-    first = _export(front_end, (example,), ({0: dynamic, 1: dynamic},), ["waveform"], ["features", "frames"])
-    second = _export(
-        for_export(classifier.model),
-        (features, torch.tensor([_FRAMES, _FRAMES])),
-        ({0: dynamic, 1: dynamic}, {0: dynamic}),
-        ["features", "frames"],
-        ["logits"],
-    )
+    front_end = UtteranceFrontEnd(classifier, stft)
+    outputs = ["features", "first", "end"]
+    first = _export(front_end, (torch.randn(1, SAMPLE_RATE),), ({1: dynamic},), ["waveform"], outputs)
+    backbone = UtteranceClassifier(classifier.normaliser, for_export(classifier.model))
+    features = torch.randn(1, _FRAMES, classifier.description.front_end.n_mels)
+    second = _export(backbone, (features,), ({1: dynamic},), ["features"], ["logits"])
     model = _join(first, second, len(classifier.description.labels))
     if isinstance(front_end.log_mel.mel, MatrixMel):
         _compute_matrices(model.graph, front_end.log_mel.mel)
@@ -69,25 +66,45 @@ def to_onnx(classifier: SpeechClassifier, bundle: Path, stft: str = "matrix") ->
 def for_export(model: nn.Module) -> nn.Module:
     """A copy of the backbone as graphs want it: the same function in fewer operations.
 
-    SpeechFormer: windowed attention through a band where tokens are few; and the weight ``r`` of DeepNorm's residuals goes into
-    the branches, since ``LayerNorm(r x + b)`` is ``LayerNorm(x + b / r)`` with the epsilon over ``r`` squared.
+    Attention: see :mod:`hrf_ser.deploy.export.attention`. SpeechFormer: the weight ``r`` of DeepNorm's residuals goes into the
+    branches, since ``LayerNorm(r x + b)`` is ``LayerNorm(x + b / r)`` with the epsilon over ``r`` squared.
     """
     model = copy.deepcopy(model)
-    if not isinstance(model, SpeechFormer):
-        return model
     with torch.no_grad():
-        for number, stage in enumerate(model.stages):
-            for layer in cast(Stage, stage).layers:
-                assert isinstance(layer, SpeechFormerLayer)
-                if isinstance(layer.attention, WindowedSelfAttention):
-                    layer.attention.in_blocks = number == 0
+        for layer in model.modules():
+            if isinstance(layer, SpeechFormerLayer):
                 for linear in (layer.attention.out, layer.ffn.linear2):
                     linear.weight.div_(layer.residual)
                     linear.bias.div_(layer.residual)
                 for norm in (layer.attention_norm, layer.ffn_norm):
                     norm.eps /= layer.residual**2
                 layer.residual = 1.0
+    if isinstance(model, SpeechFormer):
+        for number, stage in enumerate(model.stages):
+            model.stages[number] = RowStage(cast(Stage, stage), many=number == 0)
+    for name, module in list(model.named_modules()):
+        if isinstance(module, SelfAttention):
+            model.set_submodule(name, OneUtterance(module))
+        elif isinstance(module, ConvolutionModule):
+            _fold_batch_norm(module)
     return model
+
+
+def _fold_batch_norm(module: ConvolutionModule) -> None:
+    """Put what batch normalisation does at evaluation into the convolution before it."""
+    norm, convolution = module.batch_norm, module.depthwise
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    with torch.no_grad():
+        scale = norm.weight * torch.rsqrt(norm.running_var + norm.eps)
+        convolution.weight.mul_(scale[:, None, None])
+        convolution.bias = nn.Parameter(norm.bias - norm.running_mean * scale)
+    module.batch_norm = _Unmasked()  # type: ignore[assignment]
+
+
+class _Unmasked(nn.Module):
+    def forward(self, x: torch.Tensor, _mask: torch.Tensor | None) -> torch.Tensor:
+        return x
 
 
 def set_metadata(model: onnx.ModelProto, entries: dict[str, str]) -> None:
@@ -180,30 +197,24 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
 
 
 def _join(front_end: onnx.ModelProto, model: onnx.ModelProto, classes: int) -> onnx.ModelProto:
-    """Front end, cut to the longest utterance, backbone, softmax."""
+    """Front end, cut to what it found of speech, backbone, softmax."""
     graph = front_end.graph
-    _constant(graph, "join/first", np.array([0]))
     _constant(graph, "join/time", np.array([1]))
-    graph.node.append(helper.make_node("ReduceMax", ["frames"], ["join/longest"], "join/longest", keepdims=1))
-    graph.node.append(
-        helper.make_node("Slice", ["features", "join/first", "join/longest", "join/time"], ["join/spoken"], "join/cut")
-    )
+    graph.node.append(helper.make_node("Slice", ["features", "first", "end", "join/time"], ["join/spoken"], "join/cut"))
     bands = graph.output[0].type.tensor_type.shape.dim[2].dim_value
-    del graph.output[0]
-    graph.output.append(helper.make_tensor_value_info("join/spoken", TensorProto.FLOAT, ["batch", "spoken", bands]))
+    del graph.output[:]
+    graph.output.append(helper.make_tensor_value_info("join/spoken", TensorProto.FLOAT, [1, "spoken", bands]))
     for node in graph.node:
         node.name = f"{FRONT_END}{node.name}"
     model = onnx.compose.add_prefix(model, "model/")
-    joined = onnx.compose.merge_models(
-        front_end, model, io_map=[("join/spoken", "model/features"), ("frames", "model/frames")]
-    )
+    joined = onnx.compose.merge_models(front_end, model, io_map=[("join/spoken", "model/features")])
     graph = joined.graph
     graph.node.append(helper.make_node("Identity", ["model/logits"], ["logits"], "logits"))
     graph.node.append(helper.make_node("Softmax", ["model/logits"], ["probabilities"], "probabilities", axis=-1))
     del graph.output[:], graph.input[:], graph.value_info[:]
-    graph.input.append(helper.make_tensor_value_info("waveform", TensorProto.FLOAT, ["batch", "samples"]))
+    graph.input.append(helper.make_tensor_value_info("waveform", TensorProto.FLOAT, [1, "samples"]))
     for name in ("logits", "probabilities"):
-        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", classes]))
+        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, classes]))
     del joined.opset_import[:]
     joined.opset_import.append(helper.make_opsetid("", _OPSET))
     joined.producer_name, joined.producer_version = "hrf_ser", __version__

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrf_ser.audio.front_end import LogMel
+from hrf_ser.audio.front_end import LogMel, Normaliser
 from hrf_ser.deploy.bundle import SpeechClassifier
 
 
@@ -69,21 +69,32 @@ class MatrixMel(nn.Module):
 
     def forward(self, waveform: Tensor) -> Tensor:
         """``(batch, samples)`` -> mel energy ``(batch, n_mels, samples // hop + 1)``."""
-        frames = waveform.shape[1] // self.hop + 1
-        padded = F.pad(waveform, (self.reach, self.reach + self.hop))
-        after = self._frames(padded, self.reach, frames)
-        before = self._frames(padded, 1, frames).flip(2)
+        after = self._frames(waveform, 0)
+        before = self._frames(waveform, self.reach - 1).flip(2)
         real, imaginary = (after + before) @ self.cosines, (after - before) @ self.sines
         energy: Tensor = (real * real + imaginary * imaginary) @ self.filters
         return energy.transpose(1, 2)
 
-    def _frames(self, padded: Tensor, start: int, frames: int) -> Tensor:
-        """Half windows, ``(batch, frames, reach)``: as rows of a hop each, since copying rows costs less than gathering."""
+    def _frames(self, waveform: Tensor, before: int) -> Tensor:
+        """Half windows ``(batch, frames, reach)`` from ``before`` samples before each hop: as rows of a hop each, since
+        copying rows costs less than gathering.
+        """
+        frames = waveform.shape[1] // self.hop + 1
         rows = math.ceil(self.reach / self.hop) - 1
-        hops: Tensor = padded[:, start : start + (frames + rows) * self.hop].reshape(-1, frames + rows, self.hop)
+        # What is beyond the rows is cut off: where the window is much longer than a hop, ``before`` alone may fill some.
+        padded = F.pad(waveform, (before, (frames + rows) * self.hop - before - waveform.shape[1]))
+        hops: Tensor = padded.reshape(-1, frames + rows, self.hop)
         pieces = [hops[:, row : row + frames] for row in range(rows)]
         pieces.append(hops[:, rows : rows + frames, : self.reach - rows * self.hop])
         return torch.cat(pieces, 2)
+
+
+def with_matrices(front_end: LogMel) -> LogMel:
+    """A copy that computes its spectrum by :class:`MatrixMel`, where its window has a centre."""
+    front_end = copy.deepcopy(front_end)
+    if front_end.mel.win_length % 2 == 0:
+        front_end.mel = MatrixMel(front_end)
+    return front_end
 
 
 class WaveformFrontEnd(nn.Module):
@@ -91,17 +102,14 @@ class WaveformFrontEnd(nn.Module):
 
     Args:
         classifier: whose front end and normalisation to take.
-        stft: ``matrix`` (:class:`MatrixMel`) or ``native`` (the runtime's own STFT).
         least: samples to which shorter waveforms are padded; the padding is no part of the utterance. torch's exporter
             takes for granted that no axis has length 1.
     """
 
-    def __init__(self, classifier: SpeechClassifier, stft: str = "matrix", least: int = 0) -> None:
+    def __init__(self, classifier: SpeechClassifier, least: int = 0) -> None:
         super().__init__()
         self.least = least
-        self.log_mel = copy.deepcopy(classifier.front_end)
-        if stft == "matrix" and self.log_mel.mel.win_length % 2 == 0:
-            self.log_mel.mel = MatrixMel(self.log_mel)
+        self.log_mel = with_matrices(classifier.front_end)
         self.normaliser = copy.deepcopy(classifier.normaliser)
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,12 +126,45 @@ class WaveformFrontEnd(nn.Module):
         return self.normaliser(features, frames), frames
 
 
+class UtteranceFrontEnd(nn.Module):
+    """One waveform that counts whole -> log-mel features, and where in them the speech is. What cuts it out comes after.
+
+    Args:
+        classifier: whose front end to take.
+        stft: ``matrix`` (:class:`MatrixMel`) or ``native`` (the runtime's own STFT).
+    """
+
+    def __init__(self, classifier: SpeechClassifier, stft: str = "matrix") -> None:
+        super().__init__()
+        self.log_mel = with_matrices(classifier.front_end) if stft == "matrix" else copy.deepcopy(classifier.front_end)
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """``(1, samples)`` -> features ``(1, frames, n_mels)``, first frame of speech and the one after its last, ``(1,)``."""
+        energy = self.log_mel.mel(waveform).transpose(1, 2)
+        frames = torch.full((1,), energy.shape[1], device=energy.device)
+        if self.log_mel.config.trim_db is None:
+            return self.log_mel.log(energy), torch.zeros_like(frames), frames
+        return self.log_mel.log(energy), *self.log_mel.ends(energy, frames)
+
+
+class UtteranceClassifier(nn.Module):
+    """The features of one utterance -> logits, without any mask."""
+
+    def __init__(self, normaliser: Normaliser, model: nn.Module) -> None:
+        super().__init__()
+        self.normaliser, self.model = normaliser, model
+
+    def forward(self, features: Tensor) -> Tensor:
+        """``(1, frames, n_mels)`` -> ``(1, classes)``."""
+        return cast(Tensor, self.model(self.normaliser(features, None), None))
+
+
 class WaveformClassifier(nn.Module):
     """The whole graph in one module: ``(batch, samples)`` -> logits and probabilities, ``(batch, classes)`` each."""
 
-    def __init__(self, classifier: SpeechClassifier, stft: str = "matrix", least: int = 0) -> None:
+    def __init__(self, classifier: SpeechClassifier, least: int = 0) -> None:
         super().__init__()
-        self.front_end = WaveformFrontEnd(classifier, stft, least)
+        self.front_end = WaveformFrontEnd(classifier, least)
         self.model = copy.deepcopy(classifier.model)
         self.eval().requires_grad_(False)
 
@@ -139,8 +180,7 @@ class PaddedClassifier(nn.Module):
     def __init__(self, classifier: SpeechClassifier) -> None:
         super().__init__()
         self.classifier = copy.deepcopy(classifier)
-        if self.classifier.front_end.mel.win_length % 2 == 0:
-            self.classifier.front_end.mel = MatrixMel(self.classifier.front_end)
+        self.classifier.front_end = with_matrices(classifier.front_end)
         self.eval().requires_grad_(False)
 
     def forward(self, waveform: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:

@@ -9,6 +9,10 @@ import releases_daic_woz
 import releases_iemocap
 import releases_m3ed
 import soundfile
+from hydra import compose, initialize_config_dir
+
+from helpers import REPOSITORY
+from hrf_ser.export import CorpusAudio
 
 # Utterances of the miniature release in the default options (CREMA-D less the silent one), and the speakers that fold 2 tests.
 EXPECTED = {"iemocap": (100, {"Ses02F", "Ses02M"}), "crema_d": (119, {"1037", "1072"})}
@@ -100,3 +104,9 @@ def test_one_corpus_trains_and_another_is_tested(train, tmp_path, protocol, capl
         rows = list(csv.DictReader(file))
     assert {row["speaker"].split("/")[0] for row in rows} == {"crema_d"}
     assert {row["label"] for row in rows} == {"angry", "happy", "neutral", "sad"}
+    # What the bundle says of itself is enough for `export` to hear the tested part again, with its classes.
+    words = (f"bundle={tmp_path}/run/bundle", "data=crema_d", f"data.root={tmp_path}/C")
+    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        audio = CorpusAudio(compose("export", list(words)), tmp_path / "run/bundle")
+    heard = [audio.labels[example.target] for example in audio.examples()]
+    assert sorted(heard) == sorted(row["label"] for row in rows)

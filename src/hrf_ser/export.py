@@ -88,8 +88,8 @@ class CorpusAudio:
     """The corpus that a bundle was trained on, as audio to compare and to calibrate on.
 
     Args:
-        config: with ``data``, ``folds``, ``parity`` and ``int8``.
-        bundle: whose card names corpus, fold and protocol.
+        config: with ``data``, ``parity`` and ``int8``.
+        bundle: whose card names corpus, classes, fold and protocol.
 
     Raises:
         UserError: a corpus with other classes; or, where the fold matters, not the bundle's own corpus.
@@ -97,12 +97,15 @@ class CorpusAudio:
 
     def __init__(self, config: DictConfig, bundle: Path) -> None:
         from hrf_ser.data.corpora import read_corpus
+        from hrf_ser.data.transfer import relabel
         from hrf_ser.deploy.bundle import read_description
         from hrf_ser.settings import plain
 
         description, _ = read_description(bundle)
         self.config, self.card, self.labels = config, description.card, description.labels
         self.corpus: Corpus = read_corpus(config.data.name, config.data.root, **plain(config.data.options))
+        if classes := self.card.get("classes"):
+            self.corpus = relabel(self.corpus, classes)
         unknown = sorted({one.label for one in self.corpus.utterances} - set(self.labels))
         if unknown:
             raise UserError(
@@ -136,15 +139,17 @@ class CorpusAudio:
         return [waveform for waveform in waveforms if waveform is not None]
 
     def _split(self) -> Split:
-        from hrf_ser.data.protocols import split
+        from hrf_ser.data.protocols import Split, split
 
-        trained_on = self.card.get("corpus")
+        trained_on, fold, protocol = (str(self.card.get(key)) for key in ("corpus", "fold", "protocol"))
+        if trained_on.endswith(f">{self.corpus.name}"):  # Trained on another corpus: all of this one was tested.
+            return Split(fold, protocol, train=(), val=(), test=tuple(range(len(self.corpus.utterances))))
         if trained_on != self.corpus.name:
             raise UserError(
                 f"data={self.corpus.name}: the bundle was trained on {trained_on}, so which speakers it knows is not known; "
                 "give that corpus, or parity.part=all."
             )
-        return split(self.corpus, str(self.card["fold"]), str(self.card["protocol"]), self.config.folds)
+        return split(self.corpus, fold, protocol, self.card.get("folds", "corpus"))
 
     def _read(self, row: int) -> NDArray[np.float32] | None:
         from hrf_ser.audio.read import read_audio

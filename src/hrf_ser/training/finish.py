@@ -130,7 +130,12 @@ def score(
         labels=data.labels,
         front_end=data.front_end,
         normalisation=config.features.normalisation,
-        card={**{key: record[key] for key in keys}, "licence": data.corpus.licence, "versions": record["versions"]},
+        card={
+            **{key: record[key] for key in keys},
+            # With these, the corpus can be read and divided again as the run had it.
+            **{"classes": data.classes, "folds": data.folds},
+            **{"licence": data.corpus.licence, "versions": record["versions"]},
+        },
     )
     classifier = SpeechClassifier(description).eval()
     classifier.model.load_state_dict(deployed.model.state_dict())

@@ -33,21 +33,32 @@ def multiply(factors: Sequence[Tensor]) -> Tensor:
 
 
 def merge_bias(bias: Tensor, inner: Sequence[Tensor], factors: Sequence[Tensor]) -> Tensor:
-    """The bias of the merged layer, ``b_k + W_k (b_{k-1} + W_{k-1} (... b_1))``, shape ``(out,)``."""
+    """The bias of the merged layer, ``b_k + W_k (b_{k-1} + W_{k-1} (... b_1))``, shape ``(out,)``.
+
+    Taken in at least float32, as the product is.
+    """
+    wide = torch.promote_types(bias.dtype, torch.float32)
     with torch.autocast(bias.device.type, enabled=False):
-        carried = inner[0]
+        carried = inner[0].to(wide)
         for factor, offset in zip(factors[1:], [*inner[1:], bias], strict=True):
-            carried = torch.mv(factor, carried) + offset
-    return carried
+            carried = torch.mv(factor.to(wide), carried) + offset.to(wide)
+    return carried.to(bias.dtype)
+
+
+def in_float64(tensor: Tensor) -> Tensor:
+    """``tensor`` in float64; on the CPU where its device has no float64 (Apple's GPUs)."""
+    return (tensor.cpu() if tensor.device.type == "mps" else tensor).double()
 
 
 def inner_dimension(rank: float, out_features: int, in_features: int) -> int:
     """Width r of the inserted layer for a rank given as a multiple of the output dimension.
 
     Raises:
-        ValueError: where r would be below ``min(in, out)``. The product could then not reach every weight of the plain
-            layer: a low-rank model, which is another method.
+        ValueError: a rank that is not a positive number, or one for which r would be below ``min(in, out)``: the product
+            could then not reach every weight of the plain layer, a low-rank model, which is another method.
     """
+    if not (math.isfinite(rank) and rank > 0):
+        raise ValueError(f"rank={rank} is not a positive number; the paper uses 2, 4 and 8")
     inner = round(rank * out_features)
     if inner < min(in_features, out_features):
         least = min(in_features, out_features) / out_features
@@ -71,7 +82,7 @@ def open_exactly(weight: Tensor, inner: int, n_factors: int) -> list[Tensor]:
     ``W (W_{k-1} ... W_1)^T``. Where in > r >= out the same is done from the output side.
     """
     out_features, in_features = weight.shape
-    target = weight.detach().double()
+    target = in_float64(weight.detach())
     middle = [_orthonormal(inner, inner, target) for _ in range(n_factors - 2)]
     if inner >= in_features:
         head = [_orthonormal(inner, in_features, target), *middle]
@@ -79,7 +90,7 @@ def open_exactly(weight: Tensor, inner: int, n_factors: int) -> list[Tensor]:
     else:
         tail = [*middle, _orthonormal(inner, out_features, target).T]
         factors = [multiply(tail).T @ target, *tail]
-    return [factor.to(weight.dtype).contiguous() for factor in factors]
+    return [factor.to(weight.device, weight.dtype).contiguous() for factor in factors]
 
 
 def draw(weight: Tensor, inner: int, n_factors: int, init: Init) -> list[Tensor]:

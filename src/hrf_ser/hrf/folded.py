@@ -11,23 +11,27 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from hrf_ser.hrf.factors import Init, draw, inner_dimension, merge_bias, multiply, open_exactly
+from hrf_ser.hrf.factors import Init, draw, inner_dimension, merge_bias, multiply
 
 
 class Product(nn.Module):
-    """Parametrization of a weight ``(out, in)`` by factors: ``forward`` multiplies, ``right_inverse`` opens exactly."""
+    """Parametrization of a weight ``(out, in)`` by factors: ``forward`` multiplies, ``right_inverse`` draws factors.
 
-    def __init__(self, inner: int, n_factors: int) -> None:
+    ``held`` stands for the product while :class:`~hrf_ser.hrf.step.StepProducts` holds it.
+    """
+
+    def __init__(self, inner: int, n_factors: int, init: Init) -> None:
         super().__init__()
         self.inner = inner
         self.n_factors = n_factors
+        self.init = init
         self.held: Tensor | None = None
 
     def forward(self, *factors: Tensor) -> Tensor:
         return multiply(factors) if self.held is None else self.held
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, ...]:
-        return tuple(open_exactly(weight, self.inner, self.n_factors))
+        return tuple(draw(weight, self.inner, self.n_factors, self.init))
 
     def extra_repr(self) -> str:
         return f"inner={self.inner}, n_factors={self.n_factors}"
@@ -40,7 +44,7 @@ class Product(nn.Module):
 class CarriedBias(nn.Module):
     """Parametrization of a bias ``(out,)``: the outer bias plus what the inner biases become behind the factors."""
 
-    def __init__(self, factors: parametrize.ParametrizationList, inner: list[Tensor]) -> None:
+    def __init__(self, factors: parametrize.ParametrizationList, inner: list[nn.Parameter]) -> None:
         super().__init__()
         self.inner = nn.ParameterList(inner)
         # In a tuple so that the factors are not registered, and saved, a second time.
@@ -59,20 +63,17 @@ class CarriedBias(nn.Module):
 def fold(layer: nn.Linear, rank: float, n_factors: int, init: Init, bias: bool) -> None:
     """Give ``layer`` factors in place of its weight."""
     inner = inner_dimension(rank, layer.out_features, layer.in_features)
-    plain = layer.weight.detach().clone()
-    inner_biases = [layer.weight.new_zeros(inner) for _ in range(n_factors - 1)] if bias else []
-    trainable = layer.weight.requires_grad
-    # Registering opens the weight exactly.
-    parametrize.register_parametrization(layer, "weight", Product(inner, n_factors))
-    weight = parametrizations(layer, "weight")
-    if init != "exact":
-        with torch.no_grad():
-            for factor, value in zip(originals(weight), draw(plain, inner, n_factors, init), strict=True):
-                factor.copy_(value)
-    for factor in originals(weight):
-        factor.requires_grad_(trainable)
+    # A frozen bias stays frozen: its inner biases are then zero for good.
+    inner_biases = [
+        nn.Parameter(layer.weight.new_zeros(inner), layer.bias.requires_grad) for _ in range(n_factors - 1) if bias
+    ]
+    product = Product(inner, n_factors, init)
+    parametrize.register_parametrization(layer, "weight", product)
+    # From now on a weight that is assigned to the layer is opened exactly.
+    product.init = "exact"
     if inner_biases:
-        parametrize.register_parametrization(layer, "bias", CarriedBias(weight, inner_biases))
+        stack = parametrizations(layer, "weight")
+        parametrize.register_parametrization(layer, "bias", CarriedBias(stack, inner_biases))
 
 
 def close(layer: nn.Module) -> nn.Linear:
@@ -90,6 +91,19 @@ def close(layer: nn.Module) -> nn.Linear:
 def is_folded(module: nn.Module) -> bool:
     """Whether ``module`` is a linear layer that :func:`fold` has opened."""
     return parametrize.is_parametrized(module, "weight") and isinstance(parametrizations(module, "weight")[0], Product)
+
+
+def has_other_parametrizations(layer: nn.Module) -> bool:
+    """Whether a folded layer has parametrizations beside the ones that :func:`fold` gave it."""
+    stacks = layer.parametrizations
+    assert isinstance(stacks, nn.ModuleDict)
+    ours = {"weight": Product, "bias": CarriedBias}
+    return any(
+        name not in ours
+        or len(parametrizations(layer, name)) > 1
+        or not isinstance(parametrizations(layer, name)[0], ours[name])
+        for name in stacks
+    )
 
 
 def parametrizations(module: nn.Module, name: str) -> parametrize.ParametrizationList:

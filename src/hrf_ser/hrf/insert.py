@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Sequence
 from typing import Literal
 
+import torch
 from torch import nn
 from torch.nn.utils import parametrize
 
 from hrf_ser.hrf.factors import INITS, Init, inner_dimension
 from hrf_ser.hrf.folded import fold, is_folded
-from hrf_ser.hrf.literal import LiteralLinear, replace_module
+from hrf_ser.hrf.literal import LiteralLinear, computes_more, replace_module
 
 Mode = Literal["folded", "literal"]
 MODES: tuple[Mode, ...] = ("folded", "literal")
+DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
 def insert_hrf(
@@ -29,7 +32,8 @@ def insert_hrf(
 ) -> list[str]:
     """Factorise the linear layers of ``model`` that ``targets`` name, in place.
 
-    Nothing is changed where an error is raised.
+    Insert before the optimizer is built: the factors are new parameters. Nothing is changed where an error is raised.
+    From one seed, both modes start at the same factors.
 
     Args:
         model: any torch model.
@@ -43,11 +47,11 @@ def insert_hrf(
         bias: give the inserted layers a bias. The layer must have one of its own to carry it after the merge.
 
     Returns:
-        Names of the factorised layers, in the model's order.
+        Names of the factorised layers, in the model's order; of a shared layer, its first name.
 
     Raises:
-        ValueError: a pattern that matches no linear layer, a rank below ``min(in, out)``, a layer that is factorised or
-            otherwise parametrized already, a weight shared with another layer, an unknown option.
+        ValueError: a pattern that matches no linear layer, a rank below ``min(in, out)``, a layer whose weight is shared
+            with another, factorised already or computed from other tensors (parametrized, pruned), an unknown option.
     """
     names = plan_hrf(model, rank, targets, factors=factors, init=init, mode=mode, bias=bias)
     for layer in [model.get_submodule(name) for name in names]:
@@ -83,62 +87,121 @@ def plan_hrf(
     names = _matching(model, targets)
     if mode == "literal" and "" in names:
         raise ValueError("mode='literal' cannot replace the model itself; put the layer into a module or use 'folded'")
-    owners = _weight_owners(model)
+    owners = _owners(model)
     for name in names:
-        _check(name, model.get_submodule(name), rank, bias, owners)
+        layer = _plain_linear(name, model.get_submodule(name))
+        _check_sharing(name, layer, bias, owners)
+        if mode == "literal" and computes_more(layer):
+            raise ValueError(
+                f"layer {name!r} is a {type(layer).__name__}, which may compute more than a linear layer: mode='literal' "
+                "would leave that out; use 'folded'"
+            )
+        if bias and layer.bias is None:
+            raise ValueError(f"layer {name!r} has no bias to carry an inner bias after the merge; use bias=False")
+        try:
+            inner_dimension(rank, layer.out_features, layer.in_features)
+        except ValueError as error:
+            raise ValueError(f"layer {name!r}: {error}") from None
     return names
 
 
+def is_factorised(module: nn.Module) -> bool:
+    """Whether ``module`` is a layer that :func:`insert_hrf` has opened, in either mode."""
+    return isinstance(module, LiteralLinear) or is_folded(module)
+
+
 def factorised_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Layers that :func:`insert_hrf` has opened, by name."""
-    return {name: m for name, m in model.named_modules() if isinstance(m, LiteralLinear) or is_folded(m)}
+    """Layers that :func:`insert_hrf` has opened, by name; a shared one by its first."""
+    return {name: module for name, module in model.named_modules() if is_factorised(module)}
 
 
 def _matching(model: nn.Module, targets: Sequence[str] | None) -> list[str]:
+    """First names of the linear layers that ``targets`` name by any of their names, in the model's order."""
     if targets is None:
         targets = getattr(model, "hrf_targets", None)
         if targets is None:
             raise ValueError(f"{type(model).__name__} names no hrf_targets; pass targets=[patterns of layer names]")
-    inside = tuple(f"{name}." for name, module in model.named_modules() if isinstance(module, LiteralLinear))
+    targets = [targets] if isinstance(targets, str) else list(targets)
+    if not targets:
+        raise ValueError("targets is empty: no layer would be factorised; name at least one pattern, or leave HRF out")
+    modules = dict(model.named_modules(remove_duplicate=False))
+    inside = tuple(f"{name}." for name, module in modules.items() if isinstance(module, LiteralLinear))
     # insert_hrf on a factorised model must find its layers again, to say so.
     linears = [
         name
-        for name, module in model.named_modules()
+        for name, module in modules.items()
         if isinstance(module, nn.Linear | LiteralLinear) and not (inside and name.startswith(inside))
     ]
-    found: set[str] = set()
+    found: set[int] = set()
     for pattern in targets:
-        matches = {name for name in linears if re.fullmatch(pattern, name)}
+        try:
+            matches = [name for name in linears if re.fullmatch(pattern, name)]
+        except re.error as error:
+            raise ValueError(f"target {pattern!r} is no regular expression: {error}") from None
         if not matches:
-            known = ", ".join(linears[:8]) + (", ..." if len(linears) > 8 else "")
-            raise ValueError(f"target {pattern!r} matches no linear layer; the model has: {known or 'none'}")
-        found |= matches
-    return [name for name in linears if name in found]
+            raise ValueError(_no_match(pattern, linears, modules))
+        found |= {id(modules[name]) for name in matches}
+    return [name for name, module in model.named_modules() if name in linears and id(module) in found]
 
 
-def _weight_owners(model: nn.Module) -> dict[int, list[str]]:
-    """Modules that hold each parameter, by the parameter's identity."""
-    owners: dict[int, list[str]] = {}
-    for name, module in model.named_modules():
-        for parameter in module.parameters(recurse=False):
-            owners.setdefault(id(parameter), []).append(name)
-    return owners
+def _no_match(pattern: str, linears: list[str], modules: dict[str, nn.Module]) -> str:
+    """The sentence for a pattern that matches no linear layer: what it does match, or what is near it."""
+    message = f"target {pattern!r} matches no linear layer"
+    other = next((name for name in modules if name and re.fullmatch(pattern, name)), None)
+    if other is not None:
+        # With its module: a quantised layer is called Linear too.
+        kind = type(modules[other])
+        message += f" ({other!r} is a {kind.__module__}.{kind.__qualname__})"
+    part = [name for name in linears if re.search(pattern, name)]
+    near = difflib.get_close_matches(pattern.replace("\\", ""), linears, n=3)
+    if part and other is None:
+        return f"{message}: patterns match whole names, such as {', '.join(part[:3])}"
+    if near and other is None:
+        return f"{message}; near it: {', '.join(near)}"
+    return f"{message}; the model has: {', '.join(linears[:8]) or 'none'}" + (", ..." if len(linears) > 8 else "")
 
 
-def _check(name: str, layer: nn.Module, rank: float, bias: bool, owners: dict[int, list[str]]) -> None:
-    if isinstance(layer, LiteralLinear) or is_folded(layer):
+def _plain_linear(name: str, layer: nn.Module) -> nn.Linear:
+    """``layer``, if its weight is a parameter that factors can take the place of.
+
+    Raises:
+        ValueError: a layer that is factorised, parametrized, pruned, lazy, quantised or without data.
+    """
+    if is_factorised(layer):
         raise ValueError(f"layer {name!r} is factorised already; merge it first")
     if parametrize.is_parametrized(layer):
         raise ValueError(f"layer {name!r} has another parametrization; remove it first")
     if isinstance(layer, nn.LazyLinear):
         raise ValueError(f"layer {name!r} has no shape yet; run the model once first")
     assert isinstance(layer, nn.Linear)
-    shared = [owner for owner in owners[id(layer.weight)] if owner != name]
-    if shared:
-        raise ValueError(f"layer {name!r} shares its weight with {shared[0]!r}: factors would untie them; exclude both")
-    if bias and layer.bias is None:
-        raise ValueError(f"layer {name!r} has no bias to carry an inner bias after the merge; use bias=False")
-    try:
-        inner_dimension(rank, layer.out_features, layer.in_features)
-    except ValueError as error:
-        raise ValueError(f"layer {name!r}: {error}") from None
+    if layer._parameters.get("weight") is None:
+        raise ValueError(
+            f"layer {name!r} computes its weight from other tensors (pruning, or weight norm by hooks); "
+            "make that permanent first"
+        )
+    if layer.weight.dtype not in DTYPES:
+        known = ", ".join(str(dtype).removeprefix("torch.") for dtype in DTYPES)
+        raise ValueError(f"layer {name!r} has {layer.weight.dtype} weights; factors can be {known}")
+    if layer.weight.is_meta:
+        raise ValueError(f"layer {name!r} is on the meta device and has no weights; load them first")
+    return layer
+
+
+def _owners(model: nn.Module) -> dict[int, list[str]]:
+    """Names of the modules that hold each parameter, by the parameter's identity."""
+    owners: dict[int, list[str]] = {}
+    for name, module in model.named_modules():
+        for key, parameter in module._parameters.items():
+            if parameter is not None:
+                # The model itself has no name: its parameter has.
+                owners.setdefault(id(parameter), []).append(name or key)
+    return owners
+
+
+def _check_sharing(name: str, layer: nn.Linear, bias: bool, owners: dict[int, list[str]]) -> None:
+    """Refuse a layer whose weight, or bias where it is to carry inner ones, another module holds as well."""
+    for kind, parameter in (("weight", layer.weight), ("bias", layer.bias if bias else None)):
+        shared = [] if parameter is None else [owner for owner in owners[id(parameter)] if owner != (name or kind)]
+        if shared:
+            remedy = "exclude both" if kind == "weight" else "use bias=False"
+            raise ValueError(f"layer {name!r} shares its {kind} with {shared[0]!r}: factors would untie them; {remedy}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
@@ -10,8 +11,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor, nn
 
-from hrf_ser.hrf.factors import merge_bias, multiply
-from hrf_ser.hrf.folded import close, factors_of, inner_biases_of, plain_bias_of
+from hrf_ser.hrf.factors import in_float64, merge_bias, multiply
+from hrf_ser.hrf.folded import close, factors_of, has_other_parametrizations, inner_biases_of, is_folded, plain_bias_of
 from hrf_ser.hrf.insert import factorised_layers
 from hrf_ser.hrf.literal import LiteralLinear, replace_module
 
@@ -22,7 +23,7 @@ M = TypeVar("M", bound=nn.Module)
 class MergeReport:
     """What merging changed on given inputs."""
 
-    max_abs_diff: float
+    max_abs_diff: float  # NaN where an output is NaN or infinite: then nothing is known
     argmax_changes: int
     compared: int
 
@@ -31,29 +32,35 @@ def merge_hrf(model: M) -> M:
     """A plain copy of ``model``: every factorised layer is one ``nn.Linear`` again.
 
     The product is taken in float64 and stored in the layer's own dtype. The copy's state dict has the keys, in the
-    order, of the model before :func:`insert_hrf`. ``model`` is left as it is, so it can go on training.
+    order, of the model before :func:`insert_hrf`. ``model`` is left as it is, so it can go on training; no random
+    number is drawn.
 
     Raises:
-        ValueError: a factor or a product that is not finite; names the layer.
+        ValueError: a factor or a product that is not finite, or a factorised layer that was parametrized once more; names
+            the layer.
     """
     merged = copy.deepcopy(model)
     if isinstance(merged, LiteralLinear):
         raise ValueError("merge_hrf takes the model that holds the factorised layer, not the layer itself")
     for name, layer in factorised_layers(merged).items():
+        if is_folded(layer) and has_other_parametrizations(layer):
+            raise ValueError(f"layer {name!r} has another parametrization on top of its factors; remove it first")
         weights, inner, bias = _parts(layer)
         weight, carried = merged_layer(name, weights, inner, bias)
         if isinstance(layer, LiteralLinear):
-            plain = layer.plain_type(layer.in_features, layer.out_features, device=weight.device, dtype=weight.dtype)
+            plain = layer.shell
             replace_module(merged, layer, plain)
         else:
             plain = close(layer)
-        # Assigned in the order in which nn.Linear registers them: a state dict lists its keys in that order.
+        # In the order in which nn.Linear registers them: a state dict lists its keys in that order.
+        others = {key: value for key, value in plain._parameters.items() if key not in ("weight", "bias")}
         plain._parameters.clear()
         plain.weight = nn.Parameter(weight, requires_grad=weights[0].requires_grad)
-        if carried is None or bias is None:
-            plain.register_parameter("bias", None)
-        else:
-            plain.bias = nn.Parameter(carried, requires_grad=bias.requires_grad)
+        if carried is not None and bias is not None and inner:
+            bias = nn.Parameter(carried, requires_grad=bias.requires_grad)
+        # Without inner biases it is the same parameter: another layer may share it.
+        plain.register_parameter("bias", bias)
+        plain._parameters.update(others)
     return merged
 
 
@@ -66,11 +73,12 @@ def merged_layer(
         ValueError: a factor, a bias or a product that is not finite.
     """
     with torch.no_grad():
-        wide = [factor.double() for factor in weights]
-        weight = multiply(wide).to(weights[0].dtype)
+        wide = [in_float64(factor) for factor in weights]
+        weight = multiply(wide).to(weights[0].device, weights[0].dtype)
         carried = bias
         if bias is not None and inner:
-            carried = merge_bias(bias.double(), [offset.double() for offset in inner], wide).to(bias.dtype)
+            carried = merge_bias(in_float64(bias), [in_float64(offset) for offset in inner], wide)
+            carried = carried.to(bias.device, bias.dtype)
         for tensor in (*weights, *inner, weight, carried):
             if tensor is not None and not torch.isfinite(tensor).all():
                 raise ValueError(f"layer {name!r} has weights that are not finite and cannot be merged")
@@ -81,30 +89,34 @@ def compare(model: nn.Module, merged: nn.Module, batches: Iterable[tuple[Tensor,
     """Run both models in evaluation mode on the same inputs.
 
     Args:
-        model: the factorised model; its training mode is restored.
+        model: the factorised model. The training mode of every module is restored.
         merged: what :func:`merge_hrf` made of it.
         batches: positional arguments of ``forward``, a tuple each; the output is ``(batch, classes)``.
     """
     largest, changes, compared = 0.0, 0, 0
-    modes = [(module, module.training) for module in (model, merged)]
+    # Of every module: a frozen part may be in evaluation mode while the rest trains.
+    modes = [(module, module.training) for whole in (model, merged) for module in whole.modules()]
     try:
         model.eval()
         merged.eval()
         with torch.no_grad():
             for batch in batches:
                 before, after = model(*batch), merged(*batch)
-                largest = max(largest, float((before - after).abs().max()))
+                if before.numel():
+                    difference = float((before - after).abs().max())
+                    # max() would pass over a NaN.
+                    largest = max(largest, difference) if math.isfinite(largest + difference) else math.nan
                 changes += int((before.argmax(-1) != after.argmax(-1)).sum())
                 compared += before.shape[0]
     finally:
         for module, mode in modes:
-            module.train(mode)
+            module.training = mode
     return MergeReport(largest, changes, compared)
 
 
-def _parts(layer: nn.Module) -> tuple[Sequence[Tensor], Sequence[Tensor], Tensor | None]:
+def _parts(layer: nn.Module) -> tuple[Sequence[Tensor], Sequence[Tensor], nn.Parameter | None]:
     """Factors, inner biases and outer bias of a factorised layer."""
     if isinstance(layer, LiteralLinear):
         *head, last = layer.steps
-        return [s.weight for s in layer.steps], [s.bias for s in head if s.bias is not None], last.bias
+        return [step.weight for step in layer.steps], [step.bias for step in head if step.bias is not None], last.bias
     return factors_of(layer), inner_biases_of(layer), plain_bias_of(layer)

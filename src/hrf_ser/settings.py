@@ -23,6 +23,12 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 _FOLDS = ("corpus", "group", "speaker", "official")
 _FLAGS = ("hrf", "reparam.bias")
 _OPTIONAL = ("threads",)
+# Numbers of something: no fractions, and no more than machines count to.
+_WHOLE = (
+    *("seed", "batch_size", "workers", "threads", "trainer.max_epochs", "features.n_mels"),
+    *("augment.time_masks", "augment.band_masks"),
+)
+_MOST = {"seed": 2**32 - 1}
 _LEAST: dict[str, float] = {
     "rank": 0,
     "seed": 0,
@@ -48,24 +54,40 @@ def check(config: DictConfig) -> None:
     """
     folds = OmegaConf.select(config, "protocol.folds", default="corpus")
     if folds not in _FOLDS and (isinstance(folds, bool) or not isinstance(folds, int) or folds < 2):
-        raise UserError(f"protocol.folds={folds} is unknown: use one of {', '.join(_FOLDS)}, or a number of folds.")
+        raise UserError(
+            f"protocol.folds={_short(folds)} is unknown: use one of {', '.join(_FOLDS)}, or a number of folds."
+        )
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
         raise UserError(f"{missing[0]} has no value: give it on the command line as {missing[0]}=...")
     for key, choices in _CHOICES.items():
         value = OmegaConf.select(config, key, default=choices[0])
         if value not in choices:
-            raise UserError(f"{key}={value} is unknown: use one of {', '.join(map(str, choices))}.")
+            raise UserError(f"{key}={_short(value)} is unknown: use one of {', '.join(map(str, choices))}.")
     for key in _FLAGS:
         value = OmegaConf.select(config, key, default=False)
         if not isinstance(value, bool):
-            raise UserError(f"{key}={value} is neither true nor false.")
+            raise UserError(f"{key}={_short(value)} is neither true nor false.")
     for key, least in _LEAST.items():
         value = OmegaConf.select(config, key, default=least)
         if value is None and key in _OPTIONAL:
             continue
         if isinstance(value, bool) or not isinstance(value, int | float) or not value >= least:
-            raise UserError(f"{key}={value} is not a number of at least {least:g}.")
+            raise UserError(f"{key}={_short(value)} is not a number of at least {least:g}.")
+        if key in _WHOLE and not isinstance(value, int):
+            raise UserError(f"{key}={value} is not a whole number.")
+        most = _MOST.get(key, 2**31 - 1 if key in _WHOLE else 1e12)
+        if value > most:
+            raise UserError(f"{key}={_short(value)} is more than {most:g}; give a smaller number.")
+
+
+def _short(value: object) -> str:
+    """A value as it was typed, on one line of a screen."""
+    try:
+        text = " ".join(str(value).split())
+    except ValueError:  # Python writes no number of more than 4,300 digits
+        return "a number of thousands of digits"
+    return text if len(text) <= 100 else f"{text[:100]}..."
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

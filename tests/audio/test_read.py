@@ -86,7 +86,7 @@ def test_unusable_audio_is_refused_by_name(tmp_path, kind, message):
 def test_missing_file_is_refused_by_name(tmp_path):
     with pytest.raises(UserError, match=r"gone\.wav: no such audio file"):
         read_audio(tmp_path / "gone.wav")
-    with pytest.raises(UserError, match=r"gone\.wav: cannot be read"):
+    with pytest.raises(UserError, match=r"gone\.wav: no such audio file"):
         duration(tmp_path / "gone.wav")
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +15,17 @@ from hrf_ser.errors import UserError
 
 SAMPLE_RATE = 16_000
 MIN_SECONDS = 0.05
+# Samples of one channel that are read at once, at the file's rate or after resampling: 46 minutes at 48 kHz. What a header
+# says of its length is not trusted with memory, and a file that packs silence well may be long in earnest.
+MAX_SAMPLES = 1 << 27
+LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000  # Hz
+# A float file may exceed 1 a little; what exceeds this is integers that were called floats.
+_LARGEST = 10.0
+# Read in one go up to here (256 MB), as a decoder of mp3 rounds differently after a pause.
+_BLOCK = 1 << 26
+# libsndfile's word for a length that the header does not state.
+_UNKNOWN = 1 << 62
+_END_OF_TIME = 1e9  # seconds; beyond it a time is no place in any file
 
 
 def read_audio(
@@ -28,30 +43,19 @@ def read_audio(
         ``(samples,)`` in [-1, 1].
 
     Raises:
-        UserError: a file that is missing, unreadable, empty, shorter than 50 ms, silent, or that holds NaN or infinity;
-            the message names the file.
+        UserError: a file that is missing, unreadable, truncated, empty, shorter than 50 ms, longer than ``MAX_SAMPLES``,
+            silent, of a rate that no speech has, or that holds NaN, infinity or no audio's numbers; the message names it.
     """
-    import soundfile
-
     path = Path(path)
-    try:
-        with soundfile.SoundFile(path) as file:
-            rate, frames = file.samplerate, file.frames
-            first = 0 if start is None else round(start * rate)
-            last = frames if end is None else min(round(end * rate), frames)
-            if first >= frames > 0:
-                raise UserError(
-                    f"{path}: starts at {start} s but the file ends at {frames / rate:.3f} s; correct its row"
-                )
-            file.seek(first)
-            samples = file.read(max(last - first, 0), dtype="float32", always_2d=True)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such audio file; check the path") from error
-    except (soundfile.LibsndfileError, OSError, ValueError) as error:
-        if not path.exists():
-            raise UserError(f"{path}: no such audio file; check the path") from error
-        raise UserError(f"{path}: cannot be read as audio ({_reason(error)}); replace or remove it") from error
-    mono = samples.mean(axis=1) if samples.shape[1] != 1 else samples[:, 0]
+    with _opened(path) as file:
+        rate, frames = _rate(path, file), int(file.frames)
+        if frames >= _UNKNOWN and end is None:
+            raise UserError(_unknown(path))
+        first = 0 if start is None else _frame(start, rate)
+        last = frames if end is None else min(_frame(end, rate), frames)
+        if first >= frames > 0:
+            raise UserError(f"{path}: starts at {start} s but the file ends at {frames / rate:.3f} s; correct its row")
+        mono = _mono(path, file, first, max(last - first, 0), MAX_SAMPLES * rate // max(rate, sample_rate))
     _check(path, mono, rate)
     if rate != sample_rate:
         import soxr
@@ -64,15 +68,74 @@ def duration(path: Path) -> float:
     """Seconds of audio in a file, from its header.
 
     Raises:
-        UserError: a file that is missing or has no readable header.
+        UserError: a file that is missing, or whose header cannot be read or does not say.
     """
+    with _opened(path) as file:
+        rate, frames = _rate(path, file), int(file.frames)
+    if frames >= _UNKNOWN:
+        raise UserError(_unknown(path))
+    return frames / rate
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
     import soundfile
 
     try:
-        info = soundfile.info(path)
-    except (soundfile.LibsndfileError, OSError) as error:
+        with soundfile.SoundFile(path) as file:
+            yield file
+    # TypeError: raw samples without a header.
+    except (soundfile.SoundFileError, OSError, ValueError, TypeError) as error:
+        if not path.exists():
+            raise UserError(f"{path}: no such audio file; check the path") from error
         raise UserError(f"{path}: cannot be read as audio ({_reason(error)}); replace or remove it") from error
-    return float(info.frames / info.samplerate)
+
+
+def _rate(path: Path, file: Any) -> int:
+    rate = int(file.samplerate)
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise UserError(f"{path}: has {rate:,} samples a second, which no recording has; replace or remove it")
+    return rate
+
+
+def _frame(seconds: float, rate: int) -> int:
+    return round(min(seconds, _END_OF_TIME) * rate)
+
+
+def _mono(path: Path, file: Any, first: int, wanted: int, most: int) -> NDArray[np.float32]:
+    """``(samples,)``, the mean of the channels, read in blocks: memory is that of what is there, not of what is stated."""
+    rate, stated = int(file.samplerate), int(file.frames) < _UNKNOWN
+    if stated and wanted > most:
+        raise UserError(_too_long(path, wanted / rate, most / rate))
+    file.seek(first)
+    blocks: list[NDArray[np.float32]] = []
+    size, heard = max(_BLOCK // int(file.channels), 1), 0
+    while heard < wanted:
+        samples = file.read(min(size, wanted - heard), dtype="float32", always_2d=True)
+        if not len(samples):
+            break
+        heard += len(samples)
+        if heard > most:
+            raise UserError(_too_long(path, heard / rate, most / rate))
+        blocks.append(samples.mean(axis=1) if samples.shape[1] != 1 else samples[:, 0])
+    if stated and heard < wanted:
+        raise UserError(
+            f"{path}: ends after {(first + heard) / rate:.2f} s although it says {(first + wanted) / rate:.2f} s; it is "
+            "truncated, replace or remove it"
+        )
+    return blocks[0] if len(blocks) == 1 else np.concatenate([*blocks, np.zeros(0, np.float32)])
+
+
+def _unknown(path: Path) -> str:
+    # libsndfile cannot find the end of these; FLAC from a pipe is one.
+    return f"{path}: does not say how long it is; write it again as a file with flac, sox or ffmpeg"
+
+
+def _too_long(path: Path, seconds: float, most: float) -> str:
+    return (
+        f"{path}: holds {seconds / 60:,.0f} minutes of audio and at most {math.floor(most / 60):,} are read at once; cut it "
+        "into utterances, or replace it if it is not as long"
+    )
 
 
 def _reason(error: Exception) -> str:
@@ -88,5 +151,7 @@ def _check(path: Path, samples: NDArray[np.float32], rate: int) -> None:
         raise UserError(f"{path}: {seconds:.3f} s is too short, at least {MIN_SECONDS} s are needed; remove it")
     if not np.isfinite(samples).all():
         raise UserError(f"{path}: holds NaN or infinite samples; replace or remove it")
+    if np.abs(samples).max() > _LARGEST:
+        raise UserError(f"{path}: has samples of up to {np.abs(samples).max():,.0f} instead of 1; replace or remove it")
     if not samples.any():
         raise UserError(f"{path}: is silent (every sample is zero); replace or remove it")

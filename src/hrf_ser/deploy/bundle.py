@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -29,6 +30,16 @@ from hrf_ser.models import create_model
 FORMAT = "hrf_ser bundle"
 VERSION = 1
 DESCRIPTION, WEIGHTS = "bundle.json", "model.safetensors"
+# Least and greatest option of a front end that anybody could mean: memory for the filters grows with the first three.
+_FRONT_END = {
+    "n_mels": (1, 4096),
+    "window_ms": (1, 10_000),
+    "hop_ms": (1, 10_000),
+    "f_min": (0, 96_000),
+    "f_max": (0, 96_000),
+    "floor_db": (0, 1000),
+    "trim_db": (0, 1000),
+}
 
 
 @dataclass(frozen=True)
@@ -60,19 +71,23 @@ class SpeechClassifier(nn.Module):
         self.description = description
         self.front_end = LogMel(description.front_end)
         self.normaliser = Normaliser(description.normalisation, description.front_end.n_mels)
-        self.model = create_model(
-            description.model,
-            n_features=description.front_end.n_mels,
-            n_classes=len(description.labels),
-            hop_ms=description.front_end.hop_ms,
-            **description.options,
-        )
+        self.model = _backbone(description)
 
     def forward(self, waveform: Tensor, lengths: Tensor) -> Tensor:
         """``(batch, samples)`` at 16 kHz and lengths ``(batch,)`` in samples -> logits ``(batch, classes)``."""
         features, frames = self.front_end(waveform, lengths)
         logits: Tensor = self.model(self.normaliser(features, frames), frames)
         return logits
+
+
+def _backbone(description: BundleDescription) -> nn.Module:
+    return create_model(
+        description.model,
+        n_features=description.front_end.n_mels,
+        n_classes=len(description.labels),
+        hop_ms=description.front_end.hop_ms,
+        **description.options,
+    )
 
 
 def save_bundle(
@@ -87,8 +102,7 @@ def save_bundle(
         normaliser: with the training speakers' statistics.
         card: Markdown for people, see :func:`hrf_ser.deploy.card.render_card`; empty leaves it out.
     """
-    state = {f"model.{key}": value for key, value in model.state_dict().items()}
-    state |= {f"normaliser.{key}": value for key, value in normaliser.state_dict().items()}
+    state = _state(model, normaliser)
     with new_folder(path) as folder:
         (folder / WEIGHTS).write_bytes(save({key: value.detach().cpu().contiguous() for key, value in state.items()}))
         text = json.dumps(
@@ -120,22 +134,56 @@ def load_bundle(path: Path | str) -> SpeechClassifier:
     weights = path / WEIGHTS
     if not weights.is_file():
         raise UserError(f"{weights}: is missing; write the bundle again.")
-    if _sha256(weights) != sha256:
-        raise UserError(f"{weights}: is not the file that {DESCRIPTION} describes; write the bundle again.")
     try:
-        classifier = SpeechClassifier(description)
+        if _sha256(weights) != sha256:
+            raise UserError(f"{weights}: is not the file that {DESCRIPTION} describes; write the bundle again.")
         state = load_file(weights)
-        own = {key: value for key, value in classifier.state_dict().items() if not key.startswith("front_end.")}
-        if {k: v.shape for k, v in state.items()} != {k: v.shape for k, v in own.items()}:
+        shapes = {key: value.shape for key, value in state.items()}
+        # First without memory: options that ask for more than the weights hold are seen before it is taken.
+        with torch.device("meta"), _at_most(len(shapes)):
+            model = _backbone(description)
+            normaliser = Normaliser(description.normalisation, description.front_end.n_mels)
+        if {key: value.shape for key, value in _state(model, normaliser).items()} != shapes:
             raise ValueError("its weights do not fit its architecture")
         if not all(torch.isfinite(value).all() for value in state.values() if value.is_floating_point()):
             raise ValueError("its weights are not finite")
-    except (ValueError, TypeError, RuntimeError, SafetensorError) as error:
+        classifier = SpeechClassifier(description)
+        wanted = _state(classifier.model, classifier.normaliser)
+        if any(value.dtype != state[key].dtype for key, value in wanted.items()):
+            raise ValueError("its weights are of another type than its architecture's")
+    except UserError:
+        raise
+    except Exception as error:  # a model makes of impossible options what it likes
         raise UserError(
             f"{path / DESCRIPTION}: cannot be used ({_first_line(error)}); write the bundle again."
         ) from error
     classifier.load_state_dict(state, strict=False)
     return classifier.eval()
+
+
+def _state(model: nn.Module, normaliser: nn.Module) -> dict[str, Tensor]:
+    """What the weights file holds."""
+    state = {f"model.{key}": value for key, value in model.state_dict().items()}
+    return state | {f"normaliser.{key}": value for key, value in normaliser.state_dict().items()}
+
+
+@contextmanager
+def _at_most(parameters: int) -> Iterator[None]:
+    """Modules that this thread makes in the block have together no more than so many parameters, or ``ValueError``."""
+    made, ours = 0, threading.get_ident()
+
+    def count(*_: Any) -> None:
+        nonlocal made
+        if threading.get_ident() == ours:
+            made += 1
+            if made > parameters:
+                raise ValueError("its weights do not fit its architecture")
+
+    hook = nn.modules.module.register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def read_description(path: Path) -> tuple[BundleDescription, str]:
@@ -160,8 +208,7 @@ def read_description(path: Path) -> tuple[BundleDescription, str]:
         if not (isinstance(labels, list) and len(labels) > 1 and all(isinstance(label, str) for label in labels)):
             raise ValueError("its labels are not a list of names")
         front_end = FrontEndConfig(**content["front_end"])
-        if any(isinstance(v, bool) or not math.isfinite(v) for v in front_end.as_dict().values() if v is not None):
-            raise ValueError("its front end has options that are not numbers")
+        _check_front_end(front_end)
         sha256 = content["weights"]["sha256"]
         if not re.fullmatch("[0-9a-f]{64}", sha256):
             raise ValueError("its checksum is none")
@@ -173,9 +220,19 @@ def read_description(path: Path) -> tuple[BundleDescription, str]:
             normalisation=content["normalisation"],
             card=dict(content["card"]),
         )
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(f"{file}: is damaged ({_first_line(error)}); write the bundle again.") from error
     return description, sha256
+
+
+def _check_front_end(front_end: FrontEndConfig) -> None:
+    for key, value in front_end.as_dict().items():
+        if value is None and key == "trim_db":
+            continue
+        least, most = _FRONT_END[key]
+        allowed = (int,) if key == "n_mels" else (int, float)
+        if type(value) not in allowed or not least <= value <= most:
+            raise ValueError(f"its front end has {key}={str(value)[:20]}")
 
 
 def _sha256(path: Path) -> str:
@@ -184,4 +241,4 @@ def _sha256(path: Path) -> str:
 
 def _first_line(error: Exception) -> str:
     text = f"no {error}" if isinstance(error, KeyError) else str(error)
-    return text.strip().splitlines()[0] if text.strip() else type(error).__name__
+    return text.strip().splitlines()[0][:300] if text.strip() else type(error).__name__

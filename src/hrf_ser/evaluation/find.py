@@ -12,6 +12,7 @@ from pathlib import Path
 from hrf_ser.errors import UserError
 
 METRICS, FAILED, CONFIG, CHECKPOINTS = "metrics.json", "failed.json", "config.yaml", "checkpoints"
+_LONGEST_REASON = 1_000
 
 
 @dataclass
@@ -101,6 +102,9 @@ def _enter(found: Found, folder: str, names: set[str]) -> None:
 def _reason(path: str) -> str:
     try:
         reason = json.loads(Path(path).read_text(encoding="utf-8"))["reason"]
-    except (OSError, ValueError, KeyError, TypeError):
+        # What cannot be shown, half characters and the terminal's own commands among it, becomes a space.
+        shown = "".join(sign if sign.isprintable() else " " for sign in str(reason))
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return f"{path} is damaged"
-    return " ".join(str(reason).split())
+    words = " ".join(shown.split())
+    return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]} ..."

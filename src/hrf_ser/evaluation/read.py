@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
-import math
 import os
 from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import yaml
 
 from hrf_ser.evaluation.config_text import read_settings
 from hrf_ser.evaluation.find import CONFIG, METRICS, Found
@@ -24,6 +24,15 @@ PREDICTIONS, HISTORY, BUNDLE = "predictions.csv", "history.csv", "bundle"
 CURVES = ("train/loss", "val/ua")
 _POOL_FROM = 400  # Starting processes costs about as much as reading this many runs.
 _COLUMNS = ["utterance", "speaker", "label", "predicted"]
+# Beyond these a file was not written by a run. A parser in C that follows any depth ends the process.
+_MOST_CELLS = 1 << 22  # of all speakers' confusion matrices
+_LARGEST_CONFIG, _MOST_MARKS = 1 << 20, 5_000
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# What a record may also have, and its kind. Numbers in tables are finite or null.
+_OPTIONAL: dict[str, Any] = {
+    "val": dict, "parameters": dict, "seconds": dict, "versions": dict, "leaks": list, "overrides": list, "classes": int,
+    "best_epoch": int, "epochs": int, "macs_per_second_of_audio": (int, float),
+}  # fmt: skip
 
 
 def read_runs(found: Found) -> tuple[list[Run], list[str]]:
@@ -45,7 +54,7 @@ def read_run(folder: str) -> tuple[Run | None, list[str]]:
     """The run of a folder, or None where its record is damaged; sentences on what is wrong with it."""
     path = f"{folder}/{METRICS}"
     try:
-        record = checked(json.loads(Path(path).read_text(encoding="utf-8")))
+        record = checked(_loads(Path(path).read_text(encoding="utf-8")))
         written = os.stat(path).st_mtime_ns
     except (OSError, ValueError, RecursionError) as error:
         return None, [f"{path}: is damaged ({_short(error)}); the run is left out."]
@@ -63,7 +72,7 @@ def read_run(folder: str) -> tuple[Run | None, list[str]]:
     except (OSError, ValueError) as error:
         labels, speakers, counts = (), (), None
         sentences.append(f"{folder}/{PREDICTIONS}: is damaged ({_short(error)}); the run counts without its speakers.")
-    settings, root = read_settings(f"{folder}/{CONFIG}", hrf=bool(record["hrf"]))
+    settings, root = _settings(f"{folder}/{CONFIG}", hrf=bool(record["hrf"]))
     run = Run(
         folder=folder,
         record=record,
@@ -87,14 +96,16 @@ def read_predictions(path: str) -> tuple[tuple[str, ...], tuple[str, ...], Count
     """
     with open(path, encoding="utf-8", newline="") as file:
         text = file.read()
-    lines = text.splitlines()
-    # Without quotes a line is cut at its first commas only, which is twice as fast as parsing its probabilities too.
-    rows = csv.reader(lines) if '"' in text else (line.split(",", 4) for line in lines[1:])
-    header = next(rows, []) if '"' in text else lines[0].split(",") if lines else []
-    labels = tuple(header[4:])
-    if header[:4] != _COLUMNS or len(labels) < 2:
-        raise ValueError("its columns are not those of predictions")
+    # splitlines would also cut at signs that a name may hold.
+    lines = text.replace("\r\n", "\n").removesuffix("\n").split("\n")
     try:
+        # Without quotes a line is cut at its first commas only, which is twice as fast as parsing its probabilities too.
+        quoted = '"' in text
+        rows = csv.reader(io.StringIO(text, newline="")) if quoted else (line.split(",", 4) for line in lines[1:])
+        header = next(rows, []) if quoted else lines[0].split(",")
+        labels = tuple(header[4:])
+        if header[:4] != _COLUMNS or len(labels) < 2 or len(set(labels)) < len(labels):
+            raise ValueError("its columns are not those of predictions")
         tally = Counter((row[1], row[2], row[3]) for row in rows)
     except (IndexError, csv.Error) as error:
         raise ValueError("a row is cut short") from error
@@ -103,6 +114,8 @@ def read_predictions(path: str) -> tuple[tuple[str, ...], tuple[str, ...], Count
     speakers = tuple(sorted({speaker for speaker, _, _ in tally}))
     row_of = {speaker: row for row, speaker in enumerate(speakers)}
     class_of = {label: number for number, label in enumerate(labels)}
+    if len(speakers) * len(labels) ** 2 > _MOST_CELLS:
+        raise ValueError(f"it has {len(labels):,} classes, which are too many")
     counts = np.zeros((len(speakers), len(labels), len(labels)))
     for (speaker, label, predicted), count in tally.items():
         if label not in class_of or predicted not in class_of:
@@ -133,30 +146,91 @@ def checked(record: Any) -> dict[str, Any]:
     for key in ("corpus", "protocol", "model", "hrf", "fold", "seed", "test"):
         if record.get(key) is None:
             raise ValueError(f"it has no {key}")
-    if record["hrf"] and not _is_number(record.get("rank")):
+    for key in ("corpus", "protocol", "model"):
+        if not isinstance(record[key], str):
+            raise ValueError(f"its {key} is no name")
+    if record["hrf"] and not (_is_number(record.get("rank")) and record["rank"] > 0):
         raise ValueError("its rank is no number")
-    if not isinstance(record["seed"], int) or not isinstance(record["test"], dict):
+    if not isinstance(record["fold"], str | int):
+        raise ValueError("its fold is no name")
+    if not isinstance(record["seed"], int) or not abs(record["seed"]) < 1 << 64 or not isinstance(record["test"], dict):
         raise ValueError("its seed or test has the wrong kind")
     for name in SCORES:
         if not _is_number(record["test"].get(name)):
             raise ValueError(f"its test {name} is no number")
-    return record
+        if not 0 <= record["test"][name] <= 1 + 1e-6:  # a device's rounding
+            raise ValueError(f"its test {name} is not between 0 and 1")
+    return {key: value for key, value in record.items() if key not in _OPTIONAL or _is_usable(key, value)}
+
+
+def _is_usable(key: str, value: Any) -> bool:
+    """Whether an entry that a record may have or not can be used; null is none.
+
+    Raises:
+        ValueError: it has the wrong kind.
+    """
+    if value is None:
+        return False
+    inside = value.values() if isinstance(value, dict) else value if isinstance(value, list) else [value]
+    if key in ("versions", "leaks", "overrides"):
+        right = all(isinstance(one, str) for one in inside)
+    else:
+        right = all(one is None or _is_number(one) for one in inside)
+    if not isinstance(value, _OPTIONAL[key]) or not right:
+        raise ValueError(f"its {key} has the wrong kind")
+    return True
+
+
+def _settings(path: str, hrf: bool) -> tuple[dict[str, str], str | None]:
+    """As :func:`read_settings`; none of a file that no run wrote: nested without end, or full of references to itself."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            text = file.read(_LARGEST_CONFIG + 1)
+        marks = sum(text.count(mark) for mark in ("[", "{", "- ", "? "))
+        if len(text) > _LARGEST_CONFIG or marks > _MOST_MARKS:
+            return {}, None
+        # A few references to references stand for more text than any memory holds.
+        if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, _LOADER)):
+            return {}, None
+        settings, root = read_settings(path, hrf)
+        # Half a character could not be written to the page.
+        "".join((*settings, *settings.values(), root or "")).encode()
+        return settings, root
+    except Exception:  # the parser has many words for a damaged file, and makes numbers and dates of foreign text
+        return {}, None
 
 
 def _read_records(path: Path) -> Iterator[tuple[Run | None, list[str]]]:
     written = path.stat().st_mtime_ns
-    with path.open(encoding="utf-8") as file:
-        for number, line in enumerate(islice(file, None), start=1):
+    empty = True
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
             if not line.strip():
                 continue
+            empty = False
             try:
-                yield Run(f"{path}:{number}", checked(json.loads(line)), written), []
+                yield Run(f"{path}:{number}", checked(_loads(line.decode("utf-8"))), written), []
             except (ValueError, RecursionError) as error:
                 yield None, [f"{path}, line {number}: is damaged ({_short(error)}); the run is left out."]
+    if empty:
+        yield None, [f"{path}: holds no record; give a file with a record of a run in each line."]
+
+
+def _loads(text: str) -> Any:
+    """JSON whose texts can be written again.
+
+    Raises:
+        ValueError: no JSON, or half a character in it.
+    """
+    value = json.loads(text)
+    if "\\u" in text:
+        json.dumps(value, ensure_ascii=False).encode()
+    return value
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    # A whole number beyond every float is none that a run wrote; NaN is less than nothing.
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _short(error: Exception) -> str:

@@ -6,6 +6,7 @@ A reader is ``read(root, **options) -> Corpus``. To add a corpus, write one and 
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ _READERS: dict[str, Callable[..., Corpus]] = {
     "daic_woz": daic_woz.read,
     "table": table.read,
 }
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 def corpus_names() -> tuple[str, ...]:
@@ -53,4 +56,8 @@ def read_corpus(name: str, root: str | Path, **options: Any) -> Corpus:
             raise UserError(
                 f"data.options.{option} is not an option of the corpus {name}: it has {', '.join(known) or 'none'}."
             )
-    return reader(Path(root).expanduser(), **options)
+    try:
+        return reader(Path(root).expanduser(), **options)
+    except UserError as error:
+        # A name or cell in the message may hold line breaks and the terminal's own commands.
+        raise UserError(_CONTROL.sub(" ", str(error))) from error

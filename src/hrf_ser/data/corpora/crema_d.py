@@ -84,13 +84,18 @@ def _sexes(file: Path) -> dict[str, str]:
     """Actor -> sex, as the distribution's table has it; empty without the table."""
     if not file.is_file():
         return {}
-    rows = csv.DictReader(io.StringIO(file.read_bytes().decode("utf-8-sig", errors="replace"), newline=""))
-    if not {"ActorID", "Sex"} <= set(rows.fieldnames or ()):
+    try:
+        rows = csv.DictReader(io.StringIO(file.read_bytes().decode("utf-8-sig", errors="replace"), newline=""))
+        if not {"ActorID", "Sex"} <= set(rows.fieldnames or ()):
+            raise UserError(
+                f"{file} lacks the columns ActorID and Sex, its first row reads {','.join(rows.fieldnames or ())[:200]!r}: "
+                "restore the distribution's file, or remove it to go without the actors' sex."
+            )
+        return {(row["ActorID"] or "").strip(): _SEXES.get((row["Sex"] or "").strip().lower(), "") for row in rows}
+    except (OSError, csv.Error) as error:
         raise UserError(
-            f"{file} lacks the columns ActorID and Sex, its first row reads {','.join(rows.fieldnames or ())!r}: "
-            "restore the distribution's file, or remove it to go without the actors' sex."
-        )
-    return {(row["ActorID"] or "").strip(): _SEXES.get((row["Sex"] or "").strip().lower(), "") for row in rows}
+            f"{file} cannot be read as CSV ({error}): restore the distribution's file, or remove it."
+        ) from None
 
 
 def _utterance(path: Path, sexes: dict[str, str]) -> Utterance:

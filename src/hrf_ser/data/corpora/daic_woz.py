@@ -219,7 +219,7 @@ def _labels(path: Path, part: str) -> Iterator[tuple[str, _Participant]]:
     """Participants of a label file, and the row of each for messages."""
     header: list[str] = []
     columns: dict[str, str] = {}
-    for number, line in enumerate(csv.reader(io.StringIO(_text(path), newline="")), start=1):
+    for number, line in enumerate(_rows(path), start=1):
         cells = [cell.strip() for cell in line]
         if not any(cells):
             continue
@@ -235,6 +235,13 @@ def _labels(path: Path, part: str) -> Iterator[tuple[str, _Participant]]:
         binary = _whole(where, columns["binary"], row, range(2))
         sex = _SEXES.get(row.get("gender", "").removesuffix(".0"), "")
         yield where, _Participant(str(participant), part, binary, score, sex)
+
+
+def _rows(path: Path) -> Iterator[list[str]]:
+    try:
+        yield from csv.reader(io.StringIO(_text(path), newline=""))
+    except csv.Error as error:
+        raise UserError(f"{path} is not CSV ({error}): take the label file from the corpus's site again.") from None
 
 
 def _label_columns(path: Path, header: list[str]) -> dict[str, str]:

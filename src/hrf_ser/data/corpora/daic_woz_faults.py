@@ -18,6 +18,8 @@ MISALIGNED = {"318": 34.319917, "321": 3.8379167, "341": 6.1892, "362": 16.8582}
 # Ellie was not transcribed, so no line of hers says when the interview begins.
 WITHOUT_ELLIE = ("451", "458", "480")
 MIN_SECONDS = 0.2  # of a turn
+# Sessions take 33 minutes at most. Beyond this a time is damaged, and windows over it would be without number.
+MAX_SECONDS = 6 * 3600.0
 CORRECTIONS = {
     "interruption": f"sessions {', '.join(INTERRUPTIONS)}: the seconds of an interruption are cut out",
     "misaligned": f"sessions {', '.join(MISALIGNED)}: an offset is added to both times",
@@ -94,10 +96,15 @@ def session_turns(folder: Path, number: str, corrections: Iterable[str]) -> tupl
     if lacks:
         return [], [f"session {number}: {folder} lacks {' and '.join(lacks)}, unpack {number}_P.zip there again"]
     content = read_transcript(transcript, number, corrections)
-    end = math.inf if seconds is None else seconds
+    end = MAX_SECONDS if seconds is None else min(seconds, MAX_SECONDS)
     inside = [Turn(one.name, max(one.start, 0.0), min(one.end, end), one.text) for one in content.turns]
     turns = [one for one in inside if one.end - one.start >= MIN_SECONDS - 1e-9]
     late = [one for one in content.turns if one.start >= end]
+    spoken = sum(one.end - one.start for one in turns)
+    if spoken > MAX_SECONDS:
+        raise UserError(
+            f"{transcript} has turns of {spoken / 3600:.0f} hours in all: take the file from {number}_P.zip again, unchanged."
+        )
     sentences = []
     if content.unread:
         lines = ", ".join(str(line) for line in content.unread[:4]) + (", ..." if len(content.unread) > 4 else "")
@@ -183,7 +190,7 @@ def _rows(path: Path) -> tuple[list[_Row], list[int]]:
                 unread.append(number)
             continue
         times = _number(start), _number(end)
-        if times[0] is None or times[1] is None:
+        if times[0] is None or times[1] is None or max(times[0], times[1]) > MAX_SECONDS:
             unread.append(number)
             continue
         text = " ".join(values[max(columns) + 1 :]).strip(_AROUND)

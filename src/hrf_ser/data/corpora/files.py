@@ -42,7 +42,7 @@ def wav_seconds(path: Path) -> float | None:
             return float(audio.getnframes() / max(audio.getframerate(), 1))
     except EOFError:
         return 0.0
-    except wave.Error:
+    except (wave.Error, RuntimeError):  # RuntimeError: a chunk that ends beyond the file
         return None
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): make it readable or unpack it again.") from None

@@ -71,8 +71,9 @@ _HEADER = re.compile(
     r"\[[\d.]+ - [\d.]+\]\t(?P<turn>\S+)\t(?P<emotion>\w+)"
     r"\t\[(?P<valence>[^\s,\]]+), *(?P<activation>[^\s,\]]+), *(?P<dominance>[^\s,\]]+)\]\s*"
 )
-_ANSWER = re.compile(r"(?P<kind>[CA])-(?P<rater>[EFM]\d+):\s*(?P<answer>[^()]*?)\s*(?:\((?P<comment>.*?)\)?\s*)?")
-_SPOKEN = re.compile(r"(?P<turn>Ses\w+)\s*\[[^\]]*\]\s*:\s*(?P<text>.*?)\s*")
+# Both end in what may hold spaces and is stripped afterwards: two neighbours that match spaces take their time on many.
+_ANSWER = re.compile(r"(?P<kind>[CA])-(?P<rater>[EFM]\d+):(?P<answer>[^()]*)(?:\((?P<comment>.*))?")
+_SPOKEN = re.compile(r"(?P<turn>Ses\w+)\s*\[[^\]]*\]\s*:(?P<text>.*)")
 _LINE_END = re.compile(r"\r\n|\r|\n")  # str.splitlines also breaks at characters that occur inside a line
 _LOOKED_FOR = "the folders Session1 ... Session5"
 _REMEDY = (
@@ -213,7 +214,7 @@ def _session(release: Path, number: str) -> _Session:
     spoken = _subfolder(top, "dialog", "transcriptions")
     for file in [] if spoken is None else _text_files(spoken):
         found = (_SPOKEN.fullmatch(line) for line in _lines(file))
-        session.text.update((one["turn"], one["text"]) for one in found if one)
+        session.text.update((one["turn"], one["text"].strip()) for one in found if one)
     wav = _subfolder(top, "sentences", "wav")
     if wav is None:
         session.faults.append(
@@ -239,7 +240,10 @@ def _text_files(folder: Path) -> list[Path]:
 
 def _lines(file: Path) -> list[str]:
     """Lines of a text file. Comments and transcriptions of some copies hold accents in Latin-1."""
-    raw = file.read_bytes()
+    try:
+        raw = file.read_bytes()
+    except OSError as error:
+        raise UserError(f"{file} cannot be read ({error.strerror}): make it readable or unpack it again.") from None
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -302,7 +306,7 @@ def _answer(line: re.Match[str]) -> tuple[str, str, str]:
     if line["kind"] == "A":
         scores = {part[:3]: part[3:].strip() for part in parts}
         return "A", line["rater"], ",".join(scores.get(scale, "") for scale in ("val", "act", "dom"))
-    comment = (line["comment"] or "").strip().replace(";", ",")
+    comment = (line["comment"] or "").strip().removesuffix(")").strip().replace(";", ",")
     return "C", line["rater"], ",".join(filter(None, parts)) + (f"({comment})" if comment else "")
 
 

@@ -35,7 +35,7 @@ LICENCE = "M3ED: the owners' terms, github.com/AIM3-RUC/RUCM3ED; cite Zhao et al
 
 ANNOTATION, AUDIO = "annotation.json", "modality_speech"
 _SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
-_TIME = re.compile(r"(\d+):(\d+):(\d+):(\d+)")
+_TIME = re.compile(r"(\d{1,4}):(\d{1,4}):(\d{1,4}):(\d{1,4})")
 _LOOKED_FOR = f"{ANNOTATION}, splitInfo/ and {AUDIO}/"
 _REMEDY = (
     "get the release from https://github.com/AIM3-RUC/RUCM3ED, unpack the speech beside it and point data.root at it"
@@ -136,8 +136,11 @@ def _annotated(path: Path, parts: dict[str, str], folder: Path) -> Iterator[Utte
     """All annotated utterances; within a dialog by the number that ends their id (numbers have gaps)."""
     try:
         annotation = json.loads(_text(path))
-    except json.JSONDecodeError as error:
-        raise UserError(f"{path} is not JSON (line {error.lineno}): take the file from the release again.") from None
+        # Half a character, which JSON can write and no file name or table can hold.
+        json.dumps(annotation, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(error).partition(",")[0]
+        raise UserError(f"{path} is not JSON ({where}): take the file from the release again.") from None
     for series, dialogs in _table(annotation, str(path)).items():
         if series not in parts:
             raise UserError(
@@ -205,7 +208,7 @@ def _in_order(table: Any, where: str) -> list[tuple[str, Any]]:
 
 
 def _number(name: str) -> int | None:
-    digits = re.search(r"\d+$", name)
+    digits = re.search(r"\d{1,9}$", name)
     return None if digits is None else int(digits[0])
 
 

@@ -71,6 +71,8 @@ def _rows(root: Path) -> Iterator[_Row]:
         raise UserError(f"data.root={root} {what}: name a CSV file with the columns {', '.join(REQUIRED)}.")
     try:
         text = root.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise UserError(f"{root} cannot be read ({error.strerror}): make it readable.") from None
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         raise UserError(f"{root} is not UTF-8 (line {line}): save it as CSV with UTF-8 encoding.") from None
@@ -147,8 +149,8 @@ def _utterance(root: Path, row: _Row) -> Utterance:
     for column in ("path", "speaker"):
         if not row[column]:
             raise UserError(f"{row.where} has no {column}: write one or remove the row.")
-    path = root.parent / Path(row["path"]).expanduser()
-    if not path.is_file():
+    path = root.parent / _home(Path(row["path"]))
+    if not _is_file(path):
         raise UserError(f"{row.where}: {path} is no file; paths start at the folder of the CSV file: correct the path.")
     start, end = _seconds(row, "start"), _seconds(row, "end")
     if end is not None and (start or 0.0) >= end:
@@ -169,6 +171,21 @@ def _utterance(root: Path, row: _Row) -> Utterance:
         start=start,
         end=end,
     )
+
+
+def _home(path: Path) -> Path:
+    """``~`` as the home folder; a name that begins so and is nobody's stays."""
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        return path
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except (OSError, ValueError):  # too long for a name, or a null in it
+        return False
 
 
 def _seconds(row: _Row, column: str) -> float | None:

@@ -48,7 +48,11 @@ class Emotion(Listener):
         return self._run("logits", waveform)
 
     def _run(self, output: str, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        answer: NDArray[np.float32] = self._session.run([output], {"waveform": waveform[None]})[0][0]
+        try:
+            answer: NDArray[np.float32] = self._session.run([output], {"waveform": waveform[None]})[0][0]
+        except Exception as error:  # onnxruntime's exceptions have no common base
+            reason = str(error).strip().splitlines()[0]
+            raise UserError(f"{self.file.path}: cannot be run by onnxruntime ({reason}); export it again.") from error
         if not np.isfinite(answer).all():
             raise UserError(
                 f"{self.file.path}: answered with NaN; export it again and send us the audio if that remains."

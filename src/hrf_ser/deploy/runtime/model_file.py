@@ -164,7 +164,11 @@ def _check_bundle(folder: Path, file: ModelFile) -> None:
     description = folder / "bundle.json"
     if not description.is_file():
         return
-    if hashlib.sha256(description.read_bytes()).hexdigest() != file.metadata.get("bundle_sha256"):
+    try:
+        content = description.read_bytes()
+    except OSError as error:
+        raise UserError(f"{description}: cannot be read ({error.strerror}); check its permissions.") from error
+    if hashlib.sha256(content).hexdigest() != file.metadata.get("bundle_sha256"):
         raise UserError(
             f"{file.path}: was exported from another bundle than {folder}; "
             f"write it again with python -m hrf_ser.export bundle={folder} format=onnx."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass, field
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,9 @@ _REACH, _BETA, _CUTOFF = 95, 12.5, 0.9569
 _OUTPUTS = 160
 # Longest period of the filter that is computed as one matrix.
 _PERIOD = 2_000
+# Numbers in the filters of one rate, 100 MB; a rate that would take more is heard as the nearest one with a short period, of so
+# many outputs at most.
+_LARGEST, _NEAR = 25_000_000, 160
 # Groups computed at a time, so that a long block takes no more memory than 64 x 10 ms.
 _GROUPS = 64
 
@@ -156,8 +160,15 @@ class _Filter:
 
 @functools.lru_cache(maxsize=8)
 def _filter(rate: int, to: int) -> _Filter:
-    common = math.gcd(rate, to)
-    up, down = to // common, rate // common
+    plan = _plan(Fraction(rate, to))
+    if plan.span * plan.outputs * len(plan.starts) > _LARGEST:
+        # 767,999 Hz would take 1 GB for a filter that nobody can tell from that of 768,000 Hz.
+        plan = _plan(Fraction(rate, to).limit_denominator(_NEAR))
+    return plan
+
+
+def _plan(ratio: Fraction) -> _Filter:
+    up, down = ratio.denominator, ratio.numerator
     # Periods above 2,000 outputs come in groups of a divisor near 160, others whole or several together.
     outputs = up * math.ceil(_OUTPUTS / up) if up <= _PERIOD else _divisor(up)
     groups = max(up // outputs, 1)

@@ -1,0 +1,193 @@
+"""Tries inputs on readers of foreign files. Allowed is a right answer or a ``UserError`` of one sentence that names the file.
+
+An input is known by target, seed and number and nothing else, so that a failure is tried again by naming them.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import random
+import resource
+import signal
+import time
+import traceback
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from hrf_ser.errors import UserError
+
+LIMIT_S = 10.0  # for one input
+MEMORY = 1 << 30  # bytes that a reader may take beyond what the process holds before it
+_SHOWN = 3_000  # bytes of an input, packed, that a failure's message has room for
+
+
+@dataclass(frozen=True)
+class Target:
+    """A reader and valid inputs for it.
+
+    Attributes:
+        name: of the reader, and of what it reads.
+        prepare: makes what stays the same in an empty folder, and returns three: ``draw(rng)`` makes an input, ``read(data)``
+            puts it where the reader looks, reads it and asserts that the answer is right, and a refusal must say the name.
+        heavy: it reads some tens of inputs a second, so fewer are tried.
+    """
+
+    name: str
+    prepare: Callable[[Path], tuple[Callable[[random.Random], bytes], Callable[[bytes], None], str]]
+    heavy: bool = False
+
+
+@dataclass
+class Outcome:
+    """What came of the inputs of one target."""
+
+    name: str
+    inputs: int = 0
+    refused: int = 0
+    read: int = 0
+    slowest_s: float = 0.0
+    slowest: int = -1
+    peak_mb: float = 0.0
+    faults: dict[str, dict[str, Any]] = field(
+        default_factory=dict
+    )  # kind -> how many, the first input and its traceback
+
+    def as_dict(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+class TooSlowError(BaseException):
+    """Beyond the time for one input. No Exception, so that no reader takes it for a damaged file."""
+
+
+def draw(target: Target, folder: Path, seed: int, number: int) -> bytes:
+    """One input again."""
+    make, _, _ = target.prepare(folder)
+    return make(_generator(target, seed, number))
+
+
+def attempt(target: Target, folder: Path, seed: int, numbers: range, mark: Callable[[int], None]) -> Outcome:
+    """Try inputs in this process.
+
+    Args:
+        target: the reader.
+        folder: an empty folder.
+        seed: of the inputs.
+        numbers: of the inputs.
+        mark: told each number before it is tried, so that a process that dies leaves it behind.
+    """
+    make, read, name = target.prepare(folder)
+    outcome = Outcome(target.name)
+    with _memory_limit():
+        before = _reset_peak()
+        for number in numbers:
+            data = make(_generator(target, seed, number))
+            mark(number)
+            started = time.monotonic()
+            try:
+                with _time_limit(LIMIT_S):
+                    read(data)
+                outcome.read += 1
+            except UserError as error:
+                outcome.refused += 1
+                if fault := _wrong_sentence(str(error), name):
+                    _enter(outcome, fault, str(error)[:500], seed, number, data)
+            except (Exception, TooSlowError) as error:  # whatever it is, it is what is looked for
+                _enter(outcome, _kind(error), traceback.format_exc(limit=-6), seed, number, data)
+            took = time.monotonic() - started
+            outcome.inputs += 1
+            if took > outcome.slowest_s:
+                outcome.slowest_s, outcome.slowest = took, number
+        outcome.peak_mb = max(_peak() - before, 0) / 1e6
+    return outcome
+
+
+def _generator(target: Target, seed: int, number: int) -> random.Random:
+    return random.Random(f"{seed}/{target.name}/{number}")
+
+
+def _wrong_sentence(text: str, name: str) -> str | None:
+    if "\n" in text.strip() or "Traceback" in text:
+        return "a refusal of several lines"
+    return None if name in text else f"a refusal that does not name {name}"
+
+
+def _kind(error: BaseException) -> str:
+    """Exception and the last line of ours that it came through: one fault is told once."""
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if f"{os.sep}hrf_ser{os.sep}" in one.filename]
+    place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "outside"
+    return f"{type(error).__name__} in {place}"
+
+
+def _enter(outcome: Outcome, kind: str, told: str, seed: int, number: int, data: bytes) -> None:
+    entry = outcome.faults.setdefault(
+        kind, {"count": 0, "seed": seed, "number": number, "told": told, "input": pack(data)}
+    )
+    entry["count"] += 1
+
+
+def pack(data: bytes) -> str:
+    """An input for a message: base64 of its zlib form, cut where it is long (target, seed and number make it again)."""
+    packed = base64.b64encode(zlib.compress(data, 9)).decode()
+    return packed if len(packed) <= _SHOWN else f"{packed[:200]}... ({len(data):,} bytes)"
+
+
+def describe(outcome: Outcome) -> str:
+    """Every fault of a target, with all that it takes to see it again."""
+    return "\n".join(
+        f"{outcome.name}: {kind} ({one['count']} of {outcome.inputs} inputs)\n"
+        f"  again: python -m benchmarks.fuzz --target {outcome.name} --seed {one['seed']} --number {one['number']}\n"
+        f"  input: {one['input']}\n  {one['told']}"
+        for kind, one in outcome.faults.items()
+    )
+
+
+@contextmanager
+def _time_limit(seconds: float) -> Iterator[None]:
+    def stop(*_: object) -> None:
+        raise TooSlowError(f"over {seconds:g} s")
+
+    old = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, old)
+
+
+@contextmanager
+def _memory_limit() -> Iterator[None]:
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    held = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (held + MEMORY, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
+
+
+def _reset_peak() -> int:
+    """Forget the largest memory so far, where the kernel lets one; returns the memory held now, bytes."""
+    try:
+        Path("/proc/self/clear_refs").write_text("5")
+    except OSError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    return _peak()
+
+
+def _peak() -> int:
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith("VmHWM"):
+            return int(line.split()[1]) * 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def write_outcome(outcome: Outcome) -> str:
+    return json.dumps(outcome.as_dict())

@@ -1,0 +1,202 @@
+"""Targets that read models: bundles, exported files, checkpoints."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import random
+import struct
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from fuzz_harness import Target
+from fuzz_mutators import mutate, mutate_json
+
+Prepared = tuple[Callable[[random.Random], bytes], Callable[[bytes], None], str]
+_SECOND = (0.1 * np.random.default_rng(0).normal(size=8_000)).astype(np.float32)
+
+
+def _bundle(folder: Path, model: str = "conv_transformer") -> Path:
+    import torch
+
+    from tiny_bundles import write_bundle
+
+    torch.set_num_threads(1)
+    return write_bundle(folder / "bundle", model)
+
+
+def _answers(bundle: Path) -> None:
+    import torch
+
+    from hrf_ser.deploy.bundle import load_bundle
+
+    classifier = load_bundle(bundle)
+    with torch.inference_mode():
+        logits = classifier(torch.from_numpy(_SECOND)[None], torch.tensor([len(_SECOND)]))
+    assert logits.shape == (1, len(classifier.description.labels))
+
+
+def _description(folder: Path) -> Prepared:
+    bundles = [_bundle(folder / model, model) for model in ("conv_transformer", "speechformer")]
+    file = bundles[0] / "bundle.json"
+    seeds = [(bundle / "bundle.json").read_bytes() for bundle in bundles]
+    content = json.loads(seeds[0])
+
+    def attempt(data: bytes) -> None:
+        file.write_bytes(data)
+        _answers(bundles[0])
+
+    return (
+        lambda rng: mutate_json(content, rng) if rng.random() < 0.7 else mutate(seeds, rng, text=True),
+        attempt,
+        str(bundles[0]),
+    )
+
+
+def _weights(folder: Path) -> Prepared:
+    bundle = _bundle(folder)
+    seed = (bundle / "model.safetensors").read_bytes()
+    size = struct.unpack("<Q", seed[:8])[0]
+    header = json.loads(seed[8 : 8 + size])
+    description = json.loads((bundle / "bundle.json").read_text())
+
+    def draw(rng: random.Random) -> bytes:
+        if rng.random() < 0.5:
+            changed = mutate_json(header, rng)
+            return struct.pack("<Q", len(changed)) + changed + seed[8 + size :]
+        return mutate([seed], rng, text=False)
+
+    def attempt(data: bytes) -> None:
+        # Its checksum fits, as an enemy would see to.
+        (bundle / "model.safetensors").write_bytes(data)
+        description["weights"]["sha256"] = hashlib.sha256(data).hexdigest()
+        (bundle / "bundle.json").write_text(json.dumps(description))
+        _answers(bundle)
+
+    return draw, attempt, str(bundle)
+
+
+def exported(folder: Path) -> Path:
+    """``model.onnx`` with its report."""
+    from hrf_ser.deploy.bundle import load_bundle
+    from hrf_ser.deploy.export.onnx import to_onnx
+
+    bundle = _bundle(folder)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        content = to_onnx(load_bundle(bundle), bundle).SerializeToString()
+    path = folder / "model.onnx"
+    path.write_bytes(content)
+    path.with_name("model.onnx.json").write_text(json.dumps(_report(content)))
+    return path
+
+
+def _report(content: bytes) -> dict[str, object]:
+    return {"sha256": hashlib.sha256(content).hexdigest(), "published": True}
+
+
+def _hears(path: Path) -> None:
+    from hrf_ser.deploy.runtime import Emotion
+
+    answer = Emotion(path)(_SECOND, 16_000)
+    assert answer.label in answer.probabilities
+    assert all(np.isfinite(list(answer.probabilities.values())))
+
+
+def _onnx(folder: Path) -> Prepared:
+    path = exported(folder)
+    seed = path.read_bytes()
+    # Metadata and the outline stand at the ends of the file; the middle is numbers.
+    ends = [seed]
+
+    def attempt(data: bytes) -> None:
+        path.write_bytes(data)
+        path.with_name("model.onnx.json").write_text(json.dumps(_report(data)))
+        _hears(path)
+
+    return (
+        lambda rng: _near_the_end(seed, rng) if rng.random() < 0.5 else mutate(ends, rng, text=False),
+        attempt,
+        str(path),
+    )
+
+
+def _near_the_end(seed: bytes, rng: random.Random) -> bytes:
+    cut = max(len(seed) - rng.choice((600, 3_000, 20_000)), 0)
+    return seed[:cut] + mutate([seed[cut:]], rng, text=True)
+
+
+def _onnx_report(folder: Path) -> Prepared:
+    path = exported(folder)
+    beside = path.with_name("model.onnx.json")
+    content = json.loads(beside.read_text())
+    seeds = [beside.read_bytes()]
+
+    def attempt(data: bytes) -> None:
+        beside.write_bytes(data)
+        from hrf_ser.deploy.runtime.model_file import read_model
+
+        read_model(path)
+
+    return (
+        lambda rng: mutate_json(content, rng) if rng.random() < 0.5 else mutate(seeds, rng, text=True),
+        attempt,
+        str(path),
+    )
+
+
+class _Evil:
+    """Unpickled, it would write a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[object, tuple[str, str]]:
+        return open, (str(self.path), "w")
+
+
+def _checkpoint(folder: Path) -> Prepared:
+    import torch
+
+    from hrf_ser.training.run import checkpoint_to_resume
+
+    written, path = folder / "written", folder / "last.ckpt"
+    torch.set_num_threads(1)
+    state = {
+        "state_dict": {"a": torch.ones(4, 4), "b": torch.arange(3)},
+        "epoch": 3,
+        "hyper_parameters": {"labels": ["a", "b"]},
+    }
+    seeds = []
+    for content, zipped in (
+        (state, True),
+        (state, False),
+        ({**state, "x": _Evil(written)}, True),
+        ({**state, "x": _Evil(written)}, False),
+    ):
+        buffer = io.BytesIO()
+        torch.save(content, buffer, _use_new_zipfile_serialization=zipped)
+        seeds.append(buffer.getvalue())
+
+    def attempt(data: bytes) -> None:
+        path.write_bytes(data)
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                checkpoint_to_resume(str(path), folder)
+        finally:
+            assert not written.exists(), "a checkpoint ran code"
+
+    return lambda rng: mutate(seeds, rng, text=False), attempt, path.name
+
+
+TARGETS = [
+    Target("bundle.description", _description, heavy=True),
+    Target("bundle.weights", _weights, heavy=True),
+    Target("export.onnx", _onnx, heavy=True),
+    Target("export.report", _onnx_report),
+    Target("checkpoint", _checkpoint),
+]

@@ -1,0 +1,82 @@
+"""Foreign names in pages, and who may be asked for one.
+
+What the demo page's server hands out, to whom and with which headers is in tests/deploy/demo/test_demo_server.py; that a
+browser runs nothing of hostile names in tests/evaluation/page/test_page_whole.py and tests/deploy/demo/test_demo_page.py.
+"""
+
+import ast
+import json
+import re
+from html.parser import HTMLParser
+
+from helpers import REPOSITORY
+from hrf_ser.evaluation.build import build_report
+from hrf_ser.evaluation.find import find_runs
+from hrf_ser.evaluation.page.render import render
+from hrf_ser.evaluation.read import read_runs
+from study import make_run, write_run
+
+SOURCE = REPOSITORY / "src"
+HOSTILE = "</script ><script>alert(1)</script><img src=x onerror=alert(2)>"
+SERVERS = {"hrf_ser/deploy/demo/serve.py"}
+
+
+class Elements(HTMLParser):
+    """Names of all elements, and attributes that are code."""
+
+    def __init__(self, page):
+        super().__init__()
+        self.names, self.handlers = [], []
+        self.feed(page)
+
+    def handle_starttag(self, tag, attributes):
+        self.names.append(tag)
+        self.handlers += [name for name, _ in attributes if name.startswith("on")]
+
+
+def page_of(folder):
+    found = find_runs([str(folder)])
+    runs, sentences = read_runs(found)
+    return build_report(found, runs, sentences), sentences
+
+
+def test_names_in_the_files_of_runs_are_text_on_the_page(tmp_path):
+    write_run(tmp_path / "plain", make_run())
+    usual = Elements(render(page_of(tmp_path)[0]))
+    folder = write_run(
+        tmp_path / "<script>alert(0)<", make_run(seed=1), f'model:\n  label: "{HOSTILE}"\ntrainer: {{x: "{HOSTILE}"}}\n'
+    )
+    predictions = folder / "predictions.csv"
+    for old, new in (("angry", HOSTILE), ("1a", f"{HOSTILE}a")):
+        predictions.write_text(predictions.read_text().replace(old, new))
+    record = json.loads((folder / "metrics.json").read_text())
+    hostile = dict.fromkeys(("corpus", "protocol", "model", "fold"), HOSTILE)
+    hostile |= {"versions": {HOSTILE: HOSTILE}, "leaks": [HOSTILE], "overrides": [f"x={HOSTILE}"]}
+    (folder / "metrics.json").write_text(json.dumps(record | hostile))
+    (tmp_path / "failed").mkdir()
+    (tmp_path / "failed" / "failed.json").write_text(json.dumps({"reason": HOSTILE + "\x1b[2J"}))
+    report, sentences = page_of(tmp_path)
+    assert sentences == []
+    assert "alert(1)" in json.dumps(report)
+    page = render(report)
+    assert Elements(page).names == usual.names
+    # Browsers end a script at more than Python's parser does, so the signs themselves must not be there.
+    [data] = re.findall(r'id="report">(.*)</script>\n', page)
+    assert not set("<>&") & set(data)
+    assert Elements(page).handlers == []
+    assert "\x1b" not in page
+    assert "<script>alert" not in page
+
+
+def test_one_file_of_the_source_serves_pages_and_it_binds_to_loopback():
+    serving = set()
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            if {"http.server", "socketserver", "socket", "asyncio", "wsgiref"} & set(names):
+                serving.add(str(path.relative_to(SOURCE)))
+    assert serving == SERVERS
+    text = (SOURCE / "hrf_ser/deploy/demo/serve.py").read_text()
+    assert 'HOST = "127.0.0.1"' in text
+    assert "super().__init__((HOST, port)" in text

@@ -24,6 +24,8 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hrf_ser.errors import UserError
 
+# Beginnings of what Hydra raises as a plain ValueError: of ``model=4``, and of numbers of thousands of digits.
+_HYDRAS_OWN = ("Config group override must be", "Exceeds the limit")
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _ASKED_FULL = "HRF_SER_FULL_ERROR"
 
@@ -90,10 +92,14 @@ def describe(error: BaseException) -> str | None:
         return str(error)
     if isinstance(error, HydraException | OmegaConfBaseException):
         return _one_line(error)
+    if isinstance(error, ValueError) and str(error).startswith(_HYDRAS_OWN):
+        return _one_line(error)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         place = f"{error.filename}: " if error.filename else ""
-        return f"{place}no space is left on the disk; free some, or set hydra.run.dir= or cache_dir= to another one."
-    if isinstance(error, PermissionError):
+        return (
+            f"{place}no space is left on the disk; free some, or set hydra.run.dir=, cache_dir= or out= to another one."
+        )
+    if isinstance(error, PermissionError) or (isinstance(error, OSError) and error.errno == errno.EROFS):
         return f"{error.filename}: no permission; choose another place or change its permissions."
     return None
 

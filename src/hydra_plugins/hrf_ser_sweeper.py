@@ -41,7 +41,8 @@ class StudySweeper(BasicSweeper):
         from rich.console import Console
 
         from hrf_ser.errors import UserError
-        from hrf_ser.sweeps.plan import plan
+        from hrf_ser.sweeps.launch import launch_all
+        from hrf_ser.sweeps.plan import Planned, plan
         from hrf_ser.sweeps.progress import JOURNAL, begin, summary
         from hrf_ser.sweeps.state import state
 
@@ -73,16 +74,18 @@ class StudySweeper(BasicSweeper):
         logging.getLogger("hydra_plugins").setLevel(logging.WARNING)
         console = Console()
         console.print(_opening(states, len(to_do), retry), highlight=False)
+        launcher = self.launcher
+
+        def launch(runs: Sequence[Planned], first: int) -> Sequence[JobReturn]:
+            batch = [[*one.overrides, f"hydra.sweep.subdir='{one.name}'"] for one in runs]
+            return launcher.launch(batch, initial_job_idx=first)
+
         returns: list[Sequence[JobReturn]] = []
         if to_do:
-            os.environ[JOURNAL] = str(begin(folder.absolute(), len(to_do)))
+            journal = begin(folder.absolute(), len(to_do))
+            os.environ[JOURNAL] = str(journal)
             try:
-                size = self.max_batch_size or len(to_do)
-                for start in range(0, len(to_do), size):
-                    batch = [
-                        [*one.overrides, f"hydra.sweep.subdir='{one.name}'"] for one in to_do[start : start + size]
-                    ]
-                    returns.append(self.launcher.launch(batch, initial_job_idx=start))
+                returns = launch_all(launch, to_do, folder, journal, self.max_batch_size)
             finally:
                 del os.environ[JOURNAL]
         if unfinished := summary(folder, planned, console):

@@ -4,7 +4,7 @@ import json
 from rich.console import Console
 
 from hrf_ser.sweeps.plan import Planned
-from hrf_ser.sweeps.progress import JOURNAL, begin, duration, summary, tell
+from hrf_ser.sweeps.progress import JOURNAL, begin, duration, ended, summary, tell
 
 
 def test_each_job_says_how_far_the_sweep_is(tmp_path, monkeypatch, capsys):
@@ -21,6 +21,29 @@ def test_each_job_says_how_far_the_sweep_is(tmp_path, monkeypatch, capsys):
         "[3/3] run c; 1 failed",
     ]
     assert [json.loads(line)["run"] for line in journal.read_text().splitlines()[1:]] == ["a", "b", "c"]
+
+
+def test_a_journal_that_a_kill_or_a_full_disk_cut_is_gone_on_with(tmp_path, monkeypatch, capsys):
+    journal = begin(tmp_path, 3)
+    monkeypatch.setenv(JOURNAL, str(journal))
+    tell("finished", "a", "run a", 60.0)
+    with journal.open("a") as file:
+        file.write('{"outcome": "fin')
+    tell("finished", "b", "run b", 60.0)
+    assert capsys.readouterr().out.splitlines()[-1].startswith("[2/3] run b; about ")
+    assert ended(journal) == {"a", "b"}
+    journal.write_text("")
+    tell("finished", "c", "run c", 60.0)
+    assert capsys.readouterr().out == "run c, finished\n"
+
+
+def test_a_clock_that_is_set_back_leaves_no_negative_time(tmp_path, monkeypatch, capsys):
+    journal = begin(tmp_path, 2)
+    monkeypatch.setenv(JOURNAL, str(journal))
+    head = json.loads(journal.read_text())
+    journal.write_text(json.dumps({**head, "started": head["started"] + 1e6}) + "\n")
+    tell("finished", "a", "run a", 45.0)
+    assert capsys.readouterr().out == "[1/2] run a; about 45 s left\n"
 
 
 def test_a_job_without_a_journal_says_what_it_did(monkeypatch, capsys):

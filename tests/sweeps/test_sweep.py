@@ -69,6 +69,42 @@ def test_other_processes_give_the_same_runs(command, tmp_path, launcher):
         assert path.read_bytes() == (tmp_path / "runs" / path.parent.name / "predictions.csv").read_bytes()
 
 
+# The system kills whatever process works on fold 1; pickled by value, so that the processes of a launcher have it too.
+DEADLY = """
+from hrf_ser.entry import describe, entry_point
+
+@entry_point("train")
+def main(config):
+    import os, signal
+    from hrf_ser.sweeps.job import run_job
+    from hrf_ser.train import checked_train
+
+    def train(config):
+        if config.fold == 1:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return checked_train(config)
+
+    return run_job(config, train, describe)
+
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
+def test_a_run_that_kills_its_process_is_given_up_and_the_others_finish(cache, tmp_path, launcher):
+    pytest.importorskip(f"hydra_plugins.hydra_{launcher.removesuffix('_local')}_launcher")
+    processes = ["hydra.launcher.n_jobs=2"] if launcher == "joblib" else []
+    arguments = words("fold=1,2,3", f"launcher={launcher}", *processes)
+    environment = {**os.environ, "HRF_SER_CACHE": str(cache), "COLUMNS": "200"}
+    line = [sys.executable, "-c", DEADLY, *arguments]
+    done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=500, check=False)
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "2 of 3 runs finished" in done.stdout
+    assert "The system killed its process 3 times" in done.stdout
+    assert done.stderr.strip().splitlines()[-1].startswith("Error: 1 of 3 runs are not finished")
+
+
 def test_a_search_maximises_validation_ua(command, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
     trials = ("sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.sampler.n_startup_trials=2")

@@ -51,3 +51,12 @@ def test_a_folder_is_new_begun_failed_or_finished(tmp_path):
     assert ua_of(tmp_path) == 0.5
     (tmp_path / "failed.json").write_text("{")
     assert failure(tmp_path) == "its failed.json cannot be read"
+
+
+def test_a_full_disk_does_not_hide_why_a_run_failed(tmp_path, monkeypatch):
+    def full(path, text):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("hrf_ser.sweeps.state.write_text", full)
+    assert record_failure(tmp_path, ValueError("why"), None, []) == "ValueError: why"
+    assert state(tmp_path) == "new"

@@ -20,7 +20,7 @@ from hrf_ser.audio.augment import View
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.errors import UserError
-from hrf_ser.files import publish, write_text
+from hrf_ser.files import about, publish, remove_leftovers, write_text
 
 log = logging.getLogger(__name__)
 
@@ -53,6 +53,7 @@ def compute_features(
     """
     from rich.progress import track
 
+    remove_leftovers(folder.parent, folder.name)
     utterances = corpus.utterances
     label = f"Features of {corpus.name}" + ("" if view.is_clean else f" ({_describe(view)})")
     partial = folder.with_name(f"{folder.name}.partial")
@@ -75,8 +76,10 @@ def compute_features(
         for name in (WANTED, JOURNAL):
             (partial / name).unlink()
         publish(partial, folder)
-    except Exception:
+    except Exception as error:
         shutil.rmtree(partial, ignore_errors=True)
+        if isinstance(error, OSError):
+            raise about(error, folder) from error
         raise
 
 
@@ -119,6 +122,7 @@ class _Work:
     def _taken_up(self, wanted: dict[str, Any]) -> bool:
         """Whether the folder holds work of the same kind that is sound."""
         try:
+            remove_leftovers(self.folder)
             if json.loads((self.folder / WANTED).read_text(encoding="utf-8")) != wanted:
                 return False
             journal = (self.folder / JOURNAL).read_bytes()
@@ -164,12 +168,9 @@ class _Work:
         self._written = time.monotonic()
 
     def __exit__(self, *error: object) -> None:
-        try:
+        with self._frames, self._journal:
             self._write_journal()
             os.fsync(self._frames.fileno())
-        finally:
-            self._frames.close()
-            self._journal.close()
 
 
 def _features(utterances: Sequence[Utterance], front_end: FrontEndConfig, view: View) -> Iterator[Computed]:

@@ -7,6 +7,7 @@ corpus's place and its utterances; the index holds a fingerprint of the audio, s
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import logging
@@ -122,7 +123,9 @@ def open_store(
                 if store is None:
                     compute_features(folder, wanted, corpus, front_end, view, on_bad_audio)
                     store = _load(folder, wanted)
-        except PermissionError as error:
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
             raise UserError(f"{error.filename}: cannot be written; set cache_dir to a folder you may write.") from error
     if store is None:
         raise UserError(f"{folder}: changes while it is being written; stop other programs that write there.")

@@ -10,8 +10,9 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, open_dict
 
+from hrf_ser.sweeps.attempts import LAST, attempt
 from hrf_ser.sweeps.progress import duration, tell
-from hrf_ser.sweeps.state import FAILED, LAST, claim, record_failure, state
+from hrf_ser.sweeps.state import FAILED, claim, record_failure, state
 
 
 class RunFailedError(Exception):
@@ -45,15 +46,19 @@ def run_job(
             tell("elsewhere", folder.name, f"{label}: done by another process", 0.0)
             return float("nan")
         (folder / FAILED).unlink(missing_ok=True)
+        reason = None
         try:
-            if config.ckpt_path is None and (folder / LAST).exists():
-                with open_dict(config):
-                    config.ckpt_path = "last"
-            record = train(config)
+            with attempt(folder):
+                if config.ckpt_path is None and (folder / LAST).exists():
+                    with open_dict(config):
+                        config.ckpt_path = "last"
+                record = train(config)
         except Exception as error:
             reason = record_failure(folder, error, describe(error), HydraConfig.get().overrides.task)
-            tell("failed", folder.name, f"{label}: failed, {reason.rstrip('.')}", time.perf_counter() - started)
-            raise RunFailedError(reason) from error
+    if reason is not None:
+        tell("failed", folder.name, f"{label}: failed, {reason.rstrip('.')}", time.perf_counter() - started)
+        # Without its cause: the launcher keeps the error, and with it would keep the failed run's data and model.
+        raise RunFailedError(reason)
     seconds = time.perf_counter() - started
     tell("finished", folder.name, f"{label}: test UA {record['test']['ua']:.3f} in {duration(seconds)}", seconds)
     return float(record["val"]["ua"])

@@ -7,7 +7,9 @@ import os
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
@@ -18,6 +20,8 @@ from hrf_ser.sweeps.state import failure, state, ua_of
 
 # Names the journal in the environment, which processes of a launcher inherit.
 JOURNAL = "HRF_SER_SWEEP_JOURNAL"
+# What a line may raise that is no entry: numbers beyond all bounds and lists without end among it.
+_DAMAGED = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
 
 
 def begin(folder: Path, total: int) -> Path:
@@ -40,18 +44,54 @@ def tell(outcome: str, run: str, label: str, seconds: float) -> None:
     if not path:
         print(f"{label}, {outcome}", flush=True)
         return
-    # One write of a short line: lines of several processes do not mix.
-    with open(path, "a", encoding="utf-8") as file:
-        file.write(json.dumps({"outcome": outcome, "run": run, "seconds": round(seconds, 2)}) + "\n")
-    head, *done = [json.loads(line) for line in Path(path).read_text(encoding="utf-8").splitlines()]
+    try:
+        begun, done = _note(Path(path), {"outcome": outcome, "run": run, "seconds": round(seconds, 2)})
+        line = _line(label, begun, done)
+    except (OSError, *_DAMAGED):
+        # A full disk, or a journal that somebody damaged: the run is as good as without it.
+        line = f"{label}, {outcome}"
+    print(line, flush=True)
+
+
+def _line(label: str, begun: dict[str, Any], done: list[dict[str, Any]]) -> str:
+    """How far the sweep is, and how long it will take."""
+    total = int(begun["total"])
     counts = Counter(one["outcome"] for one in done)
-    line = f"[{len(done):>{len(str(head['total']))}}/{head['total']}] {label}"
+    line = f"[{len(done):>{len(str(total))}}/{total}] {label}"
     worked = counts["finished"] + counts["failed"]
-    if (rest := head["total"] - len(done)) and worked:
-        line += f"; about {duration((time.time() - head['started']) / worked * rest)} left"
+    if (rest := total - len(done)) > 0 and worked:
+        # Clocks jump: no less has gone by than the longest run took.
+        gone = max(time.time() - float(begun["started"]), *(float(one["seconds"]) for one in done))
+        line += f"; about {duration(gone / worked * rest)} left"
     if counts["failed"]:
         line += f"; {counts['failed']} failed"
-    print(line, flush=True)
+    return line
+
+
+def ended(journal: Path) -> set[str]:
+    """Names of the runs whose end a journal notes."""
+    with suppress(OSError, ValueError):
+        return {str(one["run"]) for one in _entries(journal.read_text(encoding="utf-8"))}
+    return set()
+
+
+def _note(journal: Path, entry: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Add a line to a journal; its head, and all its entries."""
+    whole = journal.read_bytes().endswith(b"\n")
+    # One write of a short line: lines of several processes do not mix. What a kill or a full disk cut off stands alone.
+    with open(journal, "a", encoding="utf-8") as file:
+        file.write(("" if whole else "\n") + json.dumps(entry) + "\n")
+    text = journal.read_text(encoding="utf-8")
+    return json.loads(text.partition("\n")[0]), _entries(text)
+
+
+def _entries(text: str) -> list[dict[str, Any]]:
+    found = []
+    for line in text.splitlines()[1:]:
+        with suppress(*_DAMAGED):
+            entry = json.loads(line)
+            found.append({"outcome": str(entry["outcome"]), "run": entry["run"], "seconds": float(entry["seconds"])})
+    return found
 
 
 def summary(folder: Path, planned: Sequence[Planned], console: Console) -> int:

@@ -6,16 +6,16 @@ import json
 import time
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
 from hrf_ser.files import write_text
+from hrf_ser.sweeps.attempts import LAST
 
 METRICS, FAILED, CLAIM = "metrics.json", "failed.json", ".claim"
-LAST = Path("checkpoints") / "last.ckpt"
 
 
 def state(folder: Path) -> str:
@@ -28,16 +28,17 @@ def state(folder: Path) -> str:
 
 
 @contextmanager
-def claim(folder: Path) -> Iterator[bool]:
+def claim(folder: Path, wait: bool = False) -> Iterator[bool]:
     """Whether this process is the one that works in ``folder``, for as long as the block lasts.
 
     The claim is a lock that the operating system holds for the process and gives up with it, however it ends: a killed owner
-    leaves no claim behind. On a shared file system it needs locks there (NFS 4, Lustre with flock).
+    leaves no claim behind. On a shared file system it needs locks there (NFS 4, Lustre with flock). With ``wait`` it is waited
+    for until its owner gives it up.
     """
     folder.mkdir(parents=True, exist_ok=True)
     lock = FileLock(folder / CLAIM)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=-1 if wait else 0)
     except Timeout:
         yield False
         return
@@ -48,7 +49,10 @@ def claim(folder: Path) -> Iterator[bool]:
 
 
 def record_failure(folder: Path, error: BaseException, sentence: str | None, overrides: Sequence[str]) -> str:
-    """Write ``failed.json`` and return the reason in a sentence."""
+    """Write ``failed.json`` and return the reason in a sentence.
+
+    On a full disk the file is missing afterwards: the run counts as not done, and the same command tries it again.
+    """
     reason = sentence or f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
     content = {
         "status": "failed",
@@ -57,7 +61,8 @@ def record_failure(folder: Path, error: BaseException, sentence: str | None, ove
         "time": time.strftime("%Y-%m-%d %H:%M:%S"),
         "traceback": "".join(traceback.format_exception(error)),
     }
-    write_text(folder / FAILED, json.dumps(content, indent=2) + "\n")
+    with suppress(OSError):
+        write_text(folder / FAILED, json.dumps(content, indent=2) + "\n")
     return reason
 
 
@@ -66,7 +71,7 @@ def failure(folder: Path) -> str:
     try:
         content: dict[str, Any] = json.loads((folder / FAILED).read_text(encoding="utf-8"))
         return str(content["reason"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "its failed.json cannot be read"
 
 
@@ -75,5 +80,5 @@ def ua_of(folder: Path) -> float:
     try:
         content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
         return float(content["test"]["ua"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return float("nan")

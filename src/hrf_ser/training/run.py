@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import re
+import shutil
 import sys
 import time
 import warnings
@@ -18,10 +21,11 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from hrf_ser.errors import UserError
-from hrf_ser.files import write_text
+from hrf_ser.files import remove_leftovers, write_text
 from hrf_ser.identity import identity
 from hrf_ser.training.build import build_data, build_hrf, build_module, build_trainer, instantiate_each
 from hrf_ser.training.callbacks import Interruption, Predictions, ProgressBar
+from hrf_ser.training.checkpoint_io import read_checkpoint
 from hrf_ser.training.finish import score
 from hrf_ser.training.history import History
 from hrf_ser.training.loggers import begin_loggers, finish_loggers, mirror_record
@@ -32,19 +36,36 @@ from hrf_ser.training.screen import show_result
 SIGTERM_STATUS = 143
 
 
+# What torch says of it: on the CPU, on accelerators, and of workers that the system killed.
+_NO_MEMORY = re.compile(
+    "out of memory|can't allocate memory|not enough memory|DataLoader worker .* killed by signal: Killed"
+)
+
+
 def train(config: DictConfig) -> dict[str, Any]:
     """Run the main job and return what ``metrics.json`` holds.
 
     Raises:
-        UserError: a mistake in the configuration, the corpus or the run's folder.
+        UserError: a mistake in the configuration, the corpus or the run's folder, or too little memory.
         SystemExit: status 143, after SIGTERM.
     """
+    try:
+        return _train(config)
+    except Exception as error:
+        if sentence := out_of_memory(error):
+            raise UserError(sentence) from error
+        raise
+
+
+def _train(config: DictConfig) -> dict[str, Any]:
     started = time.perf_counter()
     folder = Path(HydraConfig.get().runtime.output_dir)
     checkpoints = folder / "checkpoints"
     if is_finished(folder):
         raise UserError(f"{folder} holds a finished run: set hydra.run.dir to another folder, or remove it.")
-    resume = checkpoint_to_resume(config.ckpt_path, checkpoints)
+    resume = checkpoint_to_resume(config.ckpt_path, checkpoints, HydraConfig.get().mode == RunMode.MULTIRUN)
+    for left in (folder, checkpoints):
+        remove_leftovers(left)
     quieten()
     if config.threads is not None:
         import torch
@@ -112,8 +133,14 @@ def train(config: DictConfig) -> dict[str, Any]:
     return record
 
 
-def checkpoint_to_resume(ckpt_path: str | None, checkpoints: Path) -> str | None:
+def checkpoint_to_resume(ckpt_path: str | None, checkpoints: Path, anew: bool = False) -> str | None:
     """The file that ``ckpt_path`` names; ``last`` is None where there is none yet, so that a first start may say it too.
+
+    Args:
+        ckpt_path: of the configuration.
+        checkpoints: folder of the run's checkpoints.
+        anew: where those that ``last`` means are damaged, remove them and begin again. A sweep does: nobody is there to be
+            asked, and the run would fail at every further start.
 
     Raises:
         UserError: a file that does not exist or is no checkpoint, or an unfinished run that would be overwritten.
@@ -131,13 +158,50 @@ def checkpoint_to_resume(ckpt_path: str | None, checkpoints: Path) -> str | None
         if ckpt_path == "last":
             return None
         raise UserError(f"ckpt_path={ckpt_path}: no such file.")
-    import torch
-
     try:
-        torch.load(path, map_location="cpu", weights_only=True)["state_dict"]
-    except Exception as error:
-        raise UserError(f"{path}: cannot be read as a checkpoint; remove it, or name another one.") from error
+        content = read_checkpoint(path)
+    except ValueError as error:
+        if ckpt_path != "last":
+            raise UserError(f"{path}: cannot be read as a checkpoint ({error}); name another one.") from error
+        _give_up(path, str(error), anew)
+        return None
+    best = checkpoints / "best.ckpt"
+    if ckpt_path == "last" and _has_best(content):
+        # The run ends with the weights of its best epoch, which may be behind already.
+        try:
+            read_checkpoint(best)
+        except ValueError as error:
+            _give_up(best, str(error), anew)
+            return None
     return str(path)
+
+
+def _has_best(content: dict[str, Any]) -> bool:
+    callbacks = content.get("callbacks")
+    states = callbacks.values() if isinstance(callbacks, dict) else ()
+    return any(isinstance(state, dict) and state.get("best_model_path") for state in states)
+
+
+def _give_up(path: Path, reason: str, anew: bool) -> None:
+    """Remove the checkpoints, or ask for it."""
+    damaged = f"{path}: cannot be read as a checkpoint ({reason})"
+    if not anew:
+        raise UserError(f"{damaged}; remove {path.parent} to begin this run anew, or name another checkpoint.")
+    print(f"{damaged}; this run begins anew.", file=sys.stderr)
+    shutil.rmtree(path.parent)
+
+
+def out_of_memory(error: BaseException) -> str | None:
+    """The sentence for an error that says that memory ran out; None for any other."""
+    # torch reports a dead data worker as having exited, and only its cause says by which signal.
+    text = str(error.__cause__ or "") if "exited unexpectedly" in str(error) else str(error)
+    system = isinstance(error, OSError) and error.errno == errno.ENOMEM
+    if not (isinstance(error, MemoryError) or system or (isinstance(error, RuntimeError) and _NO_MEMORY.search(text))):
+        return None
+    first = f" ({text.strip().splitlines()[0]})" if text.strip() else ""
+    return (
+        f"Memory ran out{first}: set a smaller batch_size, or let fewer runs work side by side (hydra.launcher.n_jobs)."
+    )
 
 
 def quieten() -> None:

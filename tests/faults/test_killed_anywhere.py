@@ -1,0 +1,32 @@
+"""SIGKILL between any two operations on files, and within the writing of one. More of it: ``python -m benchmarks.faults``."""
+
+import pytest
+from verbs import VERBS, damaged, leftovers, moments
+
+# Verb -> how many moments of each; the moments are the same every time.
+KILLS = {"prepare": 4, "train": 3, "sweep": 2, "export": 2, "predict": 2, "report": 2}
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=pytest.mark.slow) if name == "export" else name for name in KILLS]
+)
+def test_a_killed_verb_leaves_nothing_broken_and_ends_alike_when_started_again(
+    forks, given, undisturbed, tmp_path, name
+):
+    if name == "export":
+        pytest.importorskip("onnxscript")
+    verb = VERBS[name]
+    whole, outcome, _ = undisturbed(name)
+    assert outcome
+    for number, cut in moments(whole.operations, KILLS[name], seed=1):
+        folder = tmp_path / f"killed_at_{number}"
+        killed = verb.run(forks, given, folder, kill_at=number, cut=cut)
+        assert killed.status == -9, killed.output
+        assert not damaged(folder), (number, cut)
+        if verb.finished is None or not (folder / verb.finished).exists():
+            again = verb.run(forks, given, folder, restart=True)
+            assert again.status == 0, again.output
+            if name not in ("export", "predict", "report"):
+                assert not leftovers(folder)
+        assert verb.outcome(folder) == outcome, (number, cut)
+        assert not damaged(folder)

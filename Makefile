@@ -41,8 +41,16 @@ format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: $(READY)  ## Measure what HRF costs per training step; DATA=ravdess ROOT=... for real speech
-	$(BIN)/python -m benchmarks.training_step $(if $(ROOT),--data $(DATA) --root $(ROOT))
+bench: $(READY)  ## Measure speed and memory, half an hour; DATA=ravdess ROOT=... for real speech
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.suite $(if $(ROOT),--data $(DATA) --root $(ROOT)) --out runs/bench
+
+.PHONY: bench-quick
+bench-quick: $(READY)  ## See that every part of the measurement works; its figures mean nothing
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.suite --quick --no-large --out runs/bench-quick
+
+.PHONY: bench-docs
+bench-docs: $(READY)  ## Put the figures of the last `make bench` into docs/performance.md
+	$(BIN)/python -m benchmarks.suite --from runs/bench/results.json --write-docs
 
 .PHONY: clean
 clean:  ## Remove the environment and what tools left behind

@@ -26,6 +26,10 @@ def checked_train(config: DictConfig) -> dict[str, Any]:
     from hrf_ser.settings import check
 
     check(config)
+    from hrf_ser.preflight import check_corpus, check_model
+
+    check_model(config)
+    check_corpus(config)
     from hrf_ser.training.run import train
 
     return train(config)

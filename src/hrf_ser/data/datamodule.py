@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,27 +16,15 @@ from torch import Tensor
 from hrf_ser.audio.augment import View
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.batches import BatchLoader, BucketSampler, FeatureBatches
-from hrf_ser.data.corpora import Corpus, Utterance, read_corpus
+from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.data.protocols import PARTS, Split, cross_split, left_out, split
+from hrf_ser.data.sources import Source
 from hrf_ser.data.store import Features, JoinedStores, open_store
 from hrf_ser.data.transfer import join, relabel
 
+__all__ = ["SpeechData", "Source"]
+
 log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Source:
-    """Which corpus, and where.
-
-    Attributes:
-        name: one of ``corpus_names()``.
-        root: the corpus's folder or CSV file.
-        options: keywords of the corpus's reader.
-    """
-
-    name: str
-    root: str | Path
-    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 class SpeechData(LightningDataModule):
@@ -88,7 +74,7 @@ class SpeechData(LightningDataModule):
     @cached_property
     def read(self) -> list[Corpus]:
         """The tables as their readers give them: what features are computed of."""
-        return [read_corpus(source.name, source.root, **source.options) for source in self.sources]
+        return [source.read() for source in self.sources]
 
     @cached_property
     def tables(self) -> list[Corpus]:

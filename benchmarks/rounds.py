@@ -1,0 +1,61 @@
+"""Arms that take turns in one process, and what their times say.
+
+On a machine that does other work too, milliseconds wander by tens of percent; the ratio of two neighbours in the same round
+hardly does. So every figure is the median over rounds of the ratio to the first arm of the same round, with its quartiles.
+"""
+
+from __future__ import annotations
+
+import gc
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+Arm = Callable[[], object]
+CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "process": time.process_time}
+
+
+def take_turns(arms: Mapping[str, Arm], rounds: int, warm_up: int = 3, clock: str = "wall") -> dict[str, list[float]]:
+    """Seconds of every arm in every round.
+
+    Args:
+        arms: name -> function without arguments.
+        rounds: that count.
+        warm_up: rounds before them, which fill caches.
+        clock: ``wall``, or ``process`` for the processor time of all threads, which other programs hardly touch.
+    """
+    now = CLOCKS[clock]
+    times: dict[str, list[float]] = {name: [] for name in arms}
+    gc.collect()
+    gc.disable()
+    try:
+        for turn in range(warm_up + rounds):
+            for name, arm in arms.items():
+                started = now()
+                arm()
+                if turn >= warm_up:
+                    times[name].append(now() - started)
+    finally:
+        gc.enable()
+    return times
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Median and quartiles."""
+    if len(values) < 2:
+        return {"median": values[0], "low": values[0], "high": values[0]}
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
+    return {"median": middle, "low": low, "high": high}
+
+
+def compare(times: Mapping[str, list[float]], base: str | None = None) -> dict[str, dict[str, Any]]:
+    """Milliseconds and, by round, the ratio to ``base`` (the first arm unless told): median and quartiles of each."""
+    reference = times[base if base is not None else next(iter(times))]
+    return {
+        name: {
+            "ms": spread([1000 * one for one in values]),
+            "ratio": spread([one / other for one, other in zip(values, reference, strict=True)]),
+        }
+        for name, values in times.items()
+    }

@@ -1,0 +1,59 @@
+"""What is known to be wrong before torch is imported: a model that is none, a corpus that is not there, a fold that it has not.
+
+The model and the data module refuse the same, later; torch and Lightning take seconds to import, and a typing error should not.
+"""
+
+from __future__ import annotations
+
+import re
+
+from omegaconf import DictConfig
+
+from hrf_ser.data.protocols import split
+from hrf_ser.data.sources import Source, read_ahead
+from hrf_ser.entry import conf_dir
+from hrf_ser.errors import UserError
+from hrf_ser.settings import plain
+
+# Parsed as YAML, the files would take as long as everything else here together.
+_NAME = re.compile(r"^name: *(?P<name>\w+)", re.MULTILINE)
+_CHOICES = {"positions": ("relative", "sinusoidal", "none"), "pooling": ("mean", "attentive")}
+
+
+def check_model(config: DictConfig) -> None:
+    """Refuse a model that is none, or whose sizes do not fit together. Options that are not listed here are left to the model.
+
+    Raises:
+        UserError: names the key and what it may be.
+    """
+    name = config.model.name
+    texts = [file.read_text(encoding="utf-8") for file in sorted((conf_dir() / "model").glob("*.yaml"))]
+    known = list(dict.fromkeys(found["name"] for text in texts if (found := _NAME.search(text))))
+    if name not in known:
+        raise UserError(f"model: there is no model {name!r}; the models are: {', '.join(known)}.")
+    options = plain(config.model.options)
+    sizes = {key: value for key, value in options.items() if isinstance(value, int) and not isinstance(value, bool)}
+    for key, value in sizes.items():
+        if value < 1 and key in ("width", "layers", "heads", "ffn", "kernel"):
+            raise UserError(f"model: {key}={value} is not a whole number of at least 1.")
+    width, heads, kernel = sizes.get("width", 0), sizes.get("heads", 1), sizes.get("kernel", 1)
+    if width % heads:
+        raise UserError(f"model: width must be a multiple of heads, and {width} is no multiple of {heads}.")
+    if kernel % 2 == 0:
+        raise UserError(f"model: kernel must be odd to be centred on a token, not {kernel}.")
+    for key, choices in _CHOICES.items():
+        if key in options and options[key] not in choices:
+            raise UserError(f"model: {key}={options[key]} is unknown: use one of {', '.join(choices)}.")
+
+
+def check_corpus(config: DictConfig) -> None:
+    """Read the tables that the run will use, and divide them as it will.
+
+    Raises:
+        UserError: what the corpus's reader or the protocol refuses.
+    """
+    groups = [config.data, *([config.test_data] if config.get("test_data") is not None else [])]
+    corpora = read_ahead([Source(one.name, one.root, plain(one.options)) for one in groups])
+    if len(corpora) == 1 and config.get("label_map") is None:
+        fold = None if config.fold is None else str(config.fold)
+        split(corpora[0], fold, config.protocol.name, config.protocol.folds)

@@ -1,0 +1,100 @@
+"""What a run refuses before torch is imported. No times: that torch is absent is what makes it quick."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+from hydra import compose, initialize_config_dir
+
+from hrf_ser.data import sources
+from hrf_ser.data.sources import Source, read_ahead
+from hrf_ser.entry import conf_dir, register_resolvers
+from hrf_ser.errors import UserError
+from hrf_ser.preflight import check_model
+
+HEAVY = ("torch", "lightning", "torchaudio", "matplotlib", "scipy", "wandb")
+
+# Runs the main job as ``python -m`` does, and says at its end which heavy modules it came to import.
+PROGRAM = f"""
+import atexit, json, runpy, sys
+atexit.register(lambda: print(json.dumps([name for name in {HEAVY} if name in sys.modules])))
+runpy.run_module("hrf_ser.train", run_name="__main__", alter_sys=True)
+"""
+
+
+def config(*overrides):
+    register_resolvers()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        return compose("train", list(overrides))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--help"], ""),
+        (["no_such_key=1"], "Error: no_such_key is no option"),
+        (["optimizer.name=nope"], "Error: optimizer.name=nope is unknown"),
+        (["batch_size=many"], "Error: batch_size=many"),
+        (["data=ravdess"], "Error: data.root has no value"),
+        (["data=ravdess", "data.root=/no/such/folder"], "Error: data.root=/no/such/folder does not exist"),
+        (["data=table", "data.root=/no/such.csv"], "Error: data.root=/no/such.csv does not exist"),
+        (["model=nope"], "Error: model=nope is unknown"),
+        (["model.name=nope"], "Error: model: there is no model 'nope'"),
+        (["model.options.heads=3"], "Error: model: width must be a multiple of heads"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_mistakes_and_help_are_told_without_torch(tmp_path, words, message):
+    line = [sys.executable, "-c", PROGRAM, *words]
+    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.stderr.startswith(message)
+    assert done.returncode == (1 if message else 0)
+    assert json.loads(done.stdout.splitlines()[-1]) == []
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml")))
+def test_every_model_of_conf_passes(name):
+    check_model(config(f"model={name}"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model=conformer", "model.options.kernel=4"], "kernel must be odd"),
+        (["model=conformer", "model.options.positions=absolute"], "positions=absolute is unknown: use one of relative"),
+        (["model.options.pooling=max"], "pooling=max is unknown: use one of mean, attentive"),
+        (["model.options.width=0"], "width=0 is not a whole number of at least 1"),
+    ],
+)
+def test_sizes_that_cannot_be_are_refused(words, message):
+    with pytest.raises(UserError, match=message):
+        check_model(config(*words))
+
+
+def test_what_is_refused_early_is_what_the_models_refuse():
+    from hrf_ser.models import create_model, model_names
+    from hrf_ser.preflight import _CHOICES
+
+    for name in model_names():
+        with pytest.raises(ValueError, match="heads"):
+            create_model(name, n_features=8, n_classes=2, width=16, heads=3)
+        for key, choices in _CHOICES.items():
+            for choice in choices:
+                if key == "pooling" or name == "conformer":
+                    create_model(name, n_features=8, n_classes=2, **{key: choice})
+
+
+def test_a_table_is_read_once_for_a_run_and_again_for_the_next(monkeypatch):
+    reads = []
+    monkeypatch.setattr(sources, "read_corpus", lambda name, root: reads.append((name, root)) or [name])
+    mine, other = Source("table", "mine.csv"), Source("table", "other.csv")
+    ahead = read_ahead([mine, other])
+    assert other.read() is ahead[1]
+    assert mine.read() is ahead[0]
+    assert len(reads) == 2
+    mine.read()
+    assert len(reads) == 3
+    read_ahead([mine])
+    read_ahead([mine])
+    assert len(reads) == 5, "what an earlier run left may be out of date"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from helpers import TINY, TINY_OPTIONS
 from hrf_ser.errors import UserError
@@ -148,7 +149,7 @@ def test_finished_and_unfinished_folders_are_not_overwritten(train, tmp_path):
         (["ckpt_path=nowhere.ckpt"], r"ckpt_path=nowhere.ckpt: no such file"),
         (["data.options.utterances_per_cell=0"], r"utterances_per_cell"),
         (
-            ["optimizer.lr=1e30", "trainer.gradient_clip_val=null"],
+            ["optimizer.lr=1e12", "trainer.gradient_clip_val=null"],
             r"The training loss of epoch \d is .*lower optimizer.lr",
         ),
     ],
@@ -297,3 +298,12 @@ def test_real_speech_trains_merges_and_scores(train, tmp_path, ravdess):
     assert record["merge"]["max_abs_diff"] <= 1e-5
     assert record["merge"]["argmax_changes"] == 0
     assert {row["speaker"] for row in rows(tmp_path / "predictions.csv")} == {"01", "11", "20", "21"}
+
+
+@pytest.mark.slow
+def test_a_compiled_model_trains_merges_and_is_saved_as_any_other(train, tmp_path):
+    record = train(tmp_path, "hrf=true", "compile=true", "trainer.max_epochs=1")
+    assert record["merge"]["argmax_changes"] == 0
+    assert record["merge"]["max_abs_diff"] < 1e-5
+    keys = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)["state_dict"]
+    assert not [key for key in keys if "_orig_mod" in key]

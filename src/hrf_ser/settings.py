@@ -21,7 +21,7 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "data.on_bad_audio": ("stop", "skip"),
 }
 _FOLDS = ("corpus", "group", "speaker", "official")
-_FLAGS = ("hrf", "reparam.bias")
+_FLAGS = ("hrf", "compile", "reparam.bias")
 _OPTIONAL = ("threads",)
 # Numbers of something: no fractions, and no more than machines count to.
 _WHOLE = (

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from hrf_ser.audio.augment import View
 from hrf_ser.audio.front_end import FrontEndConfig
-from hrf_ser.data.batches import BatchLoader, BucketSampler, FeatureBatches
+from hrf_ser.data.batches import Batch, BatchLoader, BucketSampler, FeatureBatches
 from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.data.protocols import PARTS, Split, cross_split, left_out, split
 from hrf_ser.data.sources import Source
@@ -183,6 +183,13 @@ class SpeechData(LightningDataModule):
 
     def test_dataloader(self) -> BatchLoader:
         return self._loader(self.split.test, self.stores[:1])
+
+    def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        # Lightning would walk through every batch to leave it where it is.
+        if device.type == "cpu":
+            return batch
+        moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
+        return moved
 
     def _loader(self, rows: Sequence[int], stores: list[Features], shuffle: bool = False) -> BatchLoader:
         sampler = BucketSampler(

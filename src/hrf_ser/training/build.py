@@ -75,6 +75,9 @@ def build_module(config: DictConfig, data: SpeechData) -> EmotionModule:
     except (ValueError, TypeError) as error:
         raise UserError(f"model: {error}.") from error
     module.fit_statistics(*data.feature_statistics(), data.class_counts())
+    if config.compile:
+        # In place, so that checkpoints keep their names; compiled at the first batch, when factors are there.
+        module.model.compile(dynamic=True)
     return module
 
 

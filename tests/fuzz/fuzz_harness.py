@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import hrf_ser
 from hrf_ser.errors import UserError
 
 LIMIT_S = 10.0  # for one input
@@ -120,7 +121,8 @@ def _wrong_sentence(text: str, name: str) -> str | None:
 
 def _kind(error: BaseException) -> str:
     """Exception and the last line of ours that it came through: one fault is told once."""
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if f"{os.sep}hrf_ser{os.sep}" in one.filename]
+    ours = f"{Path(hrf_ser.__file__).parent}{os.sep}"
+    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename.startswith(ours)]
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "outside"
     return f"{type(error).__name__} in {place}"
 

@@ -60,7 +60,11 @@ class SelfAttention(nn.Module):
         heads = F.scaled_dot_product_attention(
             query, key, value, attn_mask=mask, dropout_p=self.dropout if self.training else 0.0
         )
-        return heads.transpose(1, 2).flatten(2)
+        heads = heads.transpose(1, 2)
+        if torch.compiler.is_exporting():
+            # The kernel lays its result out so that the next line is a view; what a runtime has in its place may not.
+            heads = heads.clone(memory_format=torch.contiguous_format)
+        return heads.flatten(2)
 
 
 class WindowedSelfAttention(SelfAttention):

@@ -68,12 +68,18 @@ class ConformerLayer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None, attention_mask: Tensor | None) -> Tensor:
         """``x`` ``(B, T, C)``, ``mask`` ``(B, T)`` and a mask or bias for the attention -> ``(B, T, C)``."""
-        x = torch.add(x, self.ffn1(self.ffn1_norm(x)), alpha=0.5)
+        x = _half_step(x, self.ffn1(self.ffn1_norm(x)))
         x = x + self.dropout(self.attention(self.attention_norm(x), attention_mask))
         x = x + self.convolution(x, mask)
-        x = torch.add(x, self.ffn2(self.ffn2_norm(x)), alpha=0.5)
+        x = _half_step(x, self.ffn2(self.ffn2_norm(x)))
         normalised: Tensor = self.norm(x)
         return normalised
+
+
+def _half_step(x: Tensor, branch: Tensor) -> Tensor:
+    if torch.compiler.is_exporting():  # Not every runtime knows a sum that scales.
+        return x + 0.5 * branch
+    return torch.add(x, branch, alpha=0.5)
 
 
 @register("conformer")

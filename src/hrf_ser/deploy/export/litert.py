@@ -13,6 +13,7 @@ from hrf_ser.deploy.bundle import SpeechClassifier
 from hrf_ser.deploy.export.packages import need, padded
 from hrf_ser.deploy.export.parity import Run
 from hrf_ser.deploy.export.waveform import PaddedClassifier
+from hrf_ser.errors import UserError
 
 
 def write(classifier: SpeechClassifier, path: Path, seconds: float) -> Run:
@@ -24,11 +25,16 @@ def write(classifier: SpeechClassifier, path: Path, seconds: float) -> Run:
         seconds: length of its input; shorter audio is padded, and its second input says how much of it counts.
 
     Raises:
-        UserError: the extra is not installed.
+        UserError: the extra is not installed, or LiteRT cannot convert the model.
     """
+    converter = need("litert_torch", "litert", "litert")
     samples = round(seconds * SAMPLE_RATE)
     example = (torch.randn(1, samples), torch.tensor([samples]))
-    need("litert_torch", "litert", "litert").convert(PaddedClassifier(classifier), example).export(str(path))
+    try:
+        converter.convert(PaddedClassifier(classifier), example).export(str(path))
+    except (ValueError, RuntimeError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(f"format=litert: LiteRT cannot convert this model ({reason}); use another format.") from error
     return load(path, samples)
 
 

@@ -2,7 +2,6 @@
 
 from typing import ClassVar
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -14,6 +13,7 @@ from hrf_ser.models.masking import MaskedBatchNorm, zero_padding
 from hrf_ser.models.pooling import create_pooling
 from hrf_ser.models.positions import RelativePositionBias, sinusoidal_positions
 from hrf_ser.models.registry import register
+from hrf_ser.models.residual import scaled_sum
 from hrf_ser.models.subsampling import ConvSubsampling
 
 _POSITIONS = ("relative", "sinusoidal", "none")
@@ -68,18 +68,12 @@ class ConformerLayer(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None, attention_mask: Tensor | None) -> Tensor:
         """``x`` ``(B, T, C)``, ``mask`` ``(B, T)`` and a mask or bias for the attention -> ``(B, T, C)``."""
-        x = _half_step(x, self.ffn1(self.ffn1_norm(x)))
+        x = scaled_sum(x, self.ffn1(self.ffn1_norm(x)), 0.5)
         x = x + self.dropout(self.attention(self.attention_norm(x), attention_mask))
         x = x + self.convolution(x, mask)
-        x = _half_step(x, self.ffn2(self.ffn2_norm(x)))
+        x = scaled_sum(x, self.ffn2(self.ffn2_norm(x)), 0.5)
         normalised: Tensor = self.norm(x)
         return normalised
-
-
-def _half_step(x: Tensor, branch: Tensor) -> Tensor:
-    if torch.compiler.is_exporting():  # Not every runtime knows a sum that scales.
-        return x + 0.5 * branch
-    return torch.add(x, branch, alpha=0.5)
 
 
 @register("conformer")

@@ -15,6 +15,7 @@ from hrf_ser.models.masking import padding_mask, strided_lengths, zero_padding
 from hrf_ser.models.pooling import create_pooling
 from hrf_ser.models.positions import sinusoidal_positions
 from hrf_ser.models.registry import register
+from hrf_ser.models.residual import scaled_sum
 
 # Table 1 of the paper, in milliseconds: how far the frame, phoneme and word stages see, and how long a token is after
 # each of them. The utterance stage sees everything.
@@ -58,8 +59,8 @@ class SpeechFormerLayer(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None, positions: Tensor | None) -> Tensor:
         """``x`` ``(B, T, C)``, an attention mask or None and positions ``(T, C)`` or None -> ``(B, T, C)``."""
         attended = self.attention(x if positions is None else x + positions, mask)
-        x = self.attention_norm(self.residual * x + self.dropout(attended))
-        normalised: Tensor = self.ffn_norm(self.residual * x + self.ffn(x))
+        x = self.attention_norm(scaled_sum(self.dropout(attended), x, self.residual))
+        normalised: Tensor = self.ffn_norm(scaled_sum(self.ffn(x), x, self.residual))
         return normalised
 
 

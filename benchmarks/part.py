@@ -144,15 +144,10 @@ def machine(settings: Settings) -> Result:
     import torch
 
     from hrf_ser import __version__
+    from hrf_ser.deploy.runtime.benchmark import processor
 
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "Model")))
-    except (OSError, StopIteration):
-        pass
     return {
-        "processor": name,
+        "processor": processor(),
         "cores": os.cpu_count(),
         "capability": torch.backends.cpu.get_cpu_capability(),
         "system": f"{platform.system()} {platform.machine()}",

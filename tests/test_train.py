@@ -260,35 +260,6 @@ def test_ckpt_path_last_starts_a_run_that_has_not_begun(train, tmp_path):
     assert train(tmp_path, "ckpt_path=last", "trainer.max_epochs=1")["status"] == "finished"
 
 
-@pytest.fixture
-def small_disk(tmp_path):
-    """A real file system of 1.2 MB, less than the checkpoints of a run take."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    line = ["mount", "-t", "tmpfs", "-o", "size=1200k", "tmpfs", str(folder)]
-    if subprocess.run(line, capture_output=True, check=False).returncode:
-        pytest.skip("a file system cannot be mounted here; needs root")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
-
-
-def test_a_full_disk_ends_in_a_sentence_and_leaves_nothing_half_written(command, cache, small_disk, tmp_path):
-    import torch
-
-    words = (*TINY, "model.options={width: 64, layers: 2, heads: 2, ffn: 64}", f"hydra.run.dir={small_disk}/run")
-    finished = command("train", *words, "trainer.max_epochs=1", "hrf=true", cwd=tmp_path)
-    assert finished.returncode == 1
-    last = finished.stderr.strip().splitlines()[-1]
-    assert last.startswith(f"Error: {small_disk}/run/")
-    assert "no space is left on the disk" in last
-    assert "Traceback" not in finished.stderr
-    assert not (small_disk / "run/metrics.json").exists()
-    for path in (small_disk / "run").rglob("*"):
-        assert not path.name.startswith(".") or path.name == ".hydra", f"{path} is a left-over"
-        if path.suffix == ".ckpt":
-            torch.load(path, weights_only=True)
-
-
 def test_real_speech_trains_merges_and_scores(train, tmp_path, ravdess):
     options = ("data=ravdess", f"data.root={ravdess}", "trainer.max_epochs=1")
     record = train(tmp_path, *options, "hrf=true", "fold=1")

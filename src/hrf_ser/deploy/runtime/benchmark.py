@@ -90,18 +90,21 @@ def cold_start(file: Path, threads: int, seconds: float) -> dict[str, float]:
     return {"cold_start_s": float(started), "memory_mb": float(memory)}
 
 
+def processor() -> str:
+    """Name of this machine's processor; of a Raspberry Pi, the board's."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "Model")))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
 def device() -> dict[str, str]:
     """What was measured on."""
     import onnxruntime
 
-    name = platform.processor() or platform.machine()
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-        name = next(line.split(":", 1)[1].strip() for line in lines if line.startswith(("model name", "Model")))
-    except (OSError, StopIteration):
-        pass
     return {
-        "processor": name,
+        "processor": processor(),
         "cores": str(os.cpu_count()),
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),

@@ -26,6 +26,7 @@ from benchmarks import (
     profiles,
     references,
     startup,
+    together,
     training_step,
 )
 from benchmarks.part import Part, Result, add_settings, machine, settings_of
@@ -43,6 +44,7 @@ PARTS: dict[str, Part] = {
         inference,
         memory,
         growth,
+        together,
         profiles,
     )
 }

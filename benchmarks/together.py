@@ -1,0 +1,75 @@
+"""Several runs of one configuration trained at once, as one vectorised program, against one after the other.
+
+    python -m benchmarks.together
+
+The folds and seeds of a study differ in data and weights and in nothing else, so their steps can be one program over stacked
+weights (``torch.func``). Where a step pays for its operations more than for its arithmetic, on a GPU most of all, that may give
+more runs a minute. Dropout is left out, and utterances are of one length, so that both arms compute the same.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.func import functional_call, grad, stack_module_state, vmap
+
+from benchmarks.arms import BANDS, CLASSES, model_of, options_of, pass_of
+from benchmarks.part import Part, Result, Settings, milliseconds, ratio, table
+from benchmarks.rounds import compare
+
+RUNS, FRAMES, BATCHES = 4, 215, (8, 32)
+
+
+def measure(settings: Settings) -> Result:
+    """Forward and backward of every light model, at small batches and at the usual one."""
+    found: Result = {"runs": RUNS, "frames": FRAMES, "models": {}}
+    for label in settings.light:
+        without = {key: 0.0 for key in options_of(label)[1] if key.endswith("dropout")}
+        models = [model_of(label, **without) for _ in range(RUNS)]
+        parameters, buffers = stack_module_state(models)
+        base = copy.deepcopy(models[0]).to("meta")
+
+        def loss(
+            weights: dict[str, Tensor], state: dict[str, Tensor], x: Tensor, y: Tensor, base: torch.nn.Module = base
+        ) -> Tensor:
+            return F.cross_entropy(functional_call(base, (weights, state), (x, None)), y)
+
+        at_once, passes = vmap(grad(loss)), [pass_of(model) for model in models]
+        for batch in BATCHES:
+            x = torch.randn(RUNS, batch, FRAMES, BANDS, generator=torch.Generator().manual_seed(0))
+            y = torch.arange(RUNS * batch).view(RUNS, batch) % CLASSES
+
+            def one_by_one(x: Tensor = x, y: Tensor = y, passes: list = passes) -> None:  # type: ignore[type-arg]
+                for run, features, labels in zip(passes, x, y, strict=True):
+                    run(features, None, labels)
+
+            def together(x: Tensor = x, y: Tensor = y, at_once=at_once, w=parameters, b=buffers) -> None:  # type: ignore[no-untyped-def]
+                with warnings.catch_warnings():
+                    warnings.simplefilter(
+                        "ignore"
+                    )  # that the fused attention has no rule for it, which is what is measured
+                    at_once(w, b, x, y)
+
+            compared = compare(settings.take_turns({"one by one": one_by_one, "together": together}, 10, 2))
+            found["models"][f"{label}, batch {batch}"] = compared
+    return found
+
+
+def markdown(result: Result) -> str:
+    rows = [
+        (label, name, ratio(entry), milliseconds(entry), f"{60_000 * result['runs'] / entry['ms']['median']:,.0f}")
+        for label, arms in result["models"].items()
+        for name, entry in arms.items()
+    ]
+    heads = ("model", f"steps of {result['runs']} runs", "ratio (quartiles)", "ms", "steps a minute")
+    return f"{result['frames']} frames.\n\n" + table(heads, rows)
+
+
+PART = Part("together", "Several runs at once", measure, markdown)
+
+if __name__ == "__main__":
+    PART.main()

@@ -146,7 +146,7 @@ def test_settings_are_what_decides_the_result(tmp_path):
         "hrf: false\nrank: 4\nfold: 1\nseed: 3\nthreads: 1\ncache_dir: /cache\nreparam: {mode: folded}\n"
         "optimizer:\n  lr: 0.001\n  nesterov: true\ntest_data: null\n"
     )
-    settings, root = read_settings(str(path), hrf=False)
+    settings, root = read_settings(path.read_text(), hrf=False)
     assert root == "/data"
     assert settings == {
         "model.options.width": "64",
@@ -157,8 +157,8 @@ def test_settings_are_what_decides_the_result(tmp_path):
         "optimizer.nesterov": "true",
         "test_data": "null",
     }
-    assert read_settings(str(path), hrf=True)[0]["reparam.mode"] == "folded"
+    assert read_settings(path.read_text(), hrf=True)[0]["reparam.mode"] == "folded"
     path.write_text("data: {name: table, root: mine.csv}\n")
-    assert read_settings(str(path), hrf=True) == ({"data.root": "mine.csv"}, "mine.csv")
+    assert read_settings(path.read_text(), hrf=True) == ({"data.root": "mine.csv"}, "mine.csv")
     path.write_text("trainer: [")
-    assert read_settings(str(path), hrf=True) == ({}, None)
+    assert read_settings(path.read_text(), hrf=True) == ({}, None)

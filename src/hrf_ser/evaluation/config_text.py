@@ -29,18 +29,13 @@ _FOLDS = "protocol.folds"
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-def read_settings(path: str, hrf: bool) -> tuple[dict[str, str], str | None]:
+def read_settings(text: str, hrf: bool) -> tuple[dict[str, str], str | None]:
     """The settings that decide a run's result, key -> value, and its ``data.root``.
 
     Args:
-        path: ``config.yaml``; one that is missing or damaged gives no settings.
+        text: of its ``config.yaml``.
         hrf: whether the run used HRF; ``reparam`` does nothing without.
     """
-    try:
-        with open(path, encoding="utf-8") as file:
-            text = file.read()
-    except (OSError, ValueError):
-        return {}, None
     settings: dict[str, str] = {}
     root = None
     for block in re.split(r"^(?=[A-Za-z_])", text, flags=re.MULTILINE):

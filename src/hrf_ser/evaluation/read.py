@@ -182,7 +182,7 @@ def _is_usable(key: str, value: Any) -> bool:
 
 
 def _settings(path: str, hrf: bool) -> tuple[dict[str, str], str | None]:
-    """As :func:`read_settings`; none of a file that no run wrote: nested without end, or full of references to itself."""
+    """What :func:`read_settings` finds; nothing in a file that is missing, or nests or refers without end: no run wrote it."""
     try:
         with open(path, encoding="utf-8") as file:
             text = file.read(_LARGEST_CONFIG + 1)
@@ -192,7 +192,7 @@ def _settings(path: str, hrf: bool) -> tuple[dict[str, str], str | None]:
         # A few references to references stand for more text than any memory holds.
         if "*" in text and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, _LOADER)):
             return {}, None
-        settings, root = read_settings(path, hrf)
+        settings, root = read_settings(text, hrf)
         # Half a character could not be written to the page.
         "".join((*settings, *settings.values(), root or "")).encode()
         return settings, root

@@ -4,11 +4,15 @@ import torch
 
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.deploy.bundle import BundleDescription, SpeechClassifier, save_bundle
+from hrf_ser.models.masking import MaskedBatchNorm
 
 LABELS = ("angry", "happy", "sad")
 OPTIONS = {
     "conv_transformer": {"width": 16, "layers": 1, "heads": 2, "ffn": 32},
-    "conformer": {"width": 16, "layers": 1, "heads": 2, "ffn": 32, "kernel": 3},
+    "conformer": {
+        **{"width": 16, "layers": 1, "heads": 2, "ffn": 32, "kernel": 3},
+        **{"pooling": "statistics", "subsampling": "residual"},
+    },
     "speechformer": {"width": 16, "layers": [1, 1, 1, 1], "heads": 2, "deepnorm": True},
 }
 
@@ -28,6 +32,10 @@ def write_bundle(folder, model="conv_transformer", labels=LABELS, card=None, **f
     with torch.no_grad():
         for parameter in classifier.model.parameters():
             parameter.add_(0.1 * torch.randn_like(parameter))
+        for module in classifier.model.modules():
+            if isinstance(module, MaskedBatchNorm):
+                module.running_mean.normal_(0, 0.5)
+                module.running_var.uniform_(0.5, 2)
         classifier.normaliser.mean.normal_(-5, 1)
         classifier.normaliser.std.fill_(3)
     save_bundle(folder, description, classifier.model, classifier.normaliser)

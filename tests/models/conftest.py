@@ -15,11 +15,13 @@ SMALL: dict[str, dict[str, Any]] = {
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("conv_transformer", {}),
     ("conv_transformer", {"pooling": "attentive"}),
+    ("conv_transformer", {"pooling": "statistics", "subsampling": "residual"}),
     ("conformer", {}),
-    ("conformer", {"positions": "sinusoidal"}),
-    ("conformer", {"positions": "none", "pooling": "attentive"}),
+    ("conformer", {"positions": "sinusoidal", "pooling": "statistics"}),
+    ("conformer", {"positions": "none", "pooling": "attentive", "subsampling": "residual"}),
     ("speechformer", {}),
     ("speechformer", {"pooling": "attentive", "expand": [1, 1, 2]}),
+    ("speechformer", {"pooling": "statistics"}),
 ]
 
 

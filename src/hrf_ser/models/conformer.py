@@ -14,7 +14,7 @@ from hrf_ser.models.pooling import create_pooling
 from hrf_ser.models.positions import RelativePositionBias, sinusoidal_positions
 from hrf_ser.models.registry import register
 from hrf_ser.models.residual import scaled_sum
-from hrf_ser.models.subsampling import ConvSubsampling
+from hrf_ser.models.subsampling import create_subsampling
 
 _POSITIONS = ("relative", "sinusoidal", "none")
 
@@ -80,7 +80,7 @@ class ConformerLayer(nn.Module):
 class Conformer(nn.Module):
     """Conformer encoder (Gulati et al., "Conformer: convolution-augmented Transformer", Interspeech 2020), pooled.
 
-    Differs from the paper in the front (two one-dimensional convolutions, see :class:`ConvSubsampling`) and in the form
+    Differs from the paper in the front (one-dimensional convolutions, see :class:`ConvSubsampling`) and in the form
     of the relative positions (see :class:`RelativePositionBias`).
 
     Args:
@@ -95,10 +95,12 @@ class Conformer(nn.Module):
         max_distance: offset in tokens from which on relative positions are alike.
         dropout: of residual branches, feed-forward blocks and the pooled vector.
         attention_dropout: of attention probabilities; greater than 0 is slow on a CPU.
-        pooling: ``mean`` or ``attentive``.
+        pooling: ``mean``, ``attentive`` or ``statistics``.
+        subsampling: ``plain`` (two convolutions) or ``residual`` (six, with batch norm).
 
     Raises:
-        ValueError: the heads do not divide the width, the kernel is even, or there are no such positions or pooling.
+        ValueError: the heads do not divide the width, the kernel is even, or there are no such positions, pooling or
+            subsampling.
     """
 
     hrf_targets: ClassVar[tuple[str, ...]] = (r"layers\.\d+\.ffn[12]\.linear[12]",)
@@ -118,11 +120,12 @@ class Conformer(nn.Module):
         dropout: float = 0.1,
         attention_dropout: float = 0.0,
         pooling: str = "mean",
+        subsampling: str = "plain",
     ) -> None:
         super().__init__()
         if positions not in _POSITIONS:
             raise ValueError(f"There are no positions {positions!r}; there are: {', '.join(_POSITIONS)}.")
-        self.subsampling = ConvSubsampling(n_features, width)
+        self.subsampling = create_subsampling(subsampling, n_features, width, dropout)
         self.sinusoidal = positions == "sinusoidal"
         self.relative = RelativePositionBias(heads, max_distance) if positions == "relative" else None
         self.dropout = Dropout(dropout)
@@ -133,7 +136,7 @@ class Conformer(nn.Module):
             for _ in range(layers)
         )
         self.pooling = create_pooling(pooling, width)
-        self.classifier = nn.Linear(width, n_classes)
+        self.classifier = nn.Linear(self.pooling.out_width, n_classes)
 
     def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
         """Classify utterances.

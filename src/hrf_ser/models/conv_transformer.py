@@ -10,7 +10,7 @@ from hrf_ser.models.feed_forward import FeedForward
 from hrf_ser.models.pooling import create_pooling
 from hrf_ser.models.positions import sinusoidal_positions
 from hrf_ser.models.registry import register
-from hrf_ser.models.subsampling import ConvSubsampling
+from hrf_ser.models.subsampling import create_subsampling
 
 
 class TransformerLayer(nn.Module):
@@ -33,7 +33,7 @@ class TransformerLayer(nn.Module):
 
 @register("conv_transformer")
 class ConvTransformer(nn.Module):
-    """Two strided convolutions (a token every 4 frames), sinusoidal positions, Transformer layers, pooling, a linear.
+    """Strided convolutions (a token every 4 frames), sinusoidal positions, Transformer layers, pooling, a linear.
 
     The backbone of that name in the HRF paper (arXiv 2411.09339) is not described in what could be read; this is the
     plain form.
@@ -47,10 +47,11 @@ class ConvTransformer(nn.Module):
         ffn: hidden channels of a feed-forward block.
         dropout: of residual branches, feed-forward blocks and the pooled vector.
         attention_dropout: of attention probabilities; greater than 0 is slow on a CPU.
-        pooling: ``mean`` or ``attentive``.
+        pooling: ``mean``, ``attentive`` or ``statistics``.
+        subsampling: ``plain`` (two convolutions) or ``residual`` (six, with batch norm).
 
     Raises:
-        ValueError: the heads do not divide the width, or there is no such pooling.
+        ValueError: the heads do not divide the width, or there is no such pooling or subsampling.
     """
 
     hrf_targets: ClassVar[tuple[str, ...]] = (r"layers\.\d+\.ffn\.linear[12]",)
@@ -67,9 +68,10 @@ class ConvTransformer(nn.Module):
         dropout: float = 0.1,
         attention_dropout: float = 0.0,
         pooling: str = "mean",
+        subsampling: str = "plain",
     ) -> None:
         super().__init__()
-        self.subsampling = ConvSubsampling(n_features, width)
+        self.subsampling = create_subsampling(subsampling, n_features, width, dropout)
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             TransformerLayer(width, heads=heads, ffn=ffn, dropout=dropout, attention_dropout=attention_dropout)
@@ -77,7 +79,7 @@ class ConvTransformer(nn.Module):
         )
         self.norm = nn.LayerNorm(width)
         self.pooling = create_pooling(pooling, width)
-        self.classifier = nn.Linear(width, n_classes)
+        self.classifier = nn.Linear(self.pooling.out_width, n_classes)
 
     def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
         """Classify utterances.

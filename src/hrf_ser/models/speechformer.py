@@ -162,7 +162,7 @@ class SpeechFormer(nn.Module):
         head_dropout: between the linears of the classifier.
         deepnorm: weigh residuals and start branches as in DeepNet (Wang et al., 2022, arXiv 2203.00555, figure 2), without
             which a deep post-norm model hardly leaves chance on a small corpus. False is the paper.
-        pooling: ``mean`` or ``attentive``.
+        pooling: ``mean``, ``attentive`` or ``statistics``.
 
     Raises:
         ValueError: the heads do not divide a width, there are not four stages, or there is no such pooling.
@@ -215,7 +215,7 @@ class SpeechFormer(nn.Module):
                 width *= expand[stage]
         self.pooling = create_pooling(pooling, width)
         self.classifier = nn.Sequential(
-            nn.Linear(width, width // 2),
+            nn.Linear(self.pooling.out_width, width // 2),
             nn.ReLU(),
             Dropout(head_dropout),
             nn.Linear(width // 2, width // 4),

@@ -63,6 +63,22 @@ def test_nothing_changes_without_options():
     assert torch.equal(augment().mask(augment().gain(features)), features)
 
 
+def test_a_mixture_is_the_weighted_sum_of_an_utterance_and_its_partner_and_as_long_as_the_longer():
+    torch.manual_seed(0)
+    lengths = torch.tensor([5, 3, 2, 4])
+    features = torch.randn(4, 5, 6) * (torch.arange(5) < lengths[:, None])[:, :, None]
+    shares = []
+    for _ in range(200):
+        mix = augment(mixup=0.3).mix(features, lengths)
+        torch.testing.assert_close(mix.features, mix.share * features + (1 - mix.share) * features[mix.partner])
+        assert torch.equal(mix.lengths, torch.maximum(lengths, lengths[mix.partner]))
+        assert sorted(mix.partner.tolist()) == [0, 1, 2, 3]
+        shares.append(mix.share)
+    assert 0 <= min(shares) < 0.1
+    assert 0.9 < max(shares) <= 1
+    assert sum(0.1 < share < 0.9 for share in shares) < 150, "Beta(0.3, 0.3) prefers the ends"
+
+
 @pytest.mark.parametrize("frames", [1, 2])
 def test_very_short_batches_survive_masking(frames):
     masked = augment(time_masks=2, band_masks=2).mask(torch.ones(3, frames, 20))

@@ -128,12 +128,15 @@ def quantised() -> nn.Module:
         (pruned, r"layer 'x' computes its weight from other tensors \(pruning"),
         (old_weight_norm, "layer 'x' computes its weight from other tensors"),
         (lambda: nn.utils.spectral_norm(nn.Linear(4, 4)), "layer 'x' computes its weight from other tensors"),
-        (quantised, r"'x' matches no linear layer \('x' is a torch.ao.nn.quantized.*Linear\)"),
+        (quantised, r"'x' matches no linear layer or convolution \('x' is a torch.ao.nn.quantized.*Linear\)"),
         (lambda: nn.LazyLinear(4), "layer 'x' has no shape yet"),
         (lambda: nn.Linear(4, 4, dtype=torch.complex64), "layer 'x' has torch.complex64 weights; factors can be float"),
         (lambda: nn.Linear(4, 4).to(torch.float8_e4m3fn), "layer 'x' has torch.float8_e4m3fn weights"),
         (lambda: nn.Linear(4, 4, device="meta"), "layer 'x' is on the meta device"),
-        (lambda: nn.Conv1d(4, 4, 1), r"'x' is a torch.nn.modules.conv.Conv1d"),
+        (lambda: parametrizations.weight_norm(nn.Conv1d(4, 4, 3)), "layer 'x' has another parametrization"),
+        (lambda: nn.LazyConv2d(4, 3), "layer 'x' has no shape yet"),
+        (lambda: nn.ConvTranspose1d(4, 4, 1), r"'x' is a torch.nn.modules.conv.ConvTranspose1d"),
+        (lambda: nn.Conv3d(4, 4, 1), r"'x' is a torch.nn.modules.conv.Conv3d"),
         (
             lambda: nn.MultiheadAttention(4, 2).requires_grad_(),
             r"'x' is a .*MultiheadAttention\); the model has: ok, x\.",
@@ -294,8 +297,11 @@ def test_literal_mode_keeps_a_subclass_that_computes_no_more():
 @pytest.mark.parametrize(
     ("targets", "message"),
     [
-        (["encoder.0.liner1"], "'encoder.0.liner1' matches no linear layer; near it: encoder.0.linear1"),
-        (["linear1"], r"'linear1' matches no linear layer: patterns match whole names, such as encoder\.0\.linear1"),
+        (["encoder.0.liner1"], "'encoder.0.liner1' matches no linear layer or convolution; near it: encoder.0.linear1"),
+        (
+            ["linear1"],
+            r"'linear1' matches no linear layer or convolution: patterns match whole names, such as encoder\.0\.linear1",
+        ),
         (["encoder"], r"'encoder' is a torch.nn.modules.container.ModuleList\); the model has: encoder.0.linear1"),
         (["encoder.("], r"target 'encoder\.\(' is no regular expression: "),
         ([], "targets is empty"),

@@ -72,13 +72,15 @@ def check(plain: nn.Module, model: nn.Module, outputs: Callable[[nn.Module], Ten
 
 @OPTIONS
 @pytest.mark.parametrize(
-    "targets", [[r"layers\.\d\.mlp\.[03]"], [r".*\.mlp\.[03]", r".*out_proj", "head"]], ids=["mlp", "everything"]
+    "targets",
+    [[r"layers\.\d\.mlp\.[03]"], [r".*\.mlp\.[03]", r".*out_proj", "head", "patches"]],
+    ids=["mlp", "everything"],
 )
 def test_vision_transformer(options, targets):
     torch.manual_seed(0)
     plain, model = Vision(), Vision()
     names = insert_hrf(model, 2, targets, **options)
-    assert len(names) in (6, 10)
+    assert len(names) in (6, 11)
     scramble(model)
     images = torch.randn(3, 1, 8, 8)
     check(plain, model, lambda m: m(images), "ViT")
@@ -86,7 +88,7 @@ def test_vision_transformer(options, targets):
 
 def test_input_projection_of_attention_is_no_layer_and_is_refused():
     model = Vision()
-    with pytest.raises(ValueError, match=r"'.*in_proj_weight' matches no linear layer"):
+    with pytest.raises(ValueError, match=r"'.*in_proj_weight' matches no linear layer or convolution"):
         insert_hrf(model, targets=[r".*in_proj_weight"])
 
 
@@ -175,6 +177,20 @@ def test_hugging_face_model(options, name):
     assert len(insert_hrf(model, 2, targets, **options)) == 4
     scramble(model)
     check(plain, model, outputs, f"Hugging Face {name}")
+
+
+@pytest.mark.parametrize(
+    "options", [{"mode": "folded"}, {"mode": "literal", "factors": 3}], ids=["folded", "literal-3"]
+)
+def test_hugging_face_front_of_convolutions(options):
+    torch.manual_seed(0)
+    make, outputs, _ = hugging_face("Wav2Vec2")
+    plain, model = make(), make()
+    with pytest.raises(ValueError, match=r"layer 'encoder.pos_conv_embed.conv' has another parametrization"):
+        insert_hrf(model, 2, [r"encoder\.pos_conv_embed\.conv"])
+    assert len(insert_hrf(model, 2, [r"feature_extractor\.conv_layers\.\d\.conv"], **options)) == 2
+    scramble(model)
+    check(plain, model, outputs, "Hugging Face Wav2Vec2")
 
 
 def test_hugging_face_decoder_that_is_tied_to_its_embedding_is_refused():

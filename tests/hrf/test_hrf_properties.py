@@ -1,24 +1,31 @@
 """The method holds for any layer, option, dtype and input that it accepts; what is drawn is in hrf_cases.py."""
 
 import copy
+import math
 
 import pytest
 import torch
-from hrf_cases import Case, assert_near, cases, for_all, form, is_plain, scramble
+from hrf_cases import Case, Plain, assert_near, cases, convolutions, for_all, form, is_plain, linears, scramble
 from hypothesis import strategies as st
 from torch import nn
 
 from hrf_ser.hrf import StepProducts, adapt_state_dict, factorised_layers, insert_hrf, merge_hrf, merge_state_dict
-from hrf_ser.hrf.folded import factors_of, inner_biases_of, plain_bias_of
+from hrf_ser.hrf.opened import factors_of, inner_biases_of, outer_bias_of
 
 DOUBLE = (torch.float64,)
 WIDE = (torch.float64, torch.float32)
 
 
+ANY = st.one_of(linears(32), convolutions())
+
+
 def may_be_weight_norm(case: Case) -> bool:
-    """A state dict alone cannot tell a 1 -> n layer of rank 1 from torch's weight norm: it is refused."""
-    two_square = case.options["factors"] == 2 and case.options["mode"] == "folded"
-    return two_square and case.d_in == 1 and case.inner == case.d_out
+    """A state dict alone cannot tell a pointwise 1 -> n layer of rank 1 or width 1 from torch's weight norm: it is refused."""
+    if case.options["factors"] == 3 or case.options["mode"] == "literal":
+        return False
+    layer = case.layer
+    pointwise = math.prod(layer.kernel) == 1 and layer.inputs == 1
+    return pointwise and (case.inner == layer.outputs or case.inner == layer.groups == 1)
 
 
 @for_all(600, case=cases())
@@ -73,8 +80,8 @@ def test_exact_start_keeps_the_function_of_a_trained_model(case: Case):
 
 @st.composite
 def two_forms(draw: st.DrawFn) -> tuple[Case, Case]:
-    shape = (draw(st.integers(1, 32)), draw(st.integers(1, 32)), draw(st.booleans()))
-    return draw(cases(WIDE, shape)), draw(cases(DOUBLE, shape))
+    layer = draw(ANY)
+    return draw(cases(WIDE, layer)), draw(cases(DOUBLE, layer))
 
 
 @for_all(300, forms=two_forms(), plain=st.sampled_from([(False, False), (True, False), (False, True)]))
@@ -124,12 +131,10 @@ def test_merge_refuses_any_value_that_is_not_finite_by_the_name_of_its_layer(cas
             merge_state_dict(model.state_dict())
 
 
-def parts(model: nn.Module) -> list[nn.Parameter | None]:
+def parts(model: nn.Module) -> list[nn.Parameter]:
     """Factors, inner biases and outer bias of layer "0", in the same order for both modes."""
     layer = model.get_submodule("0")
-    if hasattr(layer, "hrf"):
-        return [*(step.weight for step in layer.hrf), *(s.bias for s in layer.hrf if s.bias is not None)]
-    outer = plain_bias_of(layer)
+    outer = outer_bias_of(layer)
     return [*factors_of(layer), *inner_biases_of(layer), *([] if outer is None else [outer])]
 
 
@@ -175,24 +180,41 @@ def test_optimizer_sees_every_parameter_once_and_every_one_moves(case: Case):
     model = case.opened()
     parameters = list(model.parameters())
     assert len({id(p) for p in parameters}) == len(parameters)
-    factors = case.inner * (case.d_in + case.d_out) + (case.inner**2 if case.options["factors"] == 3 else 0)
-    inner = case.inner * (case.options["factors"] - 1) if case.options["bias"] else 0
-    head = 3 * case.d_out + 3
-    assert sum(p.numel() for p in parameters) == factors + inner + case.d_out * case.layer_bias + head
+    layer, r, positions = case.layer, case.inner, math.prod(case.layer.kernel)
+    if case.options["factors"] == 2:
+        factors = r * (layer.inputs * positions + layer.outputs)
+    else:
+        factors = r * (layer.inputs + r * positions + layer.outputs)
+    inner = r * (case.options["factors"] - 1) if case.options["bias"] else 0
+    own = layer.groups * (factors + inner + layer.outputs * layer.bias)
+    assert sum(p.numel() for p in parameters) == own + 3 * layer.groups * layer.outputs + 3
     model(case.input()).square().sum().backward()
     for parameter in parameters:
         assert (parameter.grad is not None) == parameter.requires_grad
 
 
-@for_all(200, d_in=st.integers(1, 64), d_out=st.integers(1, 64), rank=st.floats(1e-3, 8))
-def test_rank_is_accepted_or_the_least_that_would_be_is_named(d_in: int, d_out: int, rank: float):
-    model = nn.Sequential(nn.Linear(d_in, d_out))
+@for_all(200, layer=ANY, rank=st.floats(1e-3, 8), factors=st.sampled_from([2, 3]))
+def test_rank_is_accepted_or_the_least_that_would_be_is_named(layer: Plain, rank: float, factors: int):
+    model = nn.Sequential(layer.make())
+    inner = round(rank * layer.outputs)
+    least = layer.form(inner, factors).least_inner
     try:
-        insert_hrf(model, rank, ["0"])
+        insert_hrf(model, rank, ["0"], factors=factors)
     except ValueError as error:
         assert is_plain(model)
-        assert round(rank * d_out) < min(d_in, d_out)
-        rank = float(str(error).rsplit(">=", 1)[1])
-        insert_hrf(model, rank, ["0"])
-    assert factors_of(model[0])[0].shape == (round(rank * d_out), d_in)
-    assert round(rank * d_out) >= min(d_in, d_out)
+        assert inner < least
+        rank, inner = float(str(error).rsplit(">=", 1)[1]), least
+        insert_hrf(model, rank, ["0"], factors=factors)
+    assert inner >= least
+    assert [factor.shape for factor in factors_of(model[0])] == layer.form(inner, factors).shapes
+
+
+@for_all(200, layer=ANY, factors=st.sampled_from([2, 3]))
+def test_factors_below_the_least_inner_dimension_cannot_reach_a_weight(layer: Plain, factors: int):
+    form = layer.form(0, factors)
+    weights = torch.randn(layer.groups, layer.outputs, layer.inputs, form.positions, dtype=torch.float64)
+    # Every factor but the kernel's bounds the rank of one of these by r.
+    ranks = [torch.linalg.matrix_rank(weights.flatten(2))]
+    if factors == 3:
+        ranks.append(torch.linalg.matrix_rank(weights.transpose(1, 2).flatten(2)))
+    assert form.least_inner == max(int(rank.max()) for rank in ranks)

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from hrf_ser.hrf import StepProducts, compare, factorised_layers, insert_hrf, merge_hrf
+from hrf_ser.hrf import StepProducts, compare, factorised_layers, factors_of, insert_hrf, merge_hrf
 from hrf_ser.hrf.factors import draw, multiply
-from hrf_ser.hrf.folded import factors_of
+from hrf_ser.hrf.layers import form_for
 
 OPTIONS = [
     {"mode": mode, "factors": factors, "bias": bias}
@@ -114,12 +114,16 @@ def test_folded_and_literal_give_the_same_gradients_of_every_factor():
 
 
 @pytest.mark.parametrize("factors", [2, 3])
-def test_variance_init_keeps_the_scale_that_default_init_shrinks(factors):
+@pytest.mark.parametrize(
+    "make", [lambda: nn.Linear(128, 256), lambda: nn.Conv1d(64, 96, 3), lambda: nn.Conv2d(64, 128, (3, 2), groups=2)]
+)
+def test_variance_init_keeps_the_scale_that_default_init_shrinks(factors, make):
     torch.manual_seed(0)
-    layer = nn.Linear(128, 256)
+    layer = make()
+    form = form_for(layer, 2, factors)
     plain = layer.weight.detach().std()
-    matched = multiply(draw(layer.weight, 512, factors, "variance")).std()
-    shrunk = multiply(draw(layer.weight, 512, factors, "default")).std()
+    matched = multiply(draw(layer.weight, form, "variance")).std()
+    shrunk = multiply(draw(layer.weight, form, "default")).std()
     assert math.isclose(matched, plain, rel_tol=0.1)
     assert shrunk < 0.7 * plain
 
@@ -170,7 +174,7 @@ def test_tied_weights_are_refused():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"targets": ["0", "nothing"]}, "'nothing' matches no linear layer; the model has: 0, 2"),
+        ({"targets": ["0", "nothing"]}, "'nothing' matches no linear layer or convolution; the model has: 0, 2"),
         ({"targets": ["0"], "rank": 0.5}, r"layer '0': rank=0.5 .* low-rank layer; use rank >= 0.6"),
         ({"targets": ["0"], "factors": 4}, "use 2 or 3"),
         ({"targets": ["0"], "init": "zeros"}, "use one of exact, variance, default"),
@@ -239,9 +243,10 @@ def test_product_is_taken_once_a_step_and_its_gradients_are_exact(monkeypatch):
         torch.testing.assert_close(a.grad, b.grad)
 
 
-def test_autocast_does_not_reach_the_product():
+@pytest.mark.parametrize("make", [lambda: nn.Linear(16, 16), lambda: nn.Conv1d(16, 16, 1, groups=2)])
+def test_autocast_does_not_reach_the_product(make):
     torch.manual_seed(0)
-    model = nn.Sequential(nn.Linear(16, 16))
+    model = nn.Sequential(make())
     insert_hrf(model, rank=4, targets=["0"])
     exact = model[0].weight
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -250,7 +255,7 @@ def test_autocast_does_not_reach_the_product():
         assert torch.equal(model[0].weight, exact)
         products.release()
         assert torch.equal(model[0].weight, exact)
-        assert model(torch.randn(2, 16)).dtype == torch.bfloat16
+        assert model(torch.randn(16, 16)).dtype == torch.bfloat16
 
 
 def test_copy_of_a_model_in_mid_step_follows_its_own_factors():

@@ -10,8 +10,7 @@ from hrf_cases import MODES, assert_near, feed_forward, form, opened, scramble
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from hrf_ser.hrf import compare, factorised_layers, insert_hrf, merge_hrf
-from hrf_ser.hrf.folded import factors_of
+from hrf_ser.hrf import compare, factorised_layers, factors_of, insert_hrf, merge_hrf
 
 
 @pytest.mark.parametrize("init", ["exact", "variance", "default"])

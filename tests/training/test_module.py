@@ -209,3 +209,16 @@ def test_module_is_left_alone_by_deployment(tmp_path):
     state = copy.deepcopy(net.state_dict())
     last = torch.load(tmp_path / "last.ckpt", weights_only=True)["state_dict"]
     assert same(state, last)
+
+
+def test_a_mixture_is_scored_against_both_labels_in_its_shares():
+    augment = {"time_masks": 0, "time_width": 0.2, "band_masks": 0, "band_width": 2, "gain_db": 0.0, "mixup": 0.5}
+    net = module(augment=augment, options={**OPTIONS, "dropout": 0.0}, class_weights="none")
+    batch = next(iter(batches()))
+    torch.manual_seed(3)
+    loss = net.training_step(batch, 0)
+    torch.manual_seed(3)
+    mix = net.augment.mix(net.normaliser(batch["features"], batch["lengths"]), batch["lengths"])
+    target = torch.nn.functional.one_hot(batch["labels"], 3).float()
+    target = mix.share * target + (1 - mix.share) * target[mix.partner]
+    torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(net.model(mix.features, mix.lengths), target))

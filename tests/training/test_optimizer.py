@@ -35,6 +35,31 @@ def test_factors_decay_by_the_rule(rule, expected, mode):
     assert found["2.weight"] == 0.1
 
 
+class Gated(nn.Linear):
+    """A linear layer with another matrix of its own."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width, width)
+        self.gate = nn.Parameter(torch.eye(width))
+
+
+def test_another_matrix_of_a_factorised_layer_is_no_factor():
+    net = nn.Sequential(Gated(6))
+    insert_hrf(net, targets=["0"])
+    found = decays(net)
+    assert found.pop("0.gate") == 0.1
+    assert {value for name, value in found.items() if "weight" in name} == {0.05}
+
+
+@pytest.mark.parametrize("mode", ["folded", "literal"])
+def test_factors_of_a_convolution_share_its_decay(mode):
+    net = nn.Sequential(nn.Conv1d(4, 6, 3), nn.Conv1d(6, 4, 3))
+    insert_hrf(net, targets=["0"], mode=mode, factors=2)
+    found = decays(net)
+    assert sorted(found.values()) == [0, 0, 0.05, 0.05, 0.1]
+    assert found["1.weight"] == 0.1
+
+
 def test_product_rule_shrinks_the_product_as_the_plain_weight():
     plain, factorised = model(), model()
     insert_hrf(factorised, targets=["0"], factors=3)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -54,8 +54,22 @@ def views(speeds: list[float], noise_snr_db: tuple[float, float] | None) -> list
     return [View(), *[View(speed=speed) for speed in speeds if speed != 1.0], *noisy]
 
 
+class Mix(NamedTuple):
+    """A batch of which each utterance lies over another, its partner.
+
+    features ``(batch, time, bands)``, lengths ``(batch,)``, partner ``(batch,)``: the place of the other in the batch, share:
+    how much of a mixture the utterance itself is, from 0 to 1; the partner is the rest.
+    """
+
+    features: Tensor
+    lengths: Tensor
+    partner: Tensor
+    share: float
+
+
 class FeatureAugment(nn.Module):
-    """SpecAugment (Park et al., Interspeech 2019) and random gain, on normalised features.
+    """Random gain on log-mel features; SpecAugment (Park et al., Interspeech 2019) and mixup (Zhang et al., ICLR 2018) on
+    normalised ones.
 
     Args:
         time_masks: number of masks along time.
@@ -63,13 +77,23 @@ class FeatureAugment(nn.Module):
         band_masks: number of masks along mel bands.
         band_width: largest width of each, in bands.
         gain_db: each utterance's level moves by up to this, in dB; ``utterance`` normalisation takes it out again.
+        mixup: a batch's share is drawn from Beta(mixup, mixup), near 0 or 1 for a small value; 0 mixes nothing.
     """
 
-    def __init__(self, time_masks: int, time_width: float, band_masks: int, band_width: int, gain_db: float) -> None:
+    def __init__(
+        self,
+        time_masks: int,
+        time_width: float,
+        band_masks: int,
+        band_width: int,
+        gain_db: float,
+        mixup: float = 0.0,
+    ) -> None:
         super().__init__()
         self.time_masks, self.time_width = time_masks, time_width
         self.band_masks, self.band_width = band_masks, band_width
         self.gain_db = gain_db
+        self.mixup = mixup
 
     def gain(self, features: Tensor) -> Tensor:
         """Random gain on log-mel features ``(batch, time, bands)`` before normalisation, where it is a constant."""
@@ -87,6 +111,16 @@ class FeatureAugment(nn.Module):
         for _ in range(self.band_masks):
             spectrogram = mask_along(spectrogram, self.band_width, 0.0, 3)
         return spectrogram.squeeze(1)
+
+    def mix(self, features: Tensor, lengths: Tensor) -> Mix:
+        """Lay every utterance of ``(batch, time, bands)`` over another one; a mixture is as long as the longer of the two.
+
+        Padding must be zero: it is the silence, or rather the training mean, that a shorter one ends in.
+        """
+        share = float(torch.distributions.Beta(self.mixup, self.mixup).sample())
+        partner = torch.randperm(len(lengths), device=features.device)
+        mixed = torch.lerp(features[partner], features, share)
+        return Mix(mixed, torch.maximum(lengths, lengths[partner]), partner, share)
 
 
 def _pink_noise(samples: int, generator: torch.Generator) -> Tensor:

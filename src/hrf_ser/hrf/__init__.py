@@ -1,4 +1,4 @@
-"""High-Rank Factorization (HRF) of linear layers for training, and its exact merge (deHRF) for deployment.
+"""High-Rank Factorization (HRF) of linear layers and convolutions for training, and its exact merge (deHRF) for deployment.
 
 Source: Zhang, Dong, Xu and Han, "Re-Parameterization of Lightweight Transformer for On-Device Speech Emotion
 Recognition", IEEE Internet of Things Journal 2024, doi 10.1109/JIOT.2024.3483232, arXiv 2411.09339.
@@ -12,6 +12,9 @@ Recognition", IEEE Internet of Things Journal 2024, doi 10.1109/JIOT.2024.348323
     deployment       W = W2 W1,  b = W2 b1 + b2       the plain layer again, same shape, same cost
 
 The functions that the layer can express stay the same; the path that the optimizer takes through them does not.
+
+A convolution is a linear layer of every window, so its kernel opens alike, each group with factors of its own: into a
+kernel ``in -> r`` and a pointwise ``r -> out``, or, with three factors, a kernel ``r -> r`` between two pointwise.
 
 The folded mode (default) takes the product over weights, ``F.linear(x, W2 @ W1)``: same function and gradients as
 inserted layers, for a cost that does not grow with the number of tokens. The literal mode inserts real layers and is
@@ -32,8 +35,10 @@ the reference to compare with.
 This folder needs torch and nothing else.
 """
 
-from hrf_ser.hrf.insert import factorised_layers, insert_hrf, plan_hrf
+from hrf_ser.hrf.insert import insert_hrf, plan_hrf
 from hrf_ser.hrf.merge import MergeReport, compare, merge_hrf
+from hrf_ser.hrf.opened import factorised_layers, factors_of
+from hrf_ser.hrf.reopen import reopen_hrf
 from hrf_ser.hrf.state import adapt_state_dict, merge_state_dict
 from hrf_ser.hrf.step import StepProducts
 
@@ -46,5 +51,7 @@ __all__ = [
     "merge_state_dict",
     "adapt_state_dict",
     "factorised_layers",
+    "factors_of",
+    "reopen_hrf",
     "StepProducts",
 ]

@@ -1,6 +1,6 @@
 """Folded mode: the factors live in a ``torch.nn.utils.parametrize`` parametrization of the layer's own weight.
 
-The layer stays an ``nn.Linear``; reading its ``weight`` gives the product of the factors.
+The layer stays what it is, its ``forward`` its own; reading its ``weight`` gives the product of the factors.
 """
 
 from __future__ import annotations
@@ -11,19 +11,20 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from hrf_ser.hrf.factors import Init, draw, inner_dimension, merge_bias, multiply
+from hrf_ser.hrf.factors import Init, draw, merge_bias, multiply
+from hrf_ser.hrf.form import Form
+from hrf_ser.hrf.layers import Layer, is_layer
 
 
 class Product(nn.Module):
-    """Parametrization of a weight ``(out, in)`` by factors: ``forward`` multiplies, ``right_inverse`` draws factors.
+    """Parametrization of a weight by factors: ``forward`` multiplies, ``right_inverse`` draws factors.
 
     ``held`` stands for the product while :class:`~hrf_ser.hrf.step.StepProducts` holds it.
     """
 
-    def __init__(self, inner: int, n_factors: int, init: Init) -> None:
+    def __init__(self, form: Form, init: Init) -> None:
         super().__init__()
-        self.inner = inner
-        self.n_factors = n_factors
+        self.form = form
         self.init = init
         self.held: Tensor | None = None
 
@@ -31,10 +32,10 @@ class Product(nn.Module):
         return multiply(factors) if self.held is None else self.held
 
     def right_inverse(self, weight: Tensor) -> tuple[Tensor, ...]:
-        return tuple(draw(weight, self.inner, self.n_factors, self.init))
+        return tuple(draw(weight, self.form, self.init))
 
     def extra_repr(self) -> str:
-        return f"inner={self.inner}, n_factors={self.n_factors}"
+        return f"inner={self.form.inner}, n_factors={self.form.n_factors}"
 
     def __getstate__(self) -> dict[str, Any]:
         # A copy must follow its own factors, not the product that this layer holds for the running step.
@@ -60,14 +61,15 @@ class CarriedBias(nn.Module):
         return bias
 
 
-def fold(layer: nn.Linear, rank: float, n_factors: int, init: Init, bias: bool) -> None:
+def fold(layer: Layer, form: Form, init: Init, bias: bool) -> None:
     """Give ``layer`` factors in place of its weight."""
-    inner = inner_dimension(rank, layer.out_features, layer.in_features)
-    # A frozen bias stays frozen: its inner biases are then zero for good.
     inner_biases = [
-        nn.Parameter(layer.weight.new_zeros(inner), layer.bias.requires_grad) for _ in range(n_factors - 1) if bias
+        # A frozen bias stays frozen: its inner biases are then zero for good.
+        nn.Parameter(layer.weight.new_zeros(shape[0]), layer.bias.requires_grad)
+        for shape in form.shapes[:-1]
+        if bias and layer.bias is not None
     ]
-    product = Product(inner, n_factors, init)
+    product = Product(form, init)
     parametrize.register_parametrization(layer, "weight", product)
     # From now on a weight that is assigned to the layer is opened exactly.
     product.init = "exact"
@@ -76,7 +78,7 @@ def fold(layer: nn.Linear, rank: float, n_factors: int, init: Init, bias: bool) 
         parametrize.register_parametrization(layer, "bias", CarriedBias(stack, inner_biases))
 
 
-def close(layer: nn.Module) -> nn.Linear:
+def close(layer: nn.Module) -> Layer:
     """Make ``layer`` the class it was, without its factors; its weight and bias are for the caller to set.
 
     ``parametrize.remove_parametrizations`` would delete properties from the parametrized class, which a deep copy
@@ -84,12 +86,12 @@ def close(layer: nn.Module) -> nn.Linear:
     """
     layer.__class__ = parametrize.type_before_parametrizations(layer)
     del layer._modules["parametrizations"]
-    assert isinstance(layer, nn.Linear)
+    assert is_layer(layer)
     return layer
 
 
 def is_folded(module: nn.Module) -> bool:
-    """Whether ``module`` is a linear layer that :func:`fold` has opened."""
+    """Whether ``module`` is a layer that :func:`fold` has opened."""
     return parametrize.is_parametrized(module, "weight") and isinstance(parametrizations(module, "weight")[0], Product)
 
 
@@ -113,29 +115,15 @@ def parametrizations(module: nn.Module, name: str) -> parametrize.Parametrizatio
     return stack
 
 
+def product_of(layer: nn.Module) -> Product:
+    """The parametrization that multiplies the factors of a folded layer."""
+    product = parametrizations(layer, "weight")[0]
+    assert isinstance(product, Product)
+    return product
+
+
 def originals(stack: parametrize.ParametrizationList) -> list[nn.Parameter]:
     """The factors behind a weight, in the order of application."""
     product = stack[0]
     assert isinstance(product, Product)
-    return [getattr(stack, f"original{index}") for index in range(product.n_factors)]
-
-
-def factors_of(layer: nn.Module) -> list[nn.Parameter]:
-    """The factors of a folded layer, in the order of application."""
-    return originals(parametrizations(layer, "weight"))
-
-
-def inner_biases_of(layer: nn.Module) -> list[nn.Parameter]:
-    """The inner biases of a folded layer; empty without ``bias=True``."""
-    if not parametrize.is_parametrized(layer, "bias"):
-        return []
-    carried = parametrizations(layer, "bias")[0]
-    assert isinstance(carried, CarriedBias)
-    return list(carried.inner)
-
-
-def plain_bias_of(layer: nn.Module) -> nn.Parameter | None:
-    """The outer bias of a folded layer, or None."""
-    bias = parametrizations(layer, "bias").original if parametrize.is_parametrized(layer, "bias") else layer.bias
-    assert bias is None or isinstance(bias, nn.Parameter)
-    return bias
+    return [getattr(stack, f"original{index}") for index in range(product.form.n_factors)]

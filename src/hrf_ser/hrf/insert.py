@@ -1,4 +1,4 @@
-"""HRF: put factors in the place of linear layers, in place."""
+"""HRF: put factors in the place of linear layers and convolutions, in place."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Literal
 
 import torch
 from torch import nn
+from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils import parametrize
 
-from hrf_ser.hrf.factors import INITS, Init, inner_dimension
-from hrf_ser.hrf.folded import fold, is_folded
-from hrf_ser.hrf.literal import LiteralLinear, computes_more, replace_module
+from hrf_ser.hrf.factors import INITS, Init
+from hrf_ser.hrf.folded import fold
+from hrf_ser.hrf.layers import Layer, computes_more, form_for, is_layer, kind_of, pads_behind_a_bias
+from hrf_ser.hrf.literal import LiteralLayer, replace_module
+from hrf_ser.hrf.opened import is_factorised
 
 Mode = Literal["folded", "literal"]
 MODES: tuple[Mode, ...] = ("folded", "literal")
@@ -30,19 +33,20 @@ def insert_hrf(
     mode: Mode = "folded",
     bias: bool = False,
 ) -> list[str]:
-    """Factorise the linear layers of ``model`` that ``targets`` name, in place.
+    """Factorise the linear layers and convolutions of ``model`` that ``targets`` name, in place.
 
     Insert before the optimizer is built: the factors are new parameters. Nothing is changed where an error is raised.
     From one seed, both modes start at the same factors.
 
     Args:
         model: any torch model.
-        rank: inner dimension as a multiple of each layer's output dimension; the paper uses 2, 4 and 8.
+        rank: inner dimension as a multiple of each layer's output dimension, of a convolution that of a group; the paper
+            uses 2, 4 and 8.
         targets: regular expressions, each matched against the whole dotted name of a module
             (``r"encoder\\.\\d+\\.linear[12]"``). None takes the model's own ``hrf_targets``.
         factors: 2, or 3 as in ExpandNets (NeurIPS 2020).
         init: ``exact`` keeps the model's function, ``variance`` keeps the variance of the weights, ``default`` starts
-            every factor as ``nn.Linear`` does.
+            every factor as torch starts a layer.
         mode: ``folded`` multiplies weights once a step; ``literal`` inserts layers.
         bias: give the inserted layers a bias. The layer must have one of its own to carry it after the merge.
 
@@ -50,16 +54,18 @@ def insert_hrf(
         Names of the factorised layers, in the model's order; of a shared layer, its first name.
 
     Raises:
-        ValueError: a pattern that matches no linear layer, a rank below ``min(in, out)``, a layer whose weight is shared
-            with another, factorised already or computed from other tensors (parametrized, pruned), an unknown option.
+        ValueError: a pattern that matches no linear layer or convolution, a rank too low to reach every weight, a layer whose
+            weight is shared with another, factorised already or computed from other tensors (parametrized, pruned), a bias
+            that no merged layer could have, an unknown option.
     """
     names = plan_hrf(model, rank, targets, factors=factors, init=init, mode=mode, bias=bias)
     for layer in [model.get_submodule(name) for name in names]:
-        assert isinstance(layer, nn.Linear)
+        assert is_layer(layer)
+        form = form_for(layer, rank, factors)
         if mode == "folded":
-            fold(layer, rank, factors, init, bias)
+            fold(layer, form, init, bias)
         else:
-            replace_module(model, layer, LiteralLinear(layer, rank, factors, init, bias))
+            replace_module(model, layer, LiteralLayer(layer, form, init, bias))
     return names
 
 
@@ -89,34 +95,29 @@ def plan_hrf(
         raise ValueError("mode='literal' cannot replace the model itself; put the layer into a module or use 'folded'")
     owners = _owners(model)
     for name in names:
-        layer = _plain_linear(name, model.get_submodule(name))
+        layer = _plain_layer(name, model.get_submodule(name))
         _check_sharing(name, layer, bias, owners)
         if mode == "literal" and computes_more(layer):
             raise ValueError(
-                f"layer {name!r} is a {type(layer).__name__}, which may compute more than a linear layer: mode='literal' "
-                "would leave that out; use 'folded'"
+                f"layer {name!r} is a {type(layer).__name__}, which may compute more than {kind_of(layer).__name__}: "
+                "mode='literal' would leave that out; use 'folded'"
             )
         if bias and layer.bias is None:
             raise ValueError(f"layer {name!r} has no bias to carry an inner bias after the merge; use bias=False")
         try:
-            inner_dimension(rank, layer.out_features, layer.in_features)
+            form = form_for(layer, rank, factors)
         except ValueError as error:
             raise ValueError(f"layer {name!r}: {error}") from None
+        if bias and pads_behind_a_bias(layer, form):
+            raise ValueError(
+                f"layer {name!r} pads with zeros behind its first inner bias, which no one bias stands for at the edges; use "
+                "bias=False or factors=2"
+            )
     return names
 
 
-def is_factorised(module: nn.Module) -> bool:
-    """Whether ``module`` is a layer that :func:`insert_hrf` has opened, in either mode."""
-    return isinstance(module, LiteralLinear) or is_folded(module)
-
-
-def factorised_layers(model: nn.Module) -> dict[str, nn.Module]:
-    """Layers that :func:`insert_hrf` has opened, by name; a shared one by its first."""
-    return {name: module for name, module in model.named_modules() if is_factorised(module)}
-
-
 def _matching(model: nn.Module, targets: Sequence[str] | None) -> list[str]:
-    """First names of the linear layers that ``targets`` name by any of their names, in the model's order."""
+    """First names of the layers that ``targets`` name by any of their names, in the model's order."""
     if targets is None:
         targets = getattr(model, "hrf_targets", None)
         if targets is None:
@@ -125,43 +126,43 @@ def _matching(model: nn.Module, targets: Sequence[str] | None) -> list[str]:
     if not targets:
         raise ValueError("targets is empty: no layer would be factorised; name at least one pattern, or leave HRF out")
     modules = dict(model.named_modules(remove_duplicate=False))
-    inside = tuple(f"{name}." for name, module in modules.items() if isinstance(module, LiteralLinear))
+    inside = tuple(f"{name}." for name, module in modules.items() if isinstance(module, LiteralLayer))
     # insert_hrf on a factorised model must find its layers again, to say so.
-    linears = [
+    layers = [
         name
         for name, module in modules.items()
-        if isinstance(module, nn.Linear | LiteralLinear) and not (inside and name.startswith(inside))
+        if (is_layer(module) or isinstance(module, LiteralLayer)) and not (inside and name.startswith(inside))
     ]
     found: set[int] = set()
     for pattern in targets:
         try:
-            matches = [name for name in linears if re.fullmatch(pattern, name)]
+            matches = [name for name in layers if re.fullmatch(pattern, name)]
         except re.error as error:
             raise ValueError(f"target {pattern!r} is no regular expression: {error}") from None
         if not matches:
-            raise ValueError(_no_match(pattern, linears, modules))
+            raise ValueError(_no_match(pattern, layers, modules))
         found |= {id(modules[name]) for name in matches}
-    return [name for name, module in model.named_modules() if name in linears and id(module) in found]
+    return [name for name, module in model.named_modules() if name in layers and id(module) in found]
 
 
-def _no_match(pattern: str, linears: list[str], modules: dict[str, nn.Module]) -> str:
-    """The sentence for a pattern that matches no linear layer: what it does match, or what is near it."""
-    message = f"target {pattern!r} matches no linear layer"
+def _no_match(pattern: str, layers: list[str], modules: dict[str, nn.Module]) -> str:
+    """The sentence for a pattern that matches no such layer: what it does match, or what is near it."""
+    message = f"target {pattern!r} matches no linear layer or convolution"
     other = next((name for name in modules if name and re.fullmatch(pattern, name)), None)
     if other is not None:
         # With its module: a quantised layer is called Linear too.
         kind = type(modules[other])
         message += f" ({other!r} is a {kind.__module__}.{kind.__qualname__})"
-    part = [name for name in linears if re.search(pattern, name)]
-    near = difflib.get_close_matches(pattern.replace("\\", ""), linears, n=3)
+    part = [name for name in layers if re.search(pattern, name)]
+    near = difflib.get_close_matches(pattern.replace("\\", ""), layers, n=3)
     if part and other is None:
         return f"{message}: patterns match whole names, such as {', '.join(part[:3])}"
     if near and other is None:
         return f"{message}; near it: {', '.join(near)}"
-    return f"{message}; the model has: {', '.join(linears[:8]) or 'none'}" + (", ..." if len(linears) > 8 else "")
+    return f"{message}; the model has: {', '.join(layers[:8]) or 'none'}" + (", ..." if len(layers) > 8 else "")
 
 
-def _plain_linear(name: str, layer: nn.Module) -> nn.Linear:
+def _plain_layer(name: str, layer: nn.Module) -> Layer:
     """``layer``, if its weight is a parameter that factors can take the place of.
 
     Raises:
@@ -171,9 +172,9 @@ def _plain_linear(name: str, layer: nn.Module) -> nn.Linear:
         raise ValueError(f"layer {name!r} is factorised already; merge it first")
     if parametrize.is_parametrized(layer):
         raise ValueError(f"layer {name!r} has another parametrization; remove it first")
-    if isinstance(layer, nn.LazyLinear):
+    if isinstance(layer, LazyModuleMixin):
         raise ValueError(f"layer {name!r} has no shape yet; run the model once first")
-    assert isinstance(layer, nn.Linear)
+    assert is_layer(layer)
     if layer._parameters.get("weight") is None:
         raise ValueError(
             f"layer {name!r} computes its weight from other tensors (pruning, or weight norm by hooks); "
@@ -198,7 +199,7 @@ def _owners(model: nn.Module) -> dict[int, list[str]]:
     return owners
 
 
-def _check_sharing(name: str, layer: nn.Linear, bias: bool, owners: dict[int, list[str]]) -> None:
+def _check_sharing(name: str, layer: Layer, bias: bool, owners: dict[int, list[str]]) -> None:
     """Refuse a layer whose weight, or bias where it is to carry inner ones, another module holds as well."""
     for kind, parameter in (("weight", layer.weight), ("bias", layer.bias if bias else None)):
         shared = [] if parameter is None else [owner for owner in owners[id(parameter)] if owner != (name or kind)]

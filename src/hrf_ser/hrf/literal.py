@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from hrf_ser.hrf.factors import Init, draw, inner_dimension, merge_bias, multiply
+from hrf_ser.hrf.factors import Init, draw, merge_bias, multiply
+from hrf_ser.hrf.form import Form
+from hrf_ser.hrf.layers import Layer, is_layer, kind_of, layer_for_factor
 
 # What nn.Module keeps of the hooks that run when a layer is called.
 _CALL_HOOKS = (
@@ -19,18 +21,20 @@ _CALL_HOOKS = (
 )
 
 
-class LiteralLinear(nn.Module):
-    """Linear layers in a row, with no non-linearity in between, in the place of one ``nn.Linear``.
+class LiteralLayer(nn.Module):
+    """Linear layers or convolutions in a row, with no non-linearity in between, in the place of one.
 
-    ``weight`` and ``bias`` read as the merged layer's, for models that look at them instead of calling the layer
-    (``nn.TransformerEncoderLayer`` in evaluation, ``nn.MultiheadAttention``'s output projection). Hooks that run when the
-    plain layer is called run when this one is. The outer bias is the plain layer's own parameter, so what shares it goes
-    on sharing it.
+    ``weight``, ``bias`` and what torch keeps of a layer's shape (``in_features``, ``stride``) read as the merged layer's, for
+    models that look at them instead of calling the layer (``nn.TransformerEncoderLayer`` in evaluation,
+    ``nn.MultiheadAttention``'s output projection). Hooks that run when the plain layer is called run when this one is. The
+    outer bias is the plain layer's own parameter, so what shares it goes on sharing it.
     """
 
-    def __init__(self, layer: nn.Linear, rank: float, n_factors: int, init: Init, bias: bool) -> None:
+    def __init__(self, layer: Layer, form: Form, init: Init, bias: bool) -> None:
         super().__init__()
-        self.in_features, self.out_features = layer.in_features, layer.out_features
+        self.form = form
+        for name in kind_of(layer).__constants__:
+            setattr(self, name, getattr(layer, name))
         for name in _CALL_HOOKS:
             self.__dict__[name] = layer.__dict__[name]
         # The plain layer without its parameters, in a tuple so that it is no child: what the merge fills again.
@@ -39,32 +43,31 @@ class LiteralLinear(nn.Module):
         shell.__dict__["_parameters"] = {}
         self._shell = (shell,)
         self.hrf = nn.ModuleList()
-        inner = inner_dimension(rank, layer.out_features, layer.in_features)
-        for index, value in enumerate(draw(layer.weight, inner, n_factors, init)):
-            # On the meta device a layer draws no start of its own: the random numbers are those of the folded mode.
-            step = nn.Linear(value.shape[1], value.shape[0], bias=False, device="meta")
+        for index, value in enumerate(draw(layer.weight, form, init)):
+            step = layer_for_factor(layer, form, index)
             step.weight = nn.Parameter(value, requires_grad=layer.weight.requires_grad)
-            if index == n_factors - 1:
+            if index == form.n_factors - 1:
                 step.bias = layer.bias
-            elif bias:
-                step.bias = nn.Parameter(value.new_zeros(inner), requires_grad=layer.bias.requires_grad)
+            elif bias and layer.bias is not None:
+                # A frozen bias stays frozen: its inner biases are then zero for good.
+                step.bias = nn.Parameter(value.new_zeros(len(value)), requires_grad=layer.bias.requires_grad)
             self.hrf.append(step)
 
     def forward(self, x: Tensor) -> Tensor:
-        """``(..., in)`` -> ``(..., out)``."""
+        """``(..., in)`` -> ``(..., out)``, or as the convolution does."""
         for step in self.hrf:
             x = step(x)
         return x
 
     @property
-    def shell(self) -> nn.Linear:
+    def shell(self) -> Layer:
         """The plain layer, with all that it had except parameters."""
         return self._shell[0]
 
     @property
-    def steps(self) -> list[nn.Linear]:
+    def steps(self) -> list[Layer]:
         """The layers in the order of application."""
-        return [step for step in self.hrf if isinstance(step, nn.Linear)]
+        return [step for step in self.hrf if is_layer(step)]
 
     @property
     def weight(self) -> Tensor:
@@ -73,20 +76,10 @@ class LiteralLinear(nn.Module):
     @property
     def bias(self) -> Tensor | None:
         *head, last = self.steps
-        if head[0].bias is None:
+        inner = [step.bias for step in head if step.bias is not None]
+        if last.bias is None or not inner:
             return last.bias
-        return merge_bias(last.bias, [step.bias for step in head], [step.weight for step in self.steps])
-
-
-def computes_more(layer: nn.Linear) -> bool:
-    """Whether ``layer`` may compute more than ``x W^T + b``, which real layers in its place would leave out."""
-    return (
-        type(layer).forward is not nn.Linear.forward
-        or "forward" in layer.__dict__
-        or set(layer._parameters) != {"weight", "bias"}
-        or bool(layer._modules)
-        or bool(layer._buffers)
-    )
+        return merge_bias(last.bias, inner, [step.weight for step in self.steps])
 
 
 def replace_module(model: nn.Module, old: nn.Module, new: nn.Module) -> None:

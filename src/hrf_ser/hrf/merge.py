@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from hrf_ser.hrf.factors import in_float64, merge_bias, multiply
-from hrf_ser.hrf.folded import close, factors_of, has_other_parametrizations, inner_biases_of, is_folded, plain_bias_of
-from hrf_ser.hrf.insert import factorised_layers
-from hrf_ser.hrf.literal import LiteralLinear, replace_module
+from hrf_ser.hrf.folded import close, has_other_parametrizations, is_folded
+from hrf_ser.hrf.literal import LiteralLayer, replace_module
+from hrf_ser.hrf.opened import factorised_layers, factors_of, inner_biases_of, outer_bias_of
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -29,7 +29,7 @@ class MergeReport:
 
 
 def merge_hrf(model: M) -> M:
-    """A plain copy of ``model``: every factorised layer is one ``nn.Linear`` again.
+    """A plain copy of ``model``: every factorised layer is the one layer that it was again.
 
     The product is taken in float64 and stored in the layer's own dtype. The copy's state dict has the keys, in the
     order, of the model before :func:`insert_hrf`. ``model`` is left as it is, so it can go on training; no random
@@ -40,19 +40,19 @@ def merge_hrf(model: M) -> M:
             the layer.
     """
     merged = copy.deepcopy(model)
-    if isinstance(merged, LiteralLinear):
+    if isinstance(merged, LiteralLayer):
         raise ValueError("merge_hrf takes the model that holds the factorised layer, not the layer itself")
     for name, layer in factorised_layers(merged).items():
         if is_folded(layer) and has_other_parametrizations(layer):
             raise ValueError(f"layer {name!r} has another parametrization on top of its factors; remove it first")
-        weights, inner, bias = _parts(layer)
+        weights, inner, bias = factors_of(layer), inner_biases_of(layer), outer_bias_of(layer)
         weight, carried = merged_layer(name, weights, inner, bias)
-        if isinstance(layer, LiteralLinear):
+        if isinstance(layer, LiteralLayer):
             plain = layer.shell
             replace_module(merged, layer, plain)
         else:
             plain = close(layer)
-        # In the order in which nn.Linear registers them: a state dict lists its keys in that order.
+        # In the order in which torch registers them: a state dict lists its keys in that order.
         others = {key: value for key, value in plain._parameters.items() if key not in ("weight", "bias")}
         plain._parameters.clear()
         plain.weight = nn.Parameter(weight, requires_grad=weights[0].requires_grad)
@@ -67,7 +67,7 @@ def merge_hrf(model: M) -> M:
 def merged_layer(
     name: str, weights: Sequence[Tensor], inner: Sequence[Tensor], bias: Tensor | None
 ) -> tuple[Tensor, Tensor | None]:
-    """Weight ``(out, in)`` and bias ``(out,)`` of the merged layer, multiplied in float64, in the factors' dtype.
+    """Weight ``(out, in / groups, *kernel)`` and bias ``(out,)`` of the merged layer: taken in float64, in the factors' dtype.
 
     Raises:
         ValueError: a factor, a bias or a product that is not finite.
@@ -112,11 +112,3 @@ def compare(model: nn.Module, merged: nn.Module, batches: Iterable[tuple[Tensor,
         for module, mode in modes:
             module.training = mode
     return MergeReport(largest, changes, compared)
-
-
-def _parts(layer: nn.Module) -> tuple[Sequence[Tensor], Sequence[Tensor], nn.Parameter | None]:
-    """Factors, inner biases and outer bias of a factorised layer."""
-    if isinstance(layer, LiteralLinear):
-        *head, last = layer.steps
-        return [step.weight for step in layer.steps], [step.bias for step in head if step.bias is not None], last.bias
-    return factors_of(layer), inner_biases_of(layer), plain_bias_of(layer)

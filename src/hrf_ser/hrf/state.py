@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 from collections.abc import Collection, Mapping
 from typing import cast
@@ -11,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from hrf_ser.hrf.factors import open_exactly
-from hrf_ser.hrf.folded import factors_of
-from hrf_ser.hrf.insert import is_factorised
-from hrf_ser.hrf.literal import LiteralLinear
+from hrf_ser.hrf.form import Form, form_of_shapes
+from hrf_ser.hrf.literal import LiteralLayer
 from hrf_ser.hrf.merge import merged_layer
+from hrf_ser.hrf.opened import form_of, is_factorised
 
 _FOLDED = re.compile(r"(?P<layer>(.*\.)?)parametrizations\.weight\.original(?P<index>\d+)")
 _FOLDED_BIAS = re.compile(r"(?P<layer>(.*\.)?)parametrizations\.bias\.(original|0\.inner\.(?P<index>\d+))")
@@ -31,15 +30,34 @@ class _Parts:
         self.outer: Tensor | None = None
 
     @property
+    def shapes(self) -> list[tuple[int, ...]]:
+        return [tuple(self.weights[index].shape) for index in sorted(self.weights)]
+
+    @property
+    def form(self) -> Form | None:
+        """The shapes of these as factors; None where they do not chain."""
+        return form_of_shapes(self.shapes)
+
+    @property
     def foreign(self) -> bool:
         """Whether these cannot be factors: torch's own weight norm, say, or a model's own layers called ``hrf``."""
-        shapes = [tuple(self.weights[index].shape) for index in sorted(self.weights)]
-        if sorted(self.weights) not in ([0, 1], [0, 1, 2]) or any(len(shape) != 2 for shape in shapes):
+        dimensions = {len(shape) for shape in self.shapes}
+        if sorted(self.weights) not in ([0, 1], [0, 1, 2]) or dimensions not in ({2}, {3}, {4}):
             return True
-        first, second = shapes[:2]
-        # Weight norm keeps a magnitude, (out, 1) or (1, in), and a direction (out, in) under the same names.
-        magnitude = first in ((second[0], 1), (1, second[1]))
-        return len(shapes) == 2 and magnitude and second[1] != first[0]
+        # One factor alone looks at more than one position.
+        wide = {index for index, shape in enumerate(self.shapes) if any(extent != 1 for extent in shape[2:])}
+        return not wide <= {len(self.shapes) - 2} or (self.may_be_weight_norm and self.form is None)
+
+    @property
+    def may_be_weight_norm(self) -> bool:
+        """Whether these have the shapes of weight norm: a magnitude with one dimension of a direction, and the direction."""
+        if len(self.weights) != 2:
+            return False
+        magnitude, direction = self.shapes
+        return any(
+            magnitude == tuple(extent if at == dimension else 1 for at, extent in enumerate(direction))
+            for dimension in range(len(direction))
+        )
 
     def merged(self, layer: str) -> tuple[Tensor, Tensor | None]:
         """Weight and bias of the plain layer.
@@ -47,12 +65,9 @@ class _Parts:
         Raises:
             ValueError: as :func:`merge_state_dict`.
         """
+        if self.form is None:
+            raise ValueError(f"{layer!r}: factors of shapes {', '.join(map(str, self.shapes))} do not chain")
         weights = [self.weights[index] for index in sorted(self.weights)]
-        for first, second in itertools.pairwise(weights):
-            if second.shape[1] != first.shape[0]:
-                raise ValueError(
-                    f"{layer!r}: factors of shapes {tuple(first.shape)}, {tuple(second.shape)} do not chain"
-                )
         biases = dict(self.biases)
         outer = self.outer if self.outer is not None else biases.pop(len(weights) - 1, None)
         return merged_layer(layer, weights, [biases[index] for index in sorted(biases)], outer)
@@ -69,12 +84,11 @@ def merge_state_dict(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """
     parts = _collect(state)
     for layer, piece in parts.items():
-        shapes = [tuple(piece.weights[index].shape) for index in sorted(piece.weights)]
         folded = any("parametrizations" in key for key in piece.keys)
-        if folded and len(shapes) == 2 and shapes[1] == (shapes[0][0],) * 2 and shapes[0][1] == 1:
+        if folded and piece.may_be_weight_norm:
             raise ValueError(
-                f"{layer.rstrip('.')!r}: tensors of shapes {shapes[0]}, {shapes[1]} may be factors or weight norm; "
-                "load them into the model and use merge_hrf"
+                f"{layer.rstrip('.')!r}: tensors of shapes {', '.join(map(str, piece.shapes))} may be factors or weight "
+                "norm; load them into the model and use merge_hrf"
             )
     return _merge(state, parts)
 
@@ -86,7 +100,8 @@ def adapt_state_dict(state: Mapping[str, Tensor], model: nn.Module) -> dict[str,
     into factorised: opened by an exact factorisation.
 
     Raises:
-        ValueError: weights that are not finite, or factors that do not chain; names the layer.
+        ValueError: weights that are not finite, factors that do not chain, or a weight of another shape than the model's;
+            names the layer.
     """
     wanted = cast(dict[str, Tensor], model.state_dict())
     if {key: value.shape for key, value in state.items()} == {key: value.shape for key, value in wanted.items()}:
@@ -100,15 +115,19 @@ def adapt_state_dict(state: Mapping[str, Tensor], model: nn.Module) -> dict[str,
         weight, bias = adapted.pop(f"{prefix}weight", None), adapted.get(f"{prefix}bias")
         if weight is None:
             continue
-        literal = isinstance(layer, LiteralLinear)
-        current = [step.weight for step in layer.steps] if isinstance(layer, LiteralLinear) else factors_of(layer)
-        for index, factor in enumerate(open_exactly(weight, current[0].shape[0], len(current))):
+        literal, form = isinstance(layer, LiteralLayer), form_of(layer)
+        if weight.shape != form.weight_shape:
+            raise ValueError(
+                f"layer {prefix.rstrip('.')!r}: a weight of shape {tuple(weight.shape)} does not fit the model's, "
+                f"{form.weight_shape}; make the model with the options that it was saved with"
+            )
+        for index, factor in enumerate(open_exactly(weight, form)):
             key = f"hrf.{index}.weight" if literal else f"parametrizations.weight.original{index}"
             adapted[prefix + key] = factor
         for key in wanted:
-            if _is_inner_bias(key, prefix, len(current)):
+            if _is_inner_bias(key, prefix, form.n_factors):
                 adapted[key] = torch.zeros_like(wanted[key])
-        outer = f"hrf.{len(current) - 1}.bias" if literal else "parametrizations.bias.original"
+        outer = f"hrf.{form.n_factors - 1}.bias" if literal else "parametrizations.bias.original"
         if bias is not None and prefix + outer in wanted:
             adapted[prefix + outer] = adapted.pop(f"{prefix}bias")
     return adapted

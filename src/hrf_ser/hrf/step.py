@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from hrf_ser.hrf.factors import multiply
-from hrf_ser.hrf.folded import Product, factors_of, is_folded, parametrizations
+from hrf_ser.hrf.folded import is_folded, product_of
+from hrf_ser.hrf.opened import factors_of
 
 
 class StepProducts:
@@ -36,7 +37,7 @@ class StepProducts:
         for layer in self._layers:
             weight = multiply(factors_of(layer))
             leaf = weight.detach().requires_grad_(weight.requires_grad)
-            self._parametrization(layer).held = leaf
+            product_of(layer).held = leaf
             self._held.append((weight, leaf))
 
     def release(self) -> None:
@@ -44,12 +45,6 @@ class StepProducts:
         reached = [(weight, leaf.grad) for weight, leaf in self._held if leaf.grad is not None]
         self._held.clear()
         for layer in self._layers:
-            self._parametrization(layer).held = None
+            product_of(layer).held = None
         if reached:
             torch.autograd.backward([weight for weight, _ in reached], [grad for _, grad in reached])
-
-    @staticmethod
-    def _parametrization(layer: nn.Module) -> Product:
-        product = parametrizations(layer, "weight")[0]
-        assert isinstance(product, Product)
-        return product

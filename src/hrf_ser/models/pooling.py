@@ -76,10 +76,15 @@ class StatisticsPooling(nn.Module):
         return torch.cat((mean.squeeze(1), variance.clamp(min=1e-5).sqrt()), dim=1)
 
 
-POOLINGS = {"mean": MeanPooling, "attentive": AttentivePooling, "statistics": StatisticsPooling}
+Pooling = MeanPooling | AttentivePooling | StatisticsPooling
+POOLINGS: dict[str, type[Pooling]] = {
+    "mean": MeanPooling,
+    "attentive": AttentivePooling,
+    "statistics": StatisticsPooling,
+}
 
 
-def create_pooling(name: str, width: int) -> MeanPooling | AttentivePooling | StatisticsPooling:
+def create_pooling(name: str, width: int) -> Pooling:
     """Pooling by name: ``mean``, ``attentive`` or ``statistics``. Its vectors have ``out_width`` channels.
 
     Raises:

@@ -104,13 +104,16 @@ class EmotionModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         if self._products is not None:
             self._products.hold()
-        features, lengths = batch["features"], batch["lengths"]
-        if self.augment is not None:
-            features = self.augment.gain(features)
-        features = self.normaliser(features, lengths)
-        if self.augment is not None:
-            features = self.augment.mask(features)
-        return self._loss(self.model(features, lengths), batch["labels"])
+        features, lengths, labels = batch["features"], batch["lengths"], batch["labels"]
+        if self.augment is None:
+            return self._loss(self.model(self.normaliser(features, lengths), lengths), labels)
+        features = self.augment.mask(self.normaliser(self.augment.gain(features), lengths))
+        if self.augment.mixup == 0:
+            return self._loss(self.model(features, lengths), labels)
+        mix = self.augment.mix(features, lengths)
+        logits = self.model(mix.features, mix.lengths)
+        # The loss is linear in the target, so a mixed target is the mixture of two losses.
+        return mix.share * self._loss(logits, labels) + (1 - mix.share) * self._loss(logits, labels[mix.partner])
 
     def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
         # The closure runs the last backward pass of a step; gradients are scaled back, clipped and used after it.

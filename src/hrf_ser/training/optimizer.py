@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from hrf_ser.hrf import factorised_layers
+from hrf_ser.hrf import factorised_layers, factors_of
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def parameter_groups(model: nn.Module, config: OptimizerConfig) -> list[dict[str
     """Trainable parameters by their weight decay."""
     decay_of = {}
     for layer in factorised_layers(model).values():
-        factors = [parameter for parameter in layer.parameters() if parameter.ndim == 2]
+        factors = factors_of(layer)
         share = {"product": 1 / len(factors), "factors": 1.0, "none": 0.0}.get(config.factor_decay)
         if share is None:
             raise ValueError(f"reparam.weight_decay={config.factor_decay} is unknown: use product, factors or none")

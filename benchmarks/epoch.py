@@ -13,27 +13,29 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.part import Part, Result, Settings, ratio, table
 from benchmarks.rounds import compare, spread
 
 GOAL = 1.05
-LOGGERS = ("none", "wandb")
+# Words of the command, of the first model; the others are measured as the last.
+SETUPS = (("logger=none",), ("logger=none", "resident=true"), ("logger=wandb",))
 PARTS = ("steps", "between steps", "evaluation", "end of epoch")
 BARE = ("bare training", "bare evaluation")
 
 
 def measure(settings: Settings) -> Result:
-    """Every light model with the default logger; the first also without one."""
+    """Every light model with the default logger; the first also without one, and then with features in memory as well."""
     found: Result = {"corpus": settings.data, "models": {}}
     for number, label in enumerate(settings.light):
-        for logger in LOGGERS if number == 0 else LOGGERS[1:]:
-            epochs = run(settings, label, logger, 2 if settings.quick else 10)
+        for words in SETUPS if number == 0 else SETUPS[-1:]:
+            epochs = run(settings, label, words, 2 if settings.quick else 10)
             times = {part: [epoch[part] for epoch in epochs] for part in (*BARE, *PARTS)}
             for name, parts in (("bare", BARE), ("command", PARTS)):
                 times[name] = [sum(epoch[part] for part in parts) for epoch in epochs]
-            found["models"][f"{label}, logger={logger}"] = {
+            found["models"][", ".join((label, *words))] = {
                 "epochs": len(epochs),
                 "compared": compare({name: times[name] for name in ("bare", "command")}),
                 "seconds": {name: spread(values) for name, values in times.items()},
@@ -41,13 +43,13 @@ def measure(settings: Settings) -> Result:
     return found
 
 
-def run(settings: Settings, label: str, logger: str, epochs: int) -> list[dict[str, float]]:
+def run(settings: Settings, label: str, setup: Sequence[str], epochs: int) -> list[dict[str, float]]:
     """The command in a process of its own -> seconds by part of each measured epoch."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "epochs.json"
         words = [
             f"model={label}",
-            f"logger={logger}",
+            *setup,
             f"data={settings.data}",
             f"data.root={settings.corpus}",
             f"cache_dir={settings.cache}",

@@ -36,11 +36,19 @@ def config(*overrides):
         (["no_such_key=1"], "Error: no_such_key is no option"),
         (["optimizer.name=nope"], "Error: optimizer.name=nope is unknown"),
         (["batch_size=many"], "Error: batch_size=many"),
+        (["resident=1"], "Error: resident=1 is unknown: use one of auto, true, false."),
         (["data=ravdess"], "Error: data.root has no value"),
         (["data=ravdess", "data.root=/no/such/folder"], "Error: data.root=/no/such/folder does not exist"),
         (["data=table", "data.root=/no/such.csv"], "Error: data.root=/no/such.csv does not exist"),
         (["model=nope"], "Error: model=nope is unknown"),
         (["model.name=nope"], "Error: model: there is no model 'nope'"),
+        (["init_from=/no/such"], "Error: init_from=/no/such: no such file or folder."),
+        (
+            ["reparam.reopen_every=2"],
+            "Error: reparam.reopen_every=2 opens factors anew, and a plain model has none: set hrf=true.",
+        ),
+        (["hrf=true", "reparam.reopen_every=0"], "Error: reparam.reopen_every=0 is not a number of at least 1."),
+        (["hrf=true", "reparam.reopen_every=1.5"], "Error: reparam.reopen_every=1.5 is not a whole number."),
         (["model.options.heads=3"], "Error: model: width must be a multiple of heads"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -63,7 +71,7 @@ def test_every_model_of_conf_passes(name):
     [
         (["model=conformer", "model.options.kernel=4"], "kernel must be odd"),
         (["model=conformer", "model.options.positions=absolute"], "positions=absolute is unknown: use one of relative"),
-        (["model.options.pooling=max"], "pooling=max is unknown: use one of mean, attentive"),
+        (["model.options.pooling=max"], "pooling=max is unknown: use one of mean, attentive, statistics"),
         (["model.options.width=0"], "width=0 is not a whole number of at least 1"),
     ],
 )
@@ -76,12 +84,13 @@ def test_what_is_refused_early_is_what_the_models_refuse():
     from hrf_ser.models import create_model, model_names
     from hrf_ser.preflight import _CHOICES
 
+    options = {"speechformer": {"pooling"}, "conv_transformer": {"pooling", "subsampling"}, "conformer": set(_CHOICES)}
     for name in model_names():
         with pytest.raises(ValueError, match="heads"):
             create_model(name, n_features=8, n_classes=2, width=16, heads=3)
         for key, choices in _CHOICES.items():
             for choice in choices:
-                if key == "pooling" or name == "conformer":
+                if key in options[name]:
                     create_model(name, n_features=8, n_classes=2, **{key: choice})
 
 

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from hrf_ser import __version__
 
 # Paths, loggers, devices, and what belongs to the sweep rather than the run.
-LEFT_OUT = frozenset({"hydra", "logger", "cache_dir", "ckpt_path", "workers", "threads", "sweep"})
+LEFT_OUT = frozenset({"hydra", "logger", "cache_dir", "ckpt_path", "workers", "resident", "threads", "sweep"})
 TRAINER_LEFT_OUT = frozenset(
     {
         "_target_",
@@ -35,8 +35,8 @@ TRAINER_LEFT_OUT = frozenset(
 def settings_of_result(config: DictConfig) -> dict[str, Any]:
     """The part of a configuration that decides the result, resolved, as plain data.
 
-    Without HRF the rank and the finer settings of HRF decide nothing. A path is no part of it, but a table of one's own is
-    known by nothing else, so that its content stands for it.
+    Without HRF the rank and the finer settings of HRF decide nothing. A path is no part of it, but a table of one's own and
+    weights to start from are known by nothing else, so that their content stands for them.
     """
     resolved: dict[str, Any] = {
         str(key): OmegaConf.to_container(config[key], resolve=True) if OmegaConf.is_config(config[key]) else config[key]
@@ -50,9 +50,14 @@ def settings_of_result(config: DictConfig) -> dict[str, Any]:
             if source.get("name") == "table":
                 source["table"] = _content(root)
             resolved[key] = source
+    if "init_from" in resolved:
+        resolved["init_from"] = _weights(resolved["init_from"])
     if not resolved.get("hrf"):
         resolved.pop("rank", None)
         resolved.pop("reparam", None)
+    elif resolved["reparam"].get("reopen_every") is None:
+        # Runs keep the identity that they had before there was this key.
+        resolved["reparam"].pop("reopen_every", None)
     trainer = resolved.get("trainer", {})
     resolved["trainer"] = {key: value for key, value in trainer.items() if key not in TRAINER_LEFT_OUT}
     return resolved
@@ -70,6 +75,13 @@ def run_name(config: DictConfig) -> str:
     fold = "first" if config.fold is None else str(config.fold)
     words = [config.data.name, config.model.label, hrf, f"fold{fold}", f"seed{config.seed}", identity(config)]
     return "_".join(str(word).replace("/", "-") for word in words)
+
+
+def _weights(path: object) -> str:
+    """The content of a checkpoint, or of a bundle's weights; of a run's folder its bundle counts."""
+    place = Path(str(path)).expanduser()
+    inside = (place / "model.safetensors", place / "bundle" / "model.safetensors")
+    return _content(next((file for file in inside if file.is_file()), place))
 
 
 def _content(root: object) -> str:

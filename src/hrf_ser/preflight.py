@@ -14,10 +14,15 @@ from hrf_ser.data.sources import Source, read_ahead
 from hrf_ser.entry import conf_dir
 from hrf_ser.errors import UserError
 from hrf_ser.settings import plain
+from hrf_ser.training.origin import origin_of
 
 # Parsed as YAML, the files would take as long as everything else here together.
 _NAME = re.compile(r"^name: *(?P<name>\w+)", re.MULTILINE)
-_CHOICES = {"positions": ("relative", "sinusoidal", "none"), "pooling": ("mean", "attentive")}
+_CHOICES = {
+    "positions": ("relative", "sinusoidal", "none"),
+    "pooling": ("mean", "attentive", "statistics"),
+    "subsampling": ("plain", "residual"),
+}
 
 
 def check_model(config: DictConfig) -> None:
@@ -47,13 +52,13 @@ def check_model(config: DictConfig) -> None:
 
 
 def check_corpus(config: DictConfig) -> None:
-    """Read the tables that the run will use, and divide them as it will.
+    """Read the tables that the run will use, divide them as it will, and look at the weights that it starts from.
 
     Raises:
-        UserError: what the corpus's reader or the protocol refuses.
+        UserError: what the corpus's reader, the protocol or :func:`hrf_ser.training.origin.origin_of` refuses.
     """
     groups = [config.data, *([config.test_data] if config.get("test_data") is not None else [])]
     corpora = read_ahead([Source(one.name, one.root, plain(one.options)) for one in groups])
     if len(corpora) == 1 and config.get("label_map") is None:
         fold = None if config.fold is None else str(config.fold)
-        split(corpora[0], fold, config.protocol.name, config.protocol.folds)
+        origin_of(config, corpora[0], split(corpora[0], fold, config.protocol.name, config.protocol.folds))

@@ -22,15 +22,16 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 }
 _FOLDS = ("corpus", "group", "speaker", "official")
 _FLAGS = ("hrf", "compile", "reparam.bias")
-_OPTIONAL = ("threads",)
+_OPTIONAL = ("threads", "reparam.reopen_every")
 # Numbers of something: no fractions, and no more than machines count to.
 _WHOLE = (
     *("seed", "batch_size", "workers", "threads", "trainer.max_epochs", "features.n_mels"),
-    *("augment.time_masks", "augment.band_masks"),
+    *("augment.time_masks", "augment.band_masks", "reparam.reopen_every"),
 )
 _MOST = {"seed": 2**32 - 1}
 _LEAST: dict[str, float] = {
     "rank": 0,
+    "reparam.reopen_every": 1,
     "seed": 0,
     "batch_size": 1,
     "workers": 0,
@@ -43,6 +44,7 @@ _LEAST: dict[str, float] = {
     "augment.time_masks": 0,
     "augment.band_masks": 0,
     "augment.gain_db": 0,
+    "augment.mixup": 0,
 }
 
 
@@ -57,6 +59,9 @@ def check(config: DictConfig) -> None:
         raise UserError(
             f"protocol.folds={_short(folds)} is unknown: use one of {', '.join(_FOLDS)}, or a number of folds."
         )
+    resident = OmegaConf.select(config, "resident", default="auto")
+    if resident != "auto" and not isinstance(resident, bool):
+        raise UserError(f"resident={_short(resident)} is unknown: use one of auto, true, false.")
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
         raise UserError(f"{missing[0]} has no value: give it on the command line as {missing[0]}=...")
@@ -79,6 +84,13 @@ def check(config: DictConfig) -> None:
         most = _MOST.get(key, 2**31 - 1 if key in _WHOLE else 1e12)
         if value > most:
             raise UserError(f"{key}={_short(value)} is more than {most:g}; give a smaller number.")
+    _check_reopening(config)
+
+
+def _check_reopening(config: DictConfig) -> None:
+    every = OmegaConf.select(config, "reparam.reopen_every")
+    if every is not None and not OmegaConf.select(config, "hrf"):
+        raise UserError(f"reparam.reopen_every={every} opens factors anew, and a plain model has none: set hrf=true.")
 
 
 def _short(value: object) -> str:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from hrf_ser.entry import describe, entry_point
 
 
-@entry_point("train", paths=("data.root", "test_data.root", "cache_dir", "ckpt_path", "hydra.run.dir"))
+@entry_point("train", paths=("data.root", "test_data.root", "cache_dir", "ckpt_path", "init_from", "hydra.run.dir"))
 def main(config: DictConfig) -> float | None:
     if HydraConfig.get().mode == RunMode.RUN:
         checked_train(config)

@@ -129,6 +129,24 @@ def test_differing_settings_are_not_pooled():
     assert command.endswith("trainer.max_epochs=20")
 
 
+def test_runs_from_before_a_setting_are_runs_without_it():
+    old = [make_run(rank=4.0, settings={"reparam.mode": "folded"}, seed=seed) for seed in (0, 1)]
+    new = make_run(
+        rank=4.0, settings={"reparam.mode": "folded", "init_from": "null", "reparam.reopen_every": "null"}, seed=2
+    )
+    anew = make_run(rank=4.0, settings={**new.settings, "reparam.reopen_every": "5"})
+    warm = make_run(rank=4.0, settings={**new.settings, "init_from": "demo/plain"})
+    plain = make_run(settings={"init_from": "null"})
+    found, _ = group([*old, new, anew, warm, plain])
+    assert [(one.arm, one.variant, len(one.runs)) for one in found] == [
+        ("plain", "", 1),
+        ("HRF x4", "", 3),
+        ("HRF x4", "init_from=demo/plain", 1),
+        ("HRF x4", "reparam.reopen_every=5", 1),
+    ]
+    assert [one.variant for one in group([plain, anew])[0]] == ["", ""], "a plain run has no factors to differ in"
+
+
 def test_other_classes_and_other_folds_are_other_configurations():
     four, five = make_run(seed=0), replace(make_run(seed=1), labels=("a", "b", "c", "d"))
     assert len(group([four, make_run(seed=2), five])[0]) == 2

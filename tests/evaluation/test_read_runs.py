@@ -162,3 +162,16 @@ def test_settings_are_what_decides_the_result(tmp_path):
     assert read_settings(path.read_text(), hrf=True) == ({"data.root": "mine.csv"}, "mine.csv")
     path.write_text("trainer: [")
     assert read_settings(path.read_text(), hrf=True) == ({}, None)
+
+
+@pytest.mark.parametrize(
+    ("source", "told"), [({"hrf": False, "rank": None}, "plain"), ({"hrf": True, "rank": 4}, "hrf4")]
+)
+def test_runs_that_start_from_runs_are_known_by_the_arm_of_those(tmp_path, source, told):
+    folders = []
+    for fold in ("1", "2"):
+        run = make_run(fold=fold, init_from={"corpus": "demo", "fold": fold, **source})
+        config = f"init_from: runs/plain_fold{fold}\ntrainer:\n  max_epochs: 60\n"
+        folders.append(write_run(tmp_path / fold, run, config))
+    runs = [read_run(str(folder))[0] for folder in folders]
+    assert [run.settings["init_from"] for run in runs] == [f"demo/{told}"] * 2

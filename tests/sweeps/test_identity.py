@@ -1,5 +1,6 @@
 import pytest
 from hydra import compose, initialize_config_dir
+from omegaconf import open_dict
 
 from hrf_ser.entry import conf_dir, register_resolvers
 from hrf_ser.identity import identity, run_name
@@ -17,7 +18,7 @@ def config(*words: str):
     "words",
     [
         ["data.root=/b"],
-        ["cache_dir=/c", "workers=2", "threads=1", "ckpt_path=last"],
+        ["cache_dir=/c", "workers=2", "resident=true", "threads=1", "ckpt_path=last"],
         ["logger=none"],
         ["trainer.accelerator=cpu", "trainer.devices=1", "+trainer.enable_progress_bar=false"],
         ["launcher=joblib"],
@@ -45,6 +46,8 @@ def test_paths_loggers_and_devices_do_not_make_another_run(words):
         "trainer.precision=bf16-mixed",
         "features.n_mels=40",
         "reparam.init=variance",
+        "reparam.reopen_every=5",
+        "init_from=/no/where",
         "callbacks=none",
         "label_map=four",
         "data.on_bad_audio=skip",
@@ -63,6 +66,29 @@ def test_a_table_is_known_by_its_content(tmp_path):
         (tmp_path / f"{name}.csv").write_text(text)
     a, b, c = (identity(config("data=table", f"data.root={tmp_path}/{name}.csv")) for name in "abc")
     assert a == b != c
+
+
+def test_weights_to_start_from_are_known_by_their_content(tmp_path):
+    for name, text in (("a", "x"), ("b", "x"), ("c", "y")):
+        (tmp_path / name / "bundle").mkdir(parents=True)
+        (tmp_path / name / "bundle/model.safetensors").write_text(text)
+    a, b, c = (identity(config(f"init_from={tmp_path}/{name}")) for name in "abc")
+    assert a == b != c
+    assert identity(config(f"init_from={tmp_path}/a/bundle")) == a
+    assert identity(config(f"init_from={tmp_path}/c/bundle/model.safetensors")) == c
+    assert a != identity(config())
+    # As a sweep over folds has it.
+    (tmp_path / "2").symlink_to(tmp_path / "c")
+    followed = config(f"init_from={tmp_path}/${{fold}}", "fold=2")
+    assert identity(followed) == identity(config(f"init_from={tmp_path}/c", "fold=2"))
+
+
+def test_settings_that_are_not_used_leave_the_identities_of_earlier_runs():
+    earlier = config()
+    with open_dict(earlier):
+        del earlier.init_from
+        del earlier.reparam.reopen_every
+    assert identity(earlier) == identity(config())
 
 
 def test_a_folder_says_what_a_reader_looks_for():

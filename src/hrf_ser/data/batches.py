@@ -101,22 +101,28 @@ class BucketSampler(Sampler[Draw]):
         return math.ceil(len(self.rows) / self.batch_size)
 
     def __iter__(self) -> Iterator[Draw]:
-        skip, self.skip = self.skip, 0
-        yield from self._batches()[skip:]
+        for rows, views in self.draws():
+            yield list(zip(rows.tolist(), views.tolist(), strict=True))
 
-    def _batches(self) -> list[Draw]:
-        if not self.shuffle:
-            order = np.argsort(self.lengths, kind="stable")
-            return [[(int(row), 0) for row in self.rows[part]] for part in self._cut(order)]
-        generator = np.random.default_rng([self.seed, self.epoch])
+    def draws(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+        """Rows and views ``(batch,)`` of every batch that is left of this epoch. The next call gives a whole epoch."""
+        skip, self.skip = self.skip, 0
+        return self._batches()[skip:]
+
+    def _batches(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         number = len(self.rows)
-        order = generator.permutation(number) if self.strata is None else balanced_order(generator, *self.strata)
-        views = generator.integers(self.views, size=number)
-        pools = [order[i : i + self.pool * self.batch_size] for i in range(0, len(order), self.pool * self.batch_size)]
-        parts = [part for pool in pools for part in self._cut(pool[np.argsort(self.lengths[pool], kind="stable")])]
-        return [
-            [(int(self.rows[i]), int(views[i])) for i in parts[place]] for place in generator.permutation(len(parts))
-        ]
+        views = np.zeros(number, dtype=np.int64)
+        if not self.shuffle:
+            parts = self._cut(np.argsort(self.lengths, kind="stable"))
+        else:
+            generator = np.random.default_rng([self.seed, self.epoch])
+            order = generator.permutation(number) if self.strata is None else balanced_order(generator, *self.strata)
+            views = generator.integers(self.views, size=number)
+            pools = [order[i : i + self.pool * self.batch_size] for i in range(0, number, self.pool * self.batch_size)]
+            sorted_pools = [pool[np.argsort(self.lengths[pool], kind="stable")] for pool in pools]
+            cut = [part for pool in sorted_pools for part in self._cut(pool)]
+            parts = [cut[place] for place in generator.permutation(len(cut))]
+        return [(self.rows[part], views[part]) for part in parts]
 
     def _cut(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
@@ -138,9 +144,13 @@ class BatchLoader(DataLoader[Batch]):
         self.buckets = sampler
         self._done = 0
 
+    def _epoch(self) -> Iterator[Batch]:
+        """What is left of the sampler's epoch."""
+        return super().__iter__()
+
     def __iter__(self) -> Iterator[Batch]:  # type: ignore[override]
         self._done = self.buckets.skip
-        for batch in super().__iter__():
+        for batch in self._epoch():
             self._done += 1
             yield batch
 

@@ -18,6 +18,7 @@ from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.batches import Batch, BatchLoader, BucketSampler, FeatureBatches
 from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.data.protocols import PARTS, Split, cross_split, left_out, split
+from hrf_ser.data.resident import Resident, ResidentFeatures, ResidentLoader, frames_of, is_resident
 from hrf_ser.data.sources import Source
 from hrf_ser.data.store import Features, JoinedStores, open_store
 from hrf_ser.data.transfer import join, relabel
@@ -44,6 +45,9 @@ class SpeechData(LightningDataModule):
         seed: of the order of training utterances.
         on_bad_audio: ``stop`` or ``skip``.
         workers: processes that load batches; batches are cheap, so 0 is fastest unless features lie on a slow disk.
+        resident: True keeps the features of a fit or a test on the trainer's device while it lasts, where loaders then give
+            the same batches, without workers; ``auto`` does so on a CUDA device that has room, see
+            :func:`hrf_ser.data.resident.is_resident`. Outside of a fit or a test, batches are in the host's memory.
     """
 
     def __init__(
@@ -61,6 +65,7 @@ class SpeechData(LightningDataModule):
         seed: int = 0,
         on_bad_audio: str = "stop",
         workers: int = 0,
+        resident: Resident = "auto",
     ) -> None:
         super().__init__()
         self.sources = [source] if test_source is None else [source, test_source]
@@ -69,6 +74,8 @@ class SpeechData(LightningDataModule):
         self.front_end, self.views, self.on_bad_audio = front_end, list(views), on_bad_audio
         self.fold, self.protocol, self.folds = fold, protocol, folds
         self.batch_size, self.seed, self.workers = batch_size, seed, workers
+        self.resident = resident
+        self._on_device: ResidentFeatures | None = None
         self._prepared = False
 
     @cached_property
@@ -89,12 +96,14 @@ class SpeechData(LightningDataModule):
     @cached_property
     def split(self) -> Split:
         """The parts of this fold, without utterances that have no usable audio."""
-        divided = self._divided()
+        divided = self.divided
         usable = self.stores[0].lengths > 0
         kept = {part: tuple(row for row in getattr(divided, part) if usable[row]) for part in PARTS}
         return Split(divided.fold, divided.protocol, **kept)
 
-    def _divided(self) -> Split:
+    @cached_property
+    def divided(self) -> Split:
+        """The parts of this fold by the table alone: no audio is read."""
         if len(self.tables) == 1:
             return split(self.corpus, self.fold, self.protocol, self.folds)
         return cross_split(self.corpus, self.tables[0], self.fold, self.protocol, self.folds)
@@ -120,7 +129,7 @@ class SpeechData(LightningDataModule):
         if self._prepared:
             return
         self._prepared = True
-        divided = self._divided()
+        divided = self.divided
         for sentence in self.corpus.invariants:
             log.warning("%s differs from the distribution: %s", self.corpus.name, sentence)
         for sentence in (*self.corpus.notes, *self.corpus.leaks):
@@ -128,6 +137,25 @@ class SpeechData(LightningDataModule):
         if apart := left_out(self.corpus.utterances, divided):
             log.warning("fold=%s: %d utterances are in no part, as their dialogs are in another", divided.fold, apart)
         _ = self.stores
+
+    def setup(self, stage: str) -> None:
+        """Put what this stage hears on the trainer's device, where it is to be resident."""
+        if self.trainer is None:
+            return
+        device = self.trainer.strategy.root_device
+        heard = [self.split.train if stage == "fit" else ()] * len(self.stores)
+        evaluated = self.split.test if stage == "test" else self.split.val
+        heard[0] = tuple(dict.fromkeys((*heard[0], *evaluated)))
+        size = 4 * self.front_end.n_mels * frames_of(self.stores, heard)
+        if is_resident(self.resident, size, device):
+            self._on_device = ResidentFeatures(self.stores, heard, self.front_end.n_mels, device)
+
+    def teardown(self, stage: str) -> None:  # noqa: ARG002  # Lightning's signature
+        """Free the device of features."""
+        if self._on_device is not None:
+            # Lightning keeps its loaders, and they would keep the features.
+            self._on_device.release()
+            self._on_device = None
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -186,7 +214,7 @@ class SpeechData(LightningDataModule):
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
         # Lightning would walk through every batch to leave it where it is.
-        if device.type == "cpu":
+        if batch["features"].device == device:
             return batch
         moved: Batch = super().transfer_batch_to_device(batch, device, dataloader_idx)
         return moved
@@ -204,5 +232,7 @@ class SpeechData(LightningDataModule):
         if self.trainer is not None:
             # Lightning starts the first iterator of a resumed fit before it calls set_epoch.
             sampler.set_epoch(self.trainer.current_epoch)
-        pin = torch.cuda.is_available()
-        return BatchLoader(FeatureBatches(stores, self.targets, self.units), sampler, self.workers, pin_memory=pin)
+        batches = FeatureBatches(stores, self.targets, self.units)
+        if self._on_device is not None and self._on_device.holds(len(stores), rows):
+            return ResidentLoader(batches, sampler, self._on_device)
+        return BatchLoader(batches, sampler, self.workers, pin_memory=torch.cuda.is_available())

@@ -25,7 +25,8 @@ _IGNORED_KEYS = {
     *(f"trainer.{key}" for key in TRAINER_LEFT_OUT),
 }  # fmt: skip
 _ABSENT = "absent"
-_FOLDS = "protocol.folds"
+# What files of older versions, which do not have the key, mean.
+_BEFORE = {"protocol.folds": "corpus", "init_from": "null", "reparam.reopen_every": "null"}
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -87,8 +88,9 @@ def _compared(run: Run, leaves: Sequence[str]) -> dict[str, str]:
     """Key -> value for the leaves in groups that the run's file has; and its classes, which confusion matrices need equal."""
     groups = {key.partition(".")[0] for key in run.settings}
     settings = {key: run.settings.get(key, _ABSENT) for key in leaves if key.partition(".")[0] in groups}
-    if _FOLDS in leaves and run.settings:
-        settings[_FOLDS] = run.settings.get(_FOLDS, "corpus")  # what older versions did
+    for key, value in _BEFORE.items():
+        if key in leaves and run.settings and (run.rank is not None or not key.startswith("reparam.")):
+            settings[key] = run.settings.get(key, value)
     return {**settings, "labels": "|".join(run.labels)} if run.labels else settings
 
 

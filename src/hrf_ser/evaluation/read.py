@@ -73,6 +73,10 @@ def read_run(folder: str) -> tuple[Run | None, list[str]]:
         labels, speakers, counts = (), (), None
         sentences.append(f"{folder}/{PREDICTIONS}: is damaged ({_short(error)}); the run counts without its speakers.")
     settings, root = _settings(f"{folder}/{CONFIG}", hrf=bool(record["hrf"]))
+    if settings and isinstance(source := record.get("init_from"), dict):
+        # A path names fold and seed too, in which runs of one configuration differ.
+        arm = f"hrf{source.get('rank')}" if source.get("hrf") else "plain"
+        settings["init_from"] = f"{source.get('corpus')}/{arm}"
     run = Run(
         folder=folder,
         record=record,

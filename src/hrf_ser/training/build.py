@@ -17,11 +17,16 @@ from hrf_ser.audio.augment import views
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.datamodule import Source, SpeechData
 from hrf_ser.errors import UserError
-from hrf_ser.hrf import plan_hrf
+from hrf_ser.hrf import adapt_state_dict, plan_hrf
 from hrf_ser.settings import plain
 from hrf_ser.training.callbacks import HRF
 from hrf_ser.training.checkpoint_io import AtomicCheckpointIO
 from hrf_ser.training.module import EmotionModule
+from hrf_ser.training.origin import Origin
+from hrf_ser.training.reopen import Reopen
+
+# Keys of ``reparam`` that say something of the training after the insertion.
+_NOT_OF_INSERTION = ("weight_decay", "reopen_every")
 
 
 def build_data(config: DictConfig) -> SpeechData:
@@ -43,15 +48,18 @@ def build_data(config: DictConfig) -> SpeechData:
         seed=config.seed,
         on_bad_audio=config.data.on_bad_audio,
         workers=config.workers,
+        resident=config.resident,
     )
 
 
-def build_module(config: DictConfig, data: SpeechData) -> EmotionModule:
-    """The module for a corpus, with what is known of its training speakers.
+def build_module(config: DictConfig, data: SpeechData, origin: Origin | None = None) -> EmotionModule:
+    """The module for a corpus, with what is known of its training speakers, and with the weights of ``origin`` if there is one.
 
     Raises:
-        UserError: an unknown model or option of it, or a factorisation that the model does not admit.
+        UserError: an unknown model or option of it, or weights that do not fit it.
     """
+    # Reading a bundle draws random numbers, and the seed comes next.
+    weights = None if origin is None else origin.read()
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     augment = {key: value for key, value in plain(config.augment).items() if key not in ("speed", "noise_snr_db")}
     arguments: dict[str, Any] = {
@@ -74,6 +82,12 @@ def build_module(config: DictConfig, data: SpeechData) -> EmotionModule:
         )
     except (ValueError, TypeError) as error:
         raise UserError(f"model: {error}.") from error
+    if origin is not None and weights is not None:
+        try:
+            module.model.load_state_dict(adapt_state_dict(weights, module.model))
+        except (ValueError, RuntimeError) as error:
+            reason = str(error).strip().splitlines()[-1].strip().rstrip(".")
+            raise UserError(f"init_from={origin.named}: does not fit this model ({reason}).") from error
     module.fit_statistics(*data.feature_statistics(), data.class_counts())
     if config.compile:
         # In place, so that checkpoints keep their names; compiled at the first batch, when factors are there.
@@ -87,7 +101,7 @@ def build_hrf(config: DictConfig, module: EmotionModule) -> HRF:
     Raises:
         UserError: a rank, pattern or option that the model does not admit, before any time is spent.
     """
-    options = {key: value for key, value in plain(config.reparam).items() if key != "weight_decay"}
+    options = {key: value for key, value in plain(config.reparam).items() if key not in _NOT_OF_INSERTION}
     callback = HRF(enabled=config.hrf, rank=config.rank, **options)
     if config.hrf:
         try:
@@ -95,6 +109,12 @@ def build_hrf(config: DictConfig, module: EmotionModule) -> HRF:
         except ValueError as error:
             raise UserError(f"rank or reparam: {error}.") from error
     return callback
+
+
+def build_reopening(config: DictConfig) -> list[Callback]:
+    """The callback that opens the factors anew every few epochs, where there is to be one."""
+    every = config.reparam.reopen_every
+    return [Reopen(every, config.seed)] if config.hrf and every is not None else []
 
 
 def build_trainer(

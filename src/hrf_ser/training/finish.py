@@ -25,6 +25,7 @@ from hrf_ser.training.callbacks import Predictions
 from hrf_ser.training.history import History
 from hrf_ser.training.metrics import SCORES, confusion, mean_by_unit, recalls, scores
 from hrf_ser.training.module import EmotionModule
+from hrf_ser.training.origin import Origin, held_out
 from hrf_ser.training.pictures import draw_confusion
 from hrf_ser.training.record import PREDICTIONS, SEGMENTS, Scored, versions, write_predictions
 
@@ -41,6 +42,7 @@ def score(
     deployed: EmotionModule,
     data: SpeechData,
     folder: Path,
+    origin: Origin | None = None,
 ) -> dict[str, Any]:
     """Test, compare, and write predictions, picture and bundle.
 
@@ -51,6 +53,7 @@ def score(
         deployed: the merged module of the best epoch.
         data: the corpus.
         folder: the run's folder.
+        origin: the weights that the run started from, unless they were random.
 
     Returns:
         What ``metrics.json`` holds, but for the seconds.
@@ -84,6 +87,8 @@ def score(
         "rank": config.rank if config.hrf else None,
         "fold": data.split.fold,
         "seed": config.seed,
+        "init_from": None if origin is None else origin.record,
+        "tested_speakers": held_out(data.corpus, data.divided),
         "classes": len(data.labels),
         "best_epoch": best["epoch"],
         "epochs": len(_callback(trainer, History).rows),
@@ -120,6 +125,8 @@ def score(
         "seed",
         "hrf",
         "rank",
+        "init_from",
+        "tested_speakers",
         "test",
         "parameters",
         "macs_per_second_of_audio",

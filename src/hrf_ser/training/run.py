@@ -23,14 +23,24 @@ from omegaconf import DictConfig, OmegaConf
 from hrf_ser.errors import UserError
 from hrf_ser.files import remove_leftovers, write_text
 from hrf_ser.identity import identity
-from hrf_ser.training.build import build_data, build_hrf, build_module, build_trainer, instantiate_each
+from hrf_ser.training.build import (
+    build_data,
+    build_hrf,
+    build_module,
+    build_reopening,
+    build_trainer,
+    instantiate_each,
+)
 from hrf_ser.training.callbacks import Interruption, Predictions, ProgressBar
 from hrf_ser.training.checkpoint_io import read_checkpoint
 from hrf_ser.training.finish import score
 from hrf_ser.training.history import History
 from hrf_ser.training.loggers import begin_loggers, finish_loggers, mirror_record
+from hrf_ser.training.origin import origin_of, other_corpora
 from hrf_ser.training.record import CONFIG, HISTORY, METRICS, is_finished, write_metrics
 from hrf_ser.training.screen import show_result
+
+log = logging.getLogger(__name__)
 
 # Exit status of a process that SIGTERM ended, as shells report it.
 SIGTERM_STATUS = 143
@@ -73,9 +83,14 @@ def _train(config: DictConfig) -> dict[str, Any]:
         torch.set_num_threads(config.threads)
 
     data = build_data(config)
+    origin = origin_of(config, data.corpus, data.divided)
+    if origin is not None and (other := other_corpora(origin, data.corpus)):
+        log.warning(
+            "init_from=%s: heard %s; whoever is tested here may be in it too", origin.named, " and ".join(other)
+        )
     data.prepare_data()
     prepared = time.perf_counter()
-    module = build_module(config, data)
+    module = build_module(config, data, origin)
     hrf = build_hrf(config, module)
     write_text(folder / CONFIG, OmegaConf.to_yaml(config, resolve=True))
     loggers: list[Logger] = instantiate_each(config.logger)
@@ -85,6 +100,7 @@ def _train(config: DictConfig) -> dict[str, Any]:
         [
             # Factors come first: weight averaging copies the model in its own setup.
             hrf,
+            *build_reopening(config),
             *instantiate_each(config.callbacks),
             History(folder / HISTORY),
             Predictions(),
@@ -108,7 +124,7 @@ def _train(config: DictConfig) -> dict[str, Any]:
         trainer.fit(module, data, ckpt_path=resume, weights_only=True)
         fitted = time.perf_counter()
         assert hrf.deployed is not None
-        record = score(config, trainer, module, hrf.deployed, data, folder)
+        record = score(config, trainer, module, hrf.deployed, data, folder, origin)
         ended = time.perf_counter()
         times = {
             "features": prepared - started,

@@ -1,0 +1,187 @@
+"""The main job from weights of another run, and with factors that are opened anew."""
+
+import json
+
+import pytest
+import torch
+from lightning.pytorch.utilities.exceptions import SIGTERMException
+from safetensors.torch import load_file
+
+from hrf_ser.errors import UserError
+from hrf_ser.hrf import merge_hrf
+from hrf_ser.training import callbacks
+from hrf_ser.training.history import History
+
+HRF = ("hrf=true", "rank=2")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def plain(train, runs):
+    """A finished plain run of fold 2."""
+    if not (runs / "plain").exists():
+        train(runs / "plain", "fold=2", "optimizer.lr=0.01")
+    return runs / "plain"
+
+
+@pytest.fixture
+def factorised(train, runs):
+    """A finished run with factors of fold 2."""
+    if not (runs / "factorised").exists():
+        train(runs / "factorised", "fold=2", *HRF, "optimizer.lr=0.01")
+    return runs / "factorised"
+
+
+@pytest.fixture
+def begun(train, monkeypatch):
+    """``begun(folder, *overrides)``: the module with which a fit begins; it does not go on."""
+
+    class BegunError(Exception):
+        pass
+
+    def begin(*arguments):
+        seen = []
+
+        def on_train_start(self, trainer, pl_module) -> None:
+            seen.append(pl_module)
+            raise BegunError
+
+        with monkeypatch.context() as patch:
+            patch.setattr(callbacks.HRF, "on_train_start", on_train_start, raising=False)
+            with pytest.raises(BegunError):
+                train(*arguments)
+        return seen[0]
+
+    return begin
+
+
+@pytest.mark.parametrize(
+    "words",
+    [[], HRF, [*HRF, "reparam.factors=3", "reparam.mode=literal", "reparam.bias=true"], ["hrf=true", "callbacks=ema"]],
+    ids=" ".join,
+)
+def test_the_function_before_the_first_step_is_that_of_the_source(begun, plain, tmp_path, words):
+    module = begun(tmp_path, f"init_from={plain}", "fold=2", "seed=5", *words)
+    assert ("hrf=true" in words) == (
+        len(list(module.model.parameters())) > len(list(merge_hrf(module.model).parameters()))
+    )
+    weights = load_file(plain / "bundle/model.safetensors")
+    merged = merge_hrf(module.model).state_dict()
+    assert {f"model.{key}" for key in merged} == {key for key in weights if key.startswith("model.")}
+    for key, value in merged.items():
+        torch.testing.assert_close(value, weights[f"model.{key}"], atol=1e-6, rtol=1e-5)
+    # One fold, one training part: the same statistics, although they are computed anew.
+    assert torch.equal(module.normaliser.mean, weights["normaliser.mean"])
+    classifier = type(module).load_from_checkpoint(plain / "checkpoints/best.ckpt", weights_only=True).eval()
+    features, lengths = torch.randn(3, 90, 64), torch.tensor([90, 61, 30])
+    with torch.no_grad():
+        found, expected = module.eval()(features, lengths), classifier(features, lengths)
+    torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.parametrize("inside", ["", "bundle", "checkpoints/best.ckpt"])
+def test_factors_are_merged_whichever_file_is_named(begun, factorised, tmp_path, inside):
+    module = begun(tmp_path, f"init_from={factorised / inside}", "fold=2")
+    weights = load_file(factorised / "bundle/model.safetensors")
+    for key, value in module.model.state_dict().items():
+        assert torch.equal(value, weights[f"model.{key}"])
+
+
+def test_any_checkpoint_of_a_run_may_be_named(begun, factorised, tmp_path):
+    content = torch.load(factorised / "checkpoints/last.ckpt", weights_only=True)
+    (tmp_path / "source/checkpoints").mkdir(parents=True)
+    (tmp_path / "source/bundle").symlink_to(factorised / "bundle")
+    state = {key: value + 1 if key.startswith("model.") else value for key, value in content["state_dict"].items()}
+    torch.save({"state_dict": state}, tmp_path / "source/checkpoints/other.ckpt")
+    module = begun(tmp_path / "run", f"init_from={tmp_path}/source/checkpoints/other.ckpt", "fold=2", *HRF)
+    untouched = [key for key in state if key.startswith("model.") and "parametrizations" not in key]
+    assert untouched
+    assert all(torch.equal(module.state_dict()[key], state[key]) for key in untouched)
+
+
+def test_a_run_goes_on_from_another_and_says_so(train, plain, tmp_path):
+    record = train(tmp_path / "a", f"init_from={plain}", "fold=2", "seed=5", *HRF)
+    source = json.loads((plain / "metrics.json").read_text())
+    assert record["init_from"] == {
+        **{key: source[key] for key in ("corpus", "protocol", "fold", "seed", "hrf", "rank", "tested_speakers")},
+        **{"classes": None, "folds": "corpus", "init_from": None},
+    }
+    assert record["epochs"] == 2
+    assert f"init_from: {plain}" in (tmp_path / "a/config.yaml").read_text()
+    # What comes after it knows of both.
+    card = json.loads((tmp_path / "a/bundle/bundle.json").read_text())["card"]
+    assert card["init_from"] == record["init_from"]
+    third = train(tmp_path / "b", f"init_from={tmp_path}/a/bundle", "fold=2", "trainer.max_epochs=1")
+    assert third["init_from"]["init_from"] == record["init_from"]
+    assert source["init_from"] is None
+
+
+def test_other_speakers_are_refused_before_features_are_computed(train, plain, tmp_path):
+    cache = tmp_path / "cache"
+    with pytest.raises(UserError, match="was trained on demo with fold=2 where this run has fold=1"):
+        train(tmp_path / "run", f"init_from={plain}", f"cache_dir={cache}")
+    assert not list(cache.rglob("*.f32"))
+    assert not (tmp_path / "run/config.yaml").exists()
+
+
+def test_another_corpus_with_the_same_classes_is_taken_with_a_warning(train, plain, cache, tmp_path, caplog):
+    root = next(path.parent for path in cache.rglob("demo.json"))
+    lines = ["path,label,speaker"]
+    for path in sorted(root.rglob("*.wav")):
+        label = next((one for one in ("angry", "happy", "neutral", "sad") if one in path.name), None)
+        if label is not None:
+            lines.append(f"{path},{label},{path.parent.name}")
+    assert len(lines) > 50
+    (tmp_path / "mine.csv").write_text("\n".join(lines))
+    words = ("data=table", f"data.root={tmp_path}/mine.csv", "trainer.max_epochs=1")
+    record = train(tmp_path / "run", f"init_from={plain}", *words)
+    assert record["init_from"]["corpus"] == "demo"
+    assert caplog.text.count("heard demo; whoever is tested here may be in it too") == 1
+
+
+def test_a_checkpoint_that_does_not_fit_its_bundle_ends_in_a_sentence(train, plain, tmp_path):
+    folder = tmp_path / "source"
+    (folder / "checkpoints").mkdir(parents=True)
+    (folder / "bundle").symlink_to(plain / "bundle")
+    file = folder / "checkpoints/best.ckpt"
+    file.write_bytes(b"PK\x03\x04 cut off")
+    with pytest.raises(UserError, match=r"best\.ckpt: cannot be read as a checkpoint"):
+        train(tmp_path / "a", f"init_from={file}", "fold=2")
+    torch.save({"state_dict": {"model.other": torch.ones(2)}}, file)
+    with pytest.raises(UserError, match=r"best\.ckpt: does not fit this model"):
+        train(tmp_path / "b", f"init_from={file}", "fold=2")
+
+
+def test_an_interrupted_run_opens_its_factors_as_if_it_had_not_been(train, plain, tmp_path, monkeypatch):
+    words = ("fold=2", *HRF, f"init_from={plain}", "reparam.reopen_every=1", "batch_size=8", "trainer.max_epochs=3")
+    train(tmp_path / "whole", *words)
+    end = History.on_train_batch_end
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
+        end(self, trainer, pl_module, outputs, batch, batch_idx)
+        # Within the epoch that began with an opening, which must not be repeated.
+        if (trainer.current_epoch, batch_idx) == (1, 4):
+            raise SIGTERMException
+
+    with monkeypatch.context() as patch:
+        patch.setattr(History, "on_train_batch_end", on_train_batch_end)
+        with pytest.raises(SystemExit):
+            train(tmp_path / "cut", *words)
+    assert torch.load(tmp_path / "cut/checkpoints/last.ckpt", weights_only=True)["global_step"] == 9 + 5
+    train(tmp_path / "cut", *words, "ckpt_path=last")
+    for name in ("predictions.csv", "history.csv"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_opening_anew_changes_what_is_learned_and_not_what_is_deployed(train, tmp_path):
+    words = ("hrf=true", "rank=2", "trainer.max_epochs=3", "optimizer.lr=0.01")
+    once, anew = (train(tmp_path / str(every), *words, f"reparam.reopen_every={every}") for every in ("null", 1))
+    assert anew["merge"]["max_abs_diff"] < 1e-5
+    assert anew["parameters"] == once["parameters"]
+    histories = [(tmp_path / name / "history.csv").read_text().splitlines() for name in ("null", "1")]
+    assert histories[0][:2] == histories[1][:2], "the first epoch comes before any opening"
+    assert histories[0][2] != histories[1][2]

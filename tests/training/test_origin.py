@@ -1,0 +1,220 @@
+"""Which weights a run may start from; what it says of others."""
+
+import functools
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+
+from helpers import REPOSITORY
+from hrf_ser.data.corpora import Corpus, Utterance
+from hrf_ser.data.protocols import cross_split, split
+from hrf_ser.data.transfer import join
+from hrf_ser.errors import UserError
+from hrf_ser.settings import plain
+from hrf_ser.training.origin import held_out, origin_of, other_corpora
+
+LABELS = ("angry", "sad")
+
+
+def corpus(name: str = "ours", speaker: str = "s") -> Corpus:
+    utterances = [
+        Utterance(f"u{group}_{label}", Path(f"{name}/a.wav"), label, f"{speaker}{group}", group=f"g{group}")
+        for group in range(4)
+        for label in LABELS
+    ]
+    return Corpus(name, utterances, LABELS, {str(group): (f"g{group}",) for group in range(4)})
+
+
+@functools.cache
+def composed(*words: str):
+    with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
+        return compose("train", [*words, "cache_dir=/c"])
+
+
+def config(*words: str, init_from: Path | str | None = None):
+    # Merged, since composing takes most of a test's time.
+    return OmegaConf.merge(composed(*words), {"init_from": None if init_from is None else str(init_from)})
+
+
+def write_run(folder: Path, table: Corpus, fold: str = "1", protocol: str = "honest", **card) -> Path:
+    """What of a finished run says where its weights come from."""
+    of = config()
+    description = {
+        "model": {"name": of.model.name, "options": plain(of.model.options)},
+        "labels": list(LABELS),
+        "front_end": {key: value for key, value in plain(of.features).items() if key != "normalisation"},
+        "normalisation": "train",
+        "card": {
+            "corpus": table.name,
+            "classes": None,
+            "protocol": protocol,
+            "folds": "corpus",
+            "fold": fold,
+            "tested_speakers": held_out(table, split(table, fold, protocol)),
+            "seed": 3,
+            "hrf": False,
+            "rank": None,
+            "init_from": None,
+            "test": {"ua": 0.5},
+            **card,
+        },
+    }
+    (folder / "bundle").mkdir(parents=True)
+    (folder / "bundle/bundle.json").write_text(json.dumps(description))
+    (folder / "checkpoints").mkdir()
+    (folder / "checkpoints/best.ckpt").touch()
+    return folder
+
+
+def begin(named, *words: str, table: Corpus | None = None, fold: str = "1", protocol: str = "honest"):
+    table = table or corpus()
+    return origin_of(config(*words, init_from=named), table, split(table, fold, protocol))
+
+
+def test_without_the_key_there_is_none():
+    table = corpus()
+    assert origin_of(config(), table, split(table, "1", "honest")) is None
+
+
+@pytest.mark.parametrize("inside", ["", "bundle", "checkpoints/best.ckpt"])
+def test_a_run_its_bundle_and_a_checkpoint_of_it_are_found(tmp_path, inside):
+    run = write_run(tmp_path / "run", corpus())
+    origin = begin(run / inside)
+    assert origin.weights == (run / inside if inside.endswith("ckpt") else run / "bundle")
+    assert origin.record == {
+        "corpus": "ours",
+        "classes": None,
+        "protocol": "honest",
+        "folds": "corpus",
+        "fold": "1",
+        "tested_speakers": held_out(corpus(), split(corpus(), "1", "honest")),
+        "seed": 3,
+        "hrf": False,
+        "rank": None,
+        "init_from": None,
+    }
+    assert other_corpora(origin, corpus()) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["model=conformer"], r"model\.name=conv_transformer, and this run has model\.name=conformer"),
+        (["model.options.width=32"], r"model\.options\.width=64, and this run has model\.options\.width=32"),
+        (["+model.options.new=1"], r"model\.options\.new=absent, and this run has model\.options\.new=1"),
+        (["features.n_mels=80"], r"features\.n_mels=64, and this run has features\.n_mels=80"),
+        (["features.normalisation=none"], r"features\.normalisation=train, and this run has .*=none"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_another_model_or_front_end_is_refused_by_the_key_that_differs(tmp_path, words, message):
+    run = write_run(tmp_path / "run", corpus())
+    with pytest.raises(UserError, match=f"init_from={run}: is of a model with {message}; make them equal"):
+        begin(run, *words)
+
+
+def test_other_classes_are_refused_in_another_corpus_too(tmp_path):
+    run = write_run(tmp_path / "run", corpus("theirs"))
+    table = corpus()
+    table.labels = ("angry", "sad", "calm")
+    with pytest.raises(UserError, match=r"classes=angry, sad, and this run has classes=angry, sad, calm"):
+        begin(run, table=table)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"fold": "2"}, r"on ours with fold=2 where this run has fold=1"),
+        ({"protocol": "paper"}, r"on ours with protocol=paper where this run has protocol=honest"),
+        ({"folds": 5}, r"on ours with protocol\.folds=5 where this run has protocol\.folds=corpus"),
+        ({"classes": {"angry": ["angry"]}}, r"on ours with another label_map"),
+        ({"tested_speakers": "0123456789"}, r"on ours with other test speakers"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
+)
+@pytest.mark.parametrize("generation", [1, 2, 3])
+def test_who_may_have_been_heard_at_any_time_is_refused(tmp_path, change, message, generation):
+    run = write_run(tmp_path / "run", corpus(), **change)
+    for further in range(1, generation):
+        # The same speakers, by way of another corpus that is not this run's.
+        card = json.loads((run / "bundle/bundle.json").read_text())["card"]
+        run = write_run(tmp_path / f"further{further}", corpus("theirs"), init_from=card)
+    with pytest.raises(UserError, match=f"was trained {message}, so that it may have heard the speakers"):
+        begin(run)
+
+
+def test_a_table_of_the_same_name_with_other_people_is_refused(tmp_path):
+    run = write_run(tmp_path / "run", corpus("table", speaker="someone"))
+    with pytest.raises(UserError, match="on table with other test speakers"):
+        begin(run, table=corpus("table"))
+
+
+def test_bundles_of_earlier_versions_are_taken_by_their_fold(tmp_path):
+    run = write_run(tmp_path / "run", corpus())
+    file = run / "bundle/bundle.json"
+    content = json.loads(file.read_text())
+    for key in ("tested_speakers", "init_from", "folds", "classes"):
+        del content["card"][key]
+    file.write_text(json.dumps(content))
+    assert begin(run).record.keys() == {"corpus", "protocol", "fold", "seed", "hrf", "rank"}
+    with pytest.raises(UserError, match="fold=1 where this run has fold=2"):
+        begin(run, fold="2")
+
+
+def test_another_corpus_is_taken_and_named(tmp_path):
+    first = write_run(tmp_path / "first", corpus("first"), fold="3", protocol="paper")
+    card = json.loads((first / "bundle/bundle.json").read_text())["card"]
+    second = write_run(tmp_path / "second", corpus("second"), init_from=card)
+    origin = begin(second)
+    assert other_corpora(origin, corpus()) == ["second", "first"]
+    assert origin.record["init_from"]["corpus"] == "first"
+
+
+def test_weights_that_heard_the_corpus_that_is_tested_are_refused(tmp_path):
+    source, target = corpus("source"), corpus("target")
+    joined = join(source, target)
+    divided = cross_split(joined, source, "1", "honest")
+    for name in ("source", "target"):
+        run = write_run(tmp_path / name, corpus(name))
+        with pytest.raises(UserError, match=f"was trained on {name} where this run is on source>target"):
+            origin_of(config(init_from=run), joined, divided)
+
+
+def test_nothing_there_or_no_bundle_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"init_from=/no/where: no such file or folder"):
+        begin("/no/where")
+    (tmp_path / "run/checkpoints").mkdir(parents=True)
+    (tmp_path / "run/checkpoints/last.ckpt").touch()
+    for named in (tmp_path / "run", tmp_path / "run/checkpoints/last.ckpt"):
+        with pytest.raises(UserError, match=r"init_from=.*: there is no .*run/bundle/bundle\.json, which says"):
+            begin(named)
+
+
+DAMAGE = {
+    "cut": lambda text: text[:100],
+    "a list": lambda _: "[]",
+    "no corpus": lambda text: text.replace('"corpus": "ours"', '"else": 1'),
+    "a fold that is a number": lambda text: text.replace('"fold": "1"', '"fold": 1'),
+    "no table of options": lambda text: text.replace('"options": {', '"options": 1, "left": {'),
+    "no text": lambda _: "\udcff",
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_damaged_descriptions_are_told(tmp_path, kind):
+    run = write_run(tmp_path / "run", corpus())
+    file = run / "bundle/bundle.json"
+    file.write_bytes(DAMAGE[kind](file.read_text()).encode("utf-8", "surrogateescape"))
+    with pytest.raises(UserError, match=r"bundle\.json does not say what its model is and has heard"):
+        begin(run)
+
+
+def test_tested_speakers_are_a_set():
+    table = corpus()
+    divided = split(table, "1", "honest")
+    assert held_out(table, replace(divided, test=divided.test[:1])) == held_out(table, divided)
+    assert held_out(table, split(table, "2", "honest")) != held_out(table, divided)

@@ -77,8 +77,8 @@ def write_run(folder: Path, run: Run, config: str = "model:\n  label: conformer\
                 lines.append(f"{name},{speaker},{run.labels[label]},{run.labels[predicted]},{probabilities}")
     (folder / "predictions.csv").write_text("\n".join(lines) + "\n")
     (folder / "config.yaml").write_text(config)
-    rows = [f"{epoch},0.1,{loss},{ua}" for epoch, (loss, ua) in enumerate(zip(*run.history.values(), strict=True))]
-    (folder / "history.csv").write_text("\n".join(["epoch,lr,train/loss,val/ua", *rows]) + "\n")
+    rows = [",".join(map(str, (epoch, 0.1, *row))) for epoch, row in enumerate(zip(*run.history.values(), strict=True))]
+    (folder / "history.csv").write_text("\n".join([",".join(["epoch", "lr", *run.history]), *rows]) + "\n")
     (folder / "metrics.json").write_text(json.dumps(run.record))
     return folder
 

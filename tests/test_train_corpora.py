@@ -49,7 +49,7 @@ def test_a_miniature_release_trains_end_to_end(train, tmp_path, name, releases, 
     assert (everyone, tested) == EXPECTED[name]
 
 
-@pytest.mark.parametrize("protocol", ["honest", "paper"])
+@pytest.mark.parametrize("protocol", ["honest", "fixed", "paper"])
 def test_m3ed_trains_on_its_official_parts(train, tmp_path, protocol):
     root = releases_m3ed.miniature(tmp_path / "M3ED", audio=write_noise)
     options = ("data=m3ed", f"data.root={root}", f"protocol={protocol}", f"cache_dir={tmp_path}/cache")
@@ -90,15 +90,22 @@ def test_clips_that_the_label_chose_mark_the_result(train, tmp_path, capsys):
     assert "the label of a participant decides" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize("protocol", ["honest", "paper"])
-def test_one_corpus_trains_and_another_is_tested(train, tmp_path, protocol, caplog):
+@pytest.mark.parametrize(("protocol", "fold"), [("honest", "3"), ("fixed", "all"), ("paper", "3")])
+def test_one_corpus_trains_and_another_is_tested(train, tmp_path, protocol, fold, caplog):
     releases_iemocap.miniature(tmp_path / "I", write_tone)
     releases_crema_d.miniature(tmp_path / "C", write_tone)
     options = ("data=iemocap", f"data.root={tmp_path}/I", "data@test_data=crema_d", f"test_data.root={tmp_path}/C")
-    words = (*options, "label_map=four", f"protocol={protocol}", "fold=3", f"cache_dir={tmp_path}/cache", "hrf=true")
+    words = (
+        *options,
+        "label_map=four",
+        f"protocol={protocol}",
+        f"fold={fold}",
+        f"cache_dir={tmp_path}/cache",
+        "hrf=true",
+    )
     record = train(tmp_path / "run", *words, "trainer.max_epochs=1")
     assert caplog.text.count("of no class of label_map (disgust, fearful)") == 1
-    assert (record["corpus"], record["classes"]) == ("iemocap>crema_d", 4)
+    assert (record["corpus"], record["classes"], record["fold"]) == ("iemocap>crema_d", 4, fold)
     assert record["utterances"]["train"] + (record["utterances"]["val"] if protocol == "honest" else 0) == 100
     with (tmp_path / "run/predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))

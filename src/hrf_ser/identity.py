@@ -32,11 +32,23 @@ TRAINER_LEFT_OUT = frozenset(
 )
 
 
+def idle_callbacks(config: DictConfig) -> dict[str, str]:
+    """Callbacks that have nothing to watch, and what they would: under ``protocol=fixed`` those that monitor ``val/...``.
+
+    They are no part of the run.
+    """
+    if OmegaConf.select(config, "protocol.name") != "fixed":
+        return {}
+    names = config.get("callbacks") or ()
+    watched = {str(name): str(OmegaConf.select(config, f"callbacks.{name}.monitor")) for name in names}
+    return {name: monitor for name, monitor in watched.items() if monitor.startswith("val/")}
+
+
 def settings_of_result(config: DictConfig) -> dict[str, Any]:
     """The part of a configuration that decides the result, resolved, as plain data.
 
-    Without HRF the rank and the finer settings of HRF decide nothing. A path is no part of it, but a table of one's own and
-    weights to start from are known by nothing else, so that their content stands for them.
+    Without HRF the rank and the finer settings of HRF decide nothing, nor do callbacks that are idle. A path is no part of it,
+    but a table of one's own and weights to start from are known by nothing else, so that their content stands for them.
     """
     resolved: dict[str, Any] = {
         str(key): OmegaConf.to_container(config[key], resolve=True) if OmegaConf.is_config(config[key]) else config[key]
@@ -58,6 +70,8 @@ def settings_of_result(config: DictConfig) -> dict[str, Any]:
     elif resolved["reparam"].get("reopen_every") is None:
         # Runs keep the identity that they had before there was this key.
         resolved["reparam"].pop("reopen_every", None)
+    for name in idle_callbacks(config):
+        del resolved["callbacks"][name]
     trainer = resolved.get("trainer", {})
     resolved["trainer"] = {key: value for key, value in trainer.items() if key not in TRAINER_LEFT_OUT}
     return resolved

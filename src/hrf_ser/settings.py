@@ -9,7 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 from hrf_ser.errors import UserError
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
-    "protocol.name": ("honest", "paper"),
+    "protocol.name": ("honest", "fixed", "paper"),
     "reparam.factors": (2, 3),
     "reparam.init": ("exact", "variance", "default"),
     "reparam.mode": ("folded", "literal"),

@@ -37,6 +37,26 @@ def test_paper_validates_on_the_test_part_and_spends_no_speaker():
     assert len(parts.train) == 8
 
 
+def test_fixed_validates_on_nobody_and_trains_on_everybody_else():
+    table = corpus()
+    for fold in table.folds:
+        parts = split(table, fold, "fixed")
+        assert parts.val == ()
+        assert sorted(parts.train + parts.test) == list(range(10))
+        assert speakers(table, parts.test) == {fold}
+    # Two groups are too few for three parts, and enough for two.
+    assert speakers(corpus(2), split(corpus(2), "g0", "fixed").train) == {"g1"}
+
+
+@pytest.mark.parametrize("protocol", ["honest", "paper"])
+def test_only_fixed_may_validate_on_nobody(protocol):
+    table = corpus(3)
+    table.folds = {"g0": ("g0",), "empty": ("nobody",), "rest": ("g1", "g2")}
+    assert split(table, "g0", "fixed").val == ()
+    with pytest.raises(UserError, match="has no utterances for its val part"):
+        split(table, "g0" if protocol == "honest" else "empty", protocol)
+
+
 def test_no_fold_is_the_first():
     assert split(corpus(), None, "honest").fold == "g0"
 
@@ -57,6 +77,8 @@ def test_official_parts_are_those_of_the_column():
     parts = split(table, None, "honest")
     assert (parts.fold, parts.train, parts.val, parts.test) == ("official", (0, 3), (1, 4), (2, 5))
     assert split(table, "official", "paper").val == (2, 5)
+    fixed = split(table, "official", "fixed")
+    assert (fixed.train, fixed.val, fixed.test) == ((0, 1, 3, 4), (), (2, 5))
     table.utterances[3] = Utterance("u3", Path("a.wav"), "a", "s5", part="train")
     with pytest.raises(UserError, match="Speaker s5 is in the train and in the test part of fold=official"):
         split(table, None, "honest")
@@ -66,7 +88,7 @@ def test_official_parts_are_those_of_the_column():
     ("fold", "protocol", "message"),
     [
         ("g9", "honest", r"fold=g9 is not a fold of c: use one of g0, g1"),
-        ("g0", "fair", r"protocol=fair is unknown: use one of honest, paper"),
+        ("g0", "fair", r"protocol=fair is unknown: use one of honest, fixed, paper"),
     ],
 )
 def test_unknown_fold_and_protocol_are_named(fold, protocol, message):
@@ -76,8 +98,9 @@ def test_unknown_fold_and_protocol_are_named(fold, protocol, message):
 
 def test_speaker_on_two_sides_is_named():
     table = corpus(4, lambda group: [group, "anna"] if group in ("g0", "g2") else [group])
-    with pytest.raises(UserError, match=r"Speaker anna is in the train and in the test part of fold=g0"):
-        split(table, "g0", "honest")
+    for protocol in ("honest", "fixed"):
+        with pytest.raises(UserError, match=r"Speaker anna is in the train and in the test part of fold=g0"):
+            split(table, "g0", protocol)
 
 
 def test_leakage_between_validation_and_test_is_refused_but_for_paper():
@@ -104,14 +127,18 @@ def test_leaving_one_speaker_out_leaves_the_shared_dialogs_out():
     heard = [{table.utterances[row].utterance for row in part} for part in (parts.train, parts.val, parts.test)]
     assert heard == [{"g0ag0_2", "g2ag2_1", "g2bg2_1", "g2ag2_2"}, {"g1ag1_1", "g1bg1_1", "g1ag1_2"}, {"g0bg0_1"}]
     assert left_out(table.utterances, parts) == 1
+    fixed = split(table, "g0b", "fixed", "speaker")
+    assert len(fixed.train) == 7
+    assert left_out(table.utterances, fixed) == 1
     published = split(table, "g0b", "paper", "speaker")
     assert len(published.train) == 8
 
 
 def test_dialog_on_two_sides_is_named():
     table = dialogs()
-    with pytest.raises(UserError, match=r"Dialog g0_1 is in the train and in the test part of fold=x"):
-        check_leakage(table.utterances, Split("x", "honest", train=(0,), val=(3,), test=(2,)))
+    for protocol, val in (("honest", (3,)), ("fixed", ())):
+        with pytest.raises(UserError, match=r"Dialog g0_1 is in the train and in the test part of fold=x"):
+            check_leakage(table.utterances, Split("x", protocol, train=(0,), val=val, test=(2,)))
 
 
 def test_dev_tests_the_official_validation_part_and_validates_on_training_groups_of_every_label():
@@ -129,6 +156,8 @@ def test_dev_tests_the_official_validation_part_and_validates_on_training_groups
     assert sorted(parts.train + parts.val) == list(range(20))
     paper = split(table, "dev", "paper")
     assert (paper.train, paper.val) == (tuple(range(20)), paper.test)
+    fixed = split(table, "dev", "fixed")
+    assert (fixed.train, fixed.val, fixed.test) == (tuple(range(20)), (), parts.test)
 
 
 def test_fold_without_utterances_and_too_few_groups_are_refused():
@@ -148,3 +177,6 @@ def test_ravdess_folds_hold_out_the_published_actors(ravdess):
     assert speakers(table, parts.test) == {"01", "11", "20", "21"}
     assert speakers(table, parts.val) == {"04", "10", "12", "14"}
     assert [len(part) for part in (parts.train, parts.val, parts.test)] == [960, 240, 240]
+    fixed = split(table, "1", "fixed")
+    assert fixed.test == parts.test
+    assert set(fixed.train) == {*parts.train, *parts.val}

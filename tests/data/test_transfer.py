@@ -60,6 +60,11 @@ def test_one_corpus_trains_and_another_is_tested():
     paper = cross_split(joined, source, "1", "paper")
     assert paper.val == paper.test == parts.test
     assert len(paper.train) == 8
+    fixed = cross_split(joined, source, None, "fixed")
+    assert (fixed.fold, fixed.train, fixed.val, fixed.test) == ("all", paper.train, (), parts.test)
+    assert cross_split(joined, source, "all", "fixed") == fixed
+    with pytest.raises(UserError, match="fold=1: under protocol=fixed all of a trains"):
+        cross_split(joined, source, "1", "fixed")
 
 
 def test_corpora_with_other_classes_or_the_same_corpus_are_refused():

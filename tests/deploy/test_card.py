@@ -45,12 +45,17 @@ def test_the_card_says_how_good_for_whom_and_at_what_cost():
         assert words in text, words
     assert "Leaking" not in text
     assert "Protocol paper" not in text
+    assert "Nothing was chosen" not in text
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
         ({"protocol": "paper"}, "**Protocol paper: the epoch was chosen on the test part."),
+        (
+            {"protocol": "fixed", "scored": {"val": 0, "test": 40}},
+            "Nothing was chosen in this run: everybody else trained",
+        ),
         ({"leaks": ["the label decides"]}, "**Leaking: the label decides.**"),
         ({"sexes": {}}, "scores by sex are not known"),
         ({"hrf": False, "rank": None}, "Trained without HRF."),

@@ -100,6 +100,40 @@ def test_everything_that_impairs_the_runs_is_told():
     assert report["missing"] == [{"key": "demo/paper/conformer/hrf4", "fold": "8", "seed": 1}]
 
 
+def without_validation(runs):
+    return [
+        replace(run, record={**run.record, "val": None}, history={"train/loss": run.history["train/loss"]})
+        for run in runs
+    ]
+
+
+def test_runs_that_nobody_validated_have_a_report_of_their_own():
+    honest = study({None: 0.5, 4.0: 0.6})
+    fixed = without_validation(study({None: 0.6, 4.0: 0.6}, protocol="fixed"))
+    report = report_on([*honest, *fixed])
+    entries = {entry["key"]: entry for entry in report["configurations"]}
+    assert [(key, entry["runs"]) for key, entry in entries.items()] == [
+        (f"demo/{protocol}/conformer/{arm}", 16) for protocol in ("fixed", "honest") for arm in ("plain", "hrf4")
+    ]
+    alone = entries["demo/fixed/conformer/plain"]
+    assert alone["history"].keys() == {"epoch", "train/loss"}
+    assert {run["val_ua"] for run in alone["detail"]} == {None}
+    assert "protocol=fixed" in alone["command"]
+    assert [(entry["protocol"], round(entry["difference"], 3)) for entry in report["comparisons"]] == [
+        ("fixed", 0.0),
+        ("honest", 0.1),
+    ]
+    # A mean over protocols would be of nothing, so each has its own answer.
+    assert report["answer"].startswith("Protocol fixed: No difference is shown between light with HRF and light")
+    assert "Protocol honest: Light with HRF is better than light for Conformer on demo: +0.100 UA" in report["answer"]
+    assert "estimates" not in report["answer"]
+    # What is best under one protocol is no answer under another.
+    best = report_on([*study({None: 0.4}), *without_validation(study({None: 0.6}, protocol="fixed"))])["answer"]
+    assert [round(float(words[:5]), 1) for words in best.split("the best mean UA is ")[1:]] == [0.6, 0.4]
+    assert "## demo (protocol fixed)" in markdown(report)
+    assert next(csv.DictReader(io.StringIO(runs_csv(report))))["val_ua"] == ""
+
+
 def test_many_sentences_of_one_kind_are_counted():
     report = build_report(Found(), study(), [f"file {n} is damaged." for n in range(9)])
     assert [s for s in report["warnings"] if "damaged" in s] == [

@@ -115,6 +115,15 @@ def test_missing_files_beside_the_record_are_told_or_not_needed(tmp_path):
     assert (run.counts, run.history, run.settings) == (None, {}, {})
 
 
+def test_a_run_without_validation_has_a_curve_of_its_loss(tmp_path):
+    run = make_run(protocol="fixed", val=None)
+    del run.history["val/ua"]
+    again, sentences = read_run(str(write_run(tmp_path / "run", run)))
+    assert sentences == []
+    assert again.history == {"train/loss": [2.0, 1.5, 1.2, 1.1]}
+    assert "val" not in again.record
+
+
 def test_the_records_of_the_repository_are_read(tmp_path):
     runs, sentences = read_runs(find_runs([str(REPOSITORY / "docs/results/ravdess_folds_1-3.jsonl")]))
     assert len(runs) == 18

@@ -40,6 +40,7 @@ def test_paths_loggers_and_devices_do_not_make_another_run(words):
         "fold=2",
         "seed=1",
         "protocol=paper",
+        "protocol=fixed",
         "protocol.folds=speaker",
         "optimizer.lr=0.01",
         "trainer.max_epochs=3",
@@ -59,6 +60,14 @@ def test_what_changes_the_result_makes_another_run(word):
 
 def test_without_hrf_its_settings_say_nothing():
     assert identity(config("hrf=false", "rank=2", "reparam.init=variance")) == identity(config("hrf=false", "rank=8"))
+
+
+def test_where_nobody_validates_callbacks_that_would_watch_say_nothing():
+    fixed = identity(config("protocol=fixed"))
+    assert identity(config("protocol=fixed", "callbacks.early_stopping.patience=3")) == fixed
+    assert identity(config("protocol=fixed", "callbacks=none")) == fixed
+    assert identity(config("protocol=fixed", "callbacks.early_stopping.monitor=train/loss")) != fixed
+    assert identity(config("protocol=fixed", "callbacks=ema")) != fixed
 
 
 def test_a_table_is_known_by_its_content(tmp_path):

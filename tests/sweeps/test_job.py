@@ -1,4 +1,5 @@
 import gc
+import math
 import weakref
 
 import pytest
@@ -43,3 +44,15 @@ def test_a_finished_run_leaves_no_mark(config, tmp_path):
     record = {"test": {"ua": 0.5}, "val": {"ua": 0.6}}
     assert run_job(config, lambda _: record, lambda _: None) == 0.6
     assert [path.name for path in tmp_path.iterdir() if path.name != ".claim"] == []
+
+
+def test_a_run_that_validated_on_nobody_has_nothing_for_a_search(config, monkeypatch):
+    config.protocol = {"name": "fixed"}
+    record = {"test": {"ua": 0.5}, "val": None}
+    assert math.isnan(run_job(config, lambda _: record, lambda _: None))
+    searching = OmegaConf.merge(HydraConfig.get(), {"sweeper": {"direction": "maximize"}})
+    monkeypatch.setattr(HydraConfig, "get", lambda: searching)
+    with pytest.raises(RunFailedError, match=r"protocol=fixed has no validation score .* search with protocol=honest"):
+        run_job(config, lambda _: record, str)
+    config.protocol.name = "honest"
+    assert run_job(config, lambda _: {**record, "val": {"ua": 0.6}}, str) == 0.6

@@ -71,5 +71,11 @@ def test_the_last_screen_tells_scores_costs_places_and_the_next_command():
     assert "paper" not in text
 
 
+def test_the_last_screen_says_where_nothing_was_chosen():
+    text = shown({**RECORD, "protocol": "fixed", "val": None})
+    assert "nothing chosen, epoch 8 is the last" in " ".join(text.replace("│", " ").split())
+    assert "validation" not in text
+
+
 def test_the_last_screen_marks_the_paper_protocol():
     assert "protocol paper: epoch chosen on the test part" in shown({**RECORD, "protocol": "paper"})

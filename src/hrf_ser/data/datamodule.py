@@ -37,7 +37,7 @@ class SpeechData(LightningDataModule):
         front_end: options of the log-mel front end.
         views: how a training utterance may be heard; the first is the clean one, which evaluation hears.
         fold: name of the fold; None takes the first.
-        protocol: ``honest`` or ``paper``.
+        protocol: ``honest``, ``fixed`` or ``paper``.
         folds: what folds hold out, see :func:`hrf_ser.data.folds.folds_of`.
         test_source: another corpus, which is tested instead of a part of the first.
         classes: class -> the labels that mean it, in any corpus; None keeps the corpus's own labels.
@@ -206,8 +206,9 @@ class SpeechData(LightningDataModule):
     def train_dataloader(self) -> BatchLoader:
         return self._loader(self.split.train, self.stores, shuffle=True)
 
-    def val_dataloader(self) -> BatchLoader:
-        return self._loader(self.split.val, self.stores[:1])
+    def val_dataloader(self) -> BatchLoader | list[BatchLoader]:
+        # Without a loader, Lightning does not validate.
+        return [] if self.protocol == "fixed" else self._loader(self.split.val, self.stores[:1])
 
     def test_dataloader(self) -> BatchLoader:
         return self._loader(self.split.test, self.stores[:1])

@@ -3,7 +3,8 @@
 ``honest``: the speakers of the test fold are heard once, at the end; the epoch is chosen on other speakers, those of the next
 fold, and what was said in one dialog is never on two sides. ``paper``: as much of the field's published code does, the epoch is
 chosen on the test fold itself and no speaker is spent on validation. Its results are not estimates for unseen speakers, and
-everything they touch says ``paper``.
+everything they touch says ``paper``. ``fixed``: nothing is chosen. All speakers that are not tested train, for a number of
+epochs that was settled beforehand, and the last epoch's model is tested, once.
 """
 
 from __future__ import annotations
@@ -16,13 +17,18 @@ from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.data.folds import DEV, OFFICIAL, Folds, folds_of
 from hrf_ser.errors import UserError
 
-PROTOCOLS = ("honest", "paper")
+PROTOCOLS = ("honest", "fixed", "paper")
 PARTS = ("train", "val", "test")
+# The one fold there is where nothing of a corpus is held out.
+ALL = "all"
 
 
 @dataclass(frozen=True)
 class Split:
-    """Rows of a corpus's table in each part. A row may be in none, where its dialog is heard in another part."""
+    """Rows of a corpus's table in each part. A row may be in none, where its dialog is heard in another part.
+
+    Under ``fixed`` nobody validates, and ``val`` is empty.
+    """
 
     fold: str
     protocol: str
@@ -37,7 +43,7 @@ def split(corpus: Corpus, fold: str | None, protocol: str, rule: str | int = "co
     Args:
         corpus: the table and its folds.
         fold: name of a fold; None takes the first.
-        protocol: ``honest`` or ``paper``.
+        protocol: ``honest``, ``fixed`` or ``paper``.
         rule: what folds hold out, see :func:`hrf_ser.data.folds.folds_of`.
 
     Raises:
@@ -55,22 +61,30 @@ def cross_split(joined: Corpus, source: Corpus, fold: str | None, protocol: str,
     """Train on one corpus, test on another.
 
     ``honest``: the fold of the source corpus chooses the epoch, the rest of the source trains. ``paper``: all of the source
-    trains, and the epoch is chosen on the corpus that is tested. All of that one is tested.
+    trains, and the epoch is chosen on the corpus that is tested. ``fixed``: all of the source trains, so that its folds would
+    be one run again and again; the only fold is ``all``. All of the other corpus is tested.
 
     Args:
         joined: rows of ``source``, then those of the corpus that is tested.
         source: the corpus that is trained on.
         fold: a fold of the source; None takes the first.
-        protocol: ``honest`` or ``paper``.
+        protocol: ``honest``, ``fixed`` or ``paper``.
         rule: what the source's folds hold out.
 
     Raises:
-        UserError: as :func:`split`.
+        UserError: as :func:`split`; a fold of the source under ``fixed``.
     """
-    folds, name = _chosen(source, fold, protocol, rule)
+    everyone = tuple(range(len(source.utterances)))
     test = tuple(range(len(source.utterances), len(joined.utterances)))
-    if protocol == "paper":
-        divided = Split(name, protocol, train=tuple(range(len(source.utterances))), val=test, test=test)
+    if protocol == "fixed" and fold not in (None, ALL):
+        raise UserError(
+            f"fold={fold}: under protocol=fixed all of {source.name} trains, whichever fold is named; leave fold out."
+        )
+    folds, name = _chosen(source, None if protocol == "fixed" else fold, protocol, rule)
+    if protocol == "fixed":
+        divided = Split(ALL, protocol, train=everyone, val=(), test=test)
+    elif protocol == "paper":
+        divided = Split(name, protocol, train=everyone, val=test, test=test)
     elif name in (OFFICIAL, DEV):
         own = _by_parts(source, OFFICIAL, protocol)
         divided = Split(name, protocol, train=own.train, val=own.val, test=test)
@@ -127,7 +141,7 @@ def _chosen(corpus: Corpus, fold: str | None, protocol: str, rule: str | int) ->
 
 def _require_parts(divided: Split, name: str) -> None:
     for part in PARTS:
-        if not getattr(divided, part):
+        if not getattr(divided, part) and (part, divided.protocol) != ("val", "fixed"):
             raise UserError(
                 f"fold={divided.fold} of {name} has no utterances for its {part} part: "
                 "the copy under data.root is incomplete, or it has too few groups to divide."
@@ -143,6 +157,8 @@ def _by_parts(corpus: Corpus, name: str, protocol: str) -> Split:
         chosen = _some_groups([corpus.utterances[row] for row in train]) if protocol == "honest" else set()
         val = [row for row in train if corpus.utterances[row].group in chosen]
         train = [row for row in train if corpus.utterances[row].group not in chosen]
+    if protocol == "fixed":
+        train, val = sorted([*train, *val]), []
     return Split(name, protocol, tuple(train), tuple(test if protocol == "paper" else val), tuple(test))
 
 
@@ -156,6 +172,8 @@ def _by_values(corpus: Corpus, folds: Folds, name: str, protocol: str) -> Split:
     if protocol == "paper":
         return Split(name, protocol, train=tuple(sorted(rest)), val=tuple(test), test=tuple(test))
     rest = set(_without(utterances, rest, _dialogs(utterances, test)))
+    if protocol == "fixed":
+        return Split(name, protocol, train=tuple(sorted(rest)), val=(), test=tuple(test))
     groups = {utterances[row].group for row in test}
     if any(one.group in groups and value not in held_out[name] for one, value in zip(utterances, column, strict=True)):
         # The tested speaker shares a group with others, and with it the dialogs: the next group chooses the epoch.

@@ -46,6 +46,7 @@ def render_card(record: Mapping[str, Any], labels: tuple[str, ...], licence: str
         *(f"| {label} | {_number(record['recall'].get(label))} |" for label in labels),
         "",
         *_sexes(record["sexes"], unit),
+        *_fixed(record),
         "One fold and one seed: another fold differs by several points. Compare recipes with `python -m hrf_ser.report`, not "
         "with cards.",
         "",
@@ -86,6 +87,16 @@ def _marks(record: Mapping[str, Any]) -> list[str]:
             "**Protocol paper: the epoch was chosen on the test part. The scores are no estimate for unseen speakers.**",
         )
     return [line for mark in marks for line in (mark, "")]
+
+
+def _fixed(record: Mapping[str, Any]) -> list[str]:
+    if record["protocol"] != "fixed":
+        return []
+    return [
+        "Nothing was chosen in this run: everybody else trained, for a number of epochs that was fixed beforehand, and the "
+        "last epoch's model was tested, once.",
+        "",
+    ]
 
 
 def _sexes(sexes: Mapping[str, Mapping[str, Any]], unit: str) -> list[str]:

@@ -41,7 +41,7 @@ def _words(run: Run, variant: str) -> list[str]:
         "data.root": run.root,
         "hrf": str(run.rank is not None).lower(),
         "rank": None if run.rank is None else f"{run.rank:g}",
-        "protocol": "paper" if run.protocol == "paper" else None,
+        "protocol": None if run.protocol == "honest" else run.protocol,
         "fold": run.fold,
         "seed": str(run.seed),
     }

@@ -246,13 +246,12 @@ def _history(runs: Sequence[Run]) -> dict[str, list[float]]:
             [h[curve][:until] + [np.nan] * (until - len(h[curve])) for h in histories],
         )
         for curve in CURVES
+        if all(curve in h for h in histories)
     }
-    return {
-        "epoch": list(range(until)),
-        **{curve: np.nanmean(values, 0).tolist() for curve, values in stacked.items()},
-        "val/ua_low": np.nanmin(stacked["val/ua"], 0).tolist(),
-        "val/ua_high": np.nanmax(stacked["val/ua"], 0).tolist(),
-    }
+    curves = {curve: np.nanmean(values, 0).tolist() for curve, values in stacked.items()}
+    if (scored := stacked.get("val/ua")) is not None:
+        curves["val/ua_low"], curves["val/ua_high"] = np.nanmin(scored, 0).tolist(), np.nanmax(scored, 0).tolist()
+    return {"epoch": list(range(until)), **curves}
 
 
 def _detail(run: Run, variant: str) -> dict[str, Any]:

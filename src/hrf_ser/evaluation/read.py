@@ -133,7 +133,8 @@ def read_history(path: str) -> dict[str, list[float]]:
     try:
         with open(path, encoding="utf-8", newline="") as file:
             header, *rows = csv.reader(file)
-        places = {name: header.index(name) for name in CURVES}
+        # Where nobody validated there is no second curve.
+        places = {name: header.index(name) for name in CURVES if name in header}
         return {name: [float(row[place] or "nan") for row in rows] for name, place in places.items()}
     except (OSError, ValueError, IndexError, csv.Error):
         return {}

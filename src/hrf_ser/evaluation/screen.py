@@ -77,7 +77,8 @@ def _comparisons(entries: list[dict[str, Any]]) -> Table:
     for title in ("difference", "95 %", "units", "p", "Holm p", "best p"):
         table.add_column(title, justify="right", no_wrap=True)
     for entry in entries:
-        where = f"{entry['corpus']}, " + ("paper, " if entry["protocol"] == "paper" else "") if corpora else ""
+        marked = "" if entry["protocol"] == "honest" else f"{entry['protocol']}, "
+        where = f"{entry['corpus']}, {marked}" if corpora else ""
         found = entry["p_holm"] <= LEVEL
         table.add_row(
             escape(where + entry["label"]),

@@ -63,16 +63,33 @@ def verdict(entry: dict[str, Any], comparisons: int) -> str:
 
 
 def answer(configurations: Sequence[dict[str, Any]], comparisons: Sequence[dict[str, Any]]) -> str:
-    """Whether light with HRF is better than light, how far light is from large, and whether one can believe it."""
+    """Whether light with HRF is better than light, how far light is from large, and whether one can believe it.
+
+    Each protocol has its own answer: they train on different speakers, and a mean over them would be of nothing.
+    """
+    found = {
+        protocol: _answer(
+            [entry for entry in configurations if entry["protocol"] == protocol],
+            [entry for entry in comparisons if entry["protocol"] == protocol],
+            len(comparisons),
+        )
+        for protocol in sorted({entry["protocol"] for entry in configurations})
+    }
+    if len(found) == 1:
+        return next(iter(found.values()))
+    return " ".join(f"Protocol {protocol}: {said}" for protocol, said in found.items())
+
+
+def _answer(configurations: Sequence[dict[str, Any]], comparisons: Sequence[dict[str, Any]], total: int) -> str:
     hrf = [entry for entry in comparisons if entry["kind"] == "hrf" and not entry["model"].endswith("_large")]
     size = [entry for entry in comparisons if entry["kind"] == "size"]
-    sentences = [_about_hrf(hrf, len(comparisons)) if hrf else _no_pairs(configurations)]
+    sentences = [_about_hrf(hrf, total) if hrf else _no_pairs(configurations)]
     if size:
         sentences.append(_about_size(size))
     elif hrf:
         sentences.append("How far light is from large cannot be said: no large model ran under the same settings.")
     if hrf or size:
-        sentences.append(_belief([*hrf, *size], len(comparisons)))
+        sentences.append(_belief([*hrf, *size], total))
     return " ".join(sentences)
 
 
@@ -117,11 +134,9 @@ def _about_size(entries: Sequence[dict[str, Any]]) -> str:
 
 
 def _belief(entries: Sequence[dict[str, Any]], comparisons: int) -> str:
-    paper = [entry for entry in entries if entry["protocol"] == "paper"]
     small = [entry for entry in entries if not decidable(entry, comparisons)]
-    if paper:
-        few = "" if len(paper) == len(entries) else f" in {len(paper)} of {len(entries)} comparisons"
-        return f"Do not believe it yet{few}: {PAPER}."
+    if entries[0]["protocol"] == "paper":
+        return f"Do not believe it yet: {PAPER}."
     if len(small) == len(entries):
         return f"Do not rely on these differences: {_too_small(max(small, key=lambda entry: entry['units']), comparisons)}."
     corrected = f"tested over folds and corrected for {many(comparisons, 'comparison')}"

@@ -175,9 +175,9 @@ def number(value: float | None) -> str:
 
 
 def _heading(corpus: str, protocol: str) -> str:
-    return (
-        corpus if protocol == "honest" else f"{corpus} ({PAPER})" if protocol == "paper" else f"{corpus} ({protocol})"
-    )
+    if protocol == "honest":
+        return corpus
+    return f"{corpus} ({PAPER if protocol == 'paper' else f'protocol {protocol}'})"
 
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig, OmegaConf, open_dict
 
+from hrf_ser.errors import UserError
 from hrf_ser.sweeps.attempts import LAST, attempt
 from hrf_ser.sweeps.progress import duration, tell
 from hrf_ser.sweeps.state import FAILED, claim, record_failure, state
@@ -30,7 +31,7 @@ def run_job(
         describe: the sentence for an error that the user can mend.
 
     Returns:
-        The validation UA, which a search maximises; NaN where another process has the run.
+        The validation UA, which a search maximises; NaN where nobody validated, or another process has the run.
 
     Raises:
         RunFailedError: after the reason was recorded, so that engines count the job as failed.
@@ -48,6 +49,7 @@ def run_job(
         (folder / FAILED).unlink(missing_ok=True)
         reason = None
         try:
+            _check_search(config)
             with attempt(folder):
                 if config.ckpt_path is None and (folder / LAST).exists():
                     with open_dict(config):
@@ -61,7 +63,21 @@ def run_job(
         raise RunFailedError(reason)
     seconds = time.perf_counter() - started
     tell("finished", folder.name, f"{label}: test UA {record['test']['ua']:.3f} in {duration(seconds)}", seconds)
-    return float(record["val"]["ua"])
+    return float("nan") if record["val"] is None else float(record["val"]["ua"])
+
+
+def _check_search(config: DictConfig) -> None:
+    """Refuse to search where nobody validates: every trial would be tested, and none scored.
+
+    Raises:
+        UserError: names the protocol and the remedy.
+    """
+    sweeper = getattr(HydraConfig.get(), "sweeper", {})
+    if "direction" in sweeper and OmegaConf.select(config, "protocol.name") == "fixed":
+        raise UserError(
+            "protocol=fixed has no validation score that a search could go by: search with protocol=honest, "
+            "then train what it found with protocol=fixed."
+        )
 
 
 def _label(config: DictConfig) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Iterable
 from pathlib import Path
@@ -18,12 +19,15 @@ from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.datamodule import Source, SpeechData
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import adapt_state_dict, plan_hrf
+from hrf_ser.identity import idle_callbacks
 from hrf_ser.settings import plain
 from hrf_ser.training.callbacks import HRF
 from hrf_ser.training.checkpoint_io import AtomicCheckpointIO
 from hrf_ser.training.module import EmotionModule
 from hrf_ser.training.origin import Origin
 from hrf_ser.training.reopen import Reopen
+
+log = logging.getLogger(__name__)
 
 # Keys of ``reparam`` that say something of the training after the insertion.
 _NOT_OF_INSERTION = ("weight_decay", "reopen_every")
@@ -117,6 +121,19 @@ def build_reopening(config: DictConfig) -> list[Callback]:
     return [Reopen(every, config.seed)] if config.hrf and every is not None else []
 
 
+def build_callbacks(config: DictConfig) -> list[Callback]:
+    """The callbacks of the configuration's group, but for those that are idle, of which it is said."""
+    idle = idle_callbacks(config)
+    for name, monitor in idle.items():
+        log.info("protocol=fixed validates on nobody: callbacks.%s, which watches %s, is left out", name, monitor)
+    return [hydra.utils.instantiate(entry) for name, entry in config.callbacks.items() if name not in idle]
+
+
+def build_loggers(config: DictConfig) -> list[Logger]:
+    """The loggers of the configuration's group."""
+    return [hydra.utils.instantiate(entry) for entry in config.logger.values()]
+
+
 def build_trainer(
     config: DictConfig, folder: Path, callbacks: Iterable[Callback], loggers: list[Logger]
 ) -> lightning.Trainer:
@@ -147,8 +164,3 @@ def build_trainer(
             "among yet: set trainer.devices=1, and run folds and seeds side by side instead."
         )
     return trainer
-
-
-def instantiate_each(group: DictConfig) -> list[Any]:
-    """The objects of a group whose entries name their class (callbacks, loggers)."""
-    return [hydra.utils.instantiate(entry) for entry in group.values()]

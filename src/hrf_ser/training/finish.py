@@ -50,7 +50,7 @@ def score(
         config: the run's configuration.
         trainer: which fitted ``module``, with the Predictions, History and ModelCheckpoint callbacks.
         module: the module that was trained.
-        deployed: the merged module of the best epoch.
+        deployed: the merged module of the best epoch; of the last, where nobody validated.
         data: the corpus.
         folder: the run's folder.
         origin: the weights that the run started from, unless they were random.
@@ -92,7 +92,7 @@ def score(
         "classes": len(data.labels),
         "best_epoch": best["epoch"],
         "epochs": len(_callback(trainer, History).rows),
-        "val": {name: row[f"val/{name}"] for name in SCORES},
+        "val": None if data.protocol == "fixed" else {name: row[f"val/{name}"] for name in SCORES},
         "test": test,
         "parameters": {
             "training": count_parameters(trained.model),

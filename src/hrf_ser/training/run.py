@@ -16,7 +16,6 @@ from typing import Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 from lightning.pytorch.callbacks import ModelCheckpoint
-from lightning.pytorch.loggers import Logger
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
@@ -24,12 +23,13 @@ from hrf_ser.errors import UserError
 from hrf_ser.files import remove_leftovers, write_text
 from hrf_ser.identity import identity
 from hrf_ser.training.build import (
+    build_callbacks,
     build_data,
     build_hrf,
+    build_loggers,
     build_module,
     build_reopening,
     build_trainer,
-    instantiate_each,
 )
 from hrf_ser.training.callbacks import Interruption, Predictions, ProgressBar
 from hrf_ser.training.checkpoint_io import read_checkpoint
@@ -93,7 +93,7 @@ def _train(config: DictConfig) -> dict[str, Any]:
     module = build_module(config, data, origin)
     hrf = build_hrf(config, module)
     write_text(folder / CONFIG, OmegaConf.to_yaml(config, resolve=True))
-    loggers: list[Logger] = instantiate_each(config.logger)
+    loggers = build_loggers(config)
     trainer = build_trainer(
         config,
         folder,
@@ -101,7 +101,7 @@ def _train(config: DictConfig) -> dict[str, Any]:
             # Factors come first: weight averaging copies the model in its own setup.
             hrf,
             *build_reopening(config),
-            *instantiate_each(config.callbacks),
+            *build_callbacks(config),
             History(folder / HISTORY),
             Predictions(),
             Interruption(checkpoints),
@@ -109,7 +109,8 @@ def _train(config: DictConfig) -> dict[str, Any]:
             ModelCheckpoint(
                 checkpoints,
                 filename="best",
-                monitor="val/ua",
+                # With nothing to watch, the last epoch's.
+                monitor=None if data.protocol == "fixed" else "val/ua",
                 mode="max",
                 save_last=True,
                 save_on_train_epoch_end=True,
@@ -229,5 +230,7 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", ".*LeafSpec.*")
     # A run that is gone on with finds its own checkpoints.
     warnings.filterwarnings("ignore", ".*exists and is not empty.*")
+    # Under protocol=fixed there are no loaders for validation.
+    warnings.filterwarnings("ignore", "Total length of `list` across ranks is zero.*")
     # Everything is logged by epoch.
     warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")

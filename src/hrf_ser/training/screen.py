@@ -27,7 +27,7 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
     scores = Table(box=None, pad_edge=False)
     for title in ("", "UA", "WA", "WF1", "F1"):
         scores.add_column(title, justify="left" if not title else "right")
-    for name, part, style in (("test", test, "bold"), ("validation", val, "dim")):
+    for name, part, style in (("test", test, "bold"), *([("validation", val, "dim")] if val else [])):
         scores.add_row(name, *(_score(part[key]) for key in ("ua", "wa", "wf1", "f1")), style=style)
     cost = Table(box=None, pad_edge=False)
     for title in ("", "training", "deployed"):
@@ -37,13 +37,15 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
     cost.add_row("multiply-adds / s of audio", *(f"{value / 1e6:,.1f} M" for value in macs))
     hrf = f"HRF rank {record['rank']:g}" if record["hrf"] else "no HRF"
     paper = "\n[bold red]protocol paper: epoch chosen on the test part[/]" if record["protocol"] == "paper" else ""
+    chosen = f"epoch {record['best_epoch']} chosen on the {'test' if paper else 'validation'} part"
+    fixed = f"protocol fixed: nothing chosen, epoch {record['best_epoch']} is the last"
     leaks = "".join(f"\n[bold red]leaking: {sentence}[/]" for sentence in record.get("leaks", []))
     title = f"{record['model']}  {hrf}  on {record['corpus']}, fold {record['fold']}, seed {record['seed']}"
     console.print()
     console.print(
         Panel.fit(
             f"[bold]test UA {_score(test['ua'])}[/] over {record['classes']} classes (chance {chance:.3f}), "
-            f"epoch {record['best_epoch']} chosen on the {'test' if paper else 'validation'} part{paper}{leaks}",
+            f"{chosen if val else fixed}{paper}{leaks}",
             title=title,
             title_align="left",
         )

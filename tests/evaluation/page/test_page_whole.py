@@ -85,6 +85,20 @@ def test_one_corpus_and_one_protocol_are_shown_at_a_time(show):
     page.until("return [...document.querySelectorAll('.plot')].every((plot) => plot.querySelector('svg'))")
 
 
+def test_protocol_fixed_comes_after_honest_and_has_no_curve_of_validation(show):
+    report = fake_report(protocols=("fixed", "honest"))
+    for one in report["configurations"]:
+        if one["protocol"] == "fixed":
+            one["history"] = {key: values for key, values in one["history"].items() if not key.startswith("val/")}
+            for run in one["detail"]:
+                run["val_ua"] = None
+    page = show(report)
+    assert page.texts("#curves h3") == ["UA on validation speakers", "Training loss"]
+    page.click("#filters input[value=fixed]")
+    assert page.texts("#curves h3") == ["Training loss"]
+    assert page.count("main .paper") == 0
+
+
 def test_protocol_paper_is_marked_wherever_its_numbers_are(show):
     page = show(fake_report(protocols=("honest", "paper")))
     assert page.count("main .paper") == 0

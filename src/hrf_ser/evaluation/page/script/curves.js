@@ -1,4 +1,4 @@
-// Learning curves of one family: UA on the validation speakers with its band, and the training loss.
+// Learning curves of one family: UA on the validation speakers, where there are any, with its band, and the training loss.
 
 function curves(view) {
   const shown = families(view.configurations)
@@ -26,7 +26,10 @@ function curvesOf({ name, members }) {
   const place = element("div", { class: "pair" });
   const show = () => {
     const visible = members.filter((c) => chosen.has(c));
-    place.replaceChildren(curve(name, visible, members, "val/ua", "UA on validation speakers"), curve(name, visible, members, "train/loss", "Training loss"));
+    const loss = curve(name, visible, members, "train/loss", "Training loss");
+    // Under protocol `fixed` nobody validates.
+    const validated = members.some((c) => curvePoints(c, "val/ua").length);
+    place.replaceChildren(...(validated ? [curve(name, visible, members, "val/ua", "UA on validation speakers")] : []), loss);
   };
   const ticks = members.map((c) => {
     const change = (event) => {

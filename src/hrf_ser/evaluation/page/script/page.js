@@ -36,10 +36,11 @@ function link(part) {
   return element("li", {}, element("a", { href: `#${part.id}` }, part.querySelector("h2").firstChild.textContent));
 }
 
-// Protocols of one corpus, `paper` last: what is honest is seen first.
+// Protocols of one corpus, `honest` first and `paper` last.
 function protocolsOf(corpus) {
   const found = new Set(report.configurations.filter((c) => c.corpus === corpus).map((c) => c.protocol));
-  return d3.sort(found, (protocol) => Number(protocol === "paper"), (protocol) => protocol);
+  const place = (protocol) => Number(protocol === "paper") - Number(protocol === "honest");
+  return d3.sort(found, place, (protocol) => protocol);
 }
 
 function filters() {

@@ -1,0 +1,127 @@
+"""Runs under protocol=fixed: nobody validates, and the last epoch's model is tested."""
+
+import csv
+import json
+
+import pytest
+import torch
+
+from hrf_ser.deploy.bundle import load_bundle
+from hrf_ser.hrf import merge_state_dict
+
+FIXED = ("protocol=fixed", "hrf=true", "rank=2", "fold=2", "trainer.max_epochs=3")
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def deployed(folder) -> dict[str, torch.Tensor]:
+    return load_bundle(folder / "bundle").model.state_dict()
+
+
+def merged(state) -> dict[str, torch.Tensor]:
+    """The plain backbone of a checkpoint's factorised state."""
+    own = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
+    return merge_state_dict(own)
+
+
+@pytest.mark.parametrize("callbacks", ["default", "ema"])
+def test_the_last_epoch_is_merged_and_tested(train, tmp_path, caplog, capsys, recwarn, callbacks):
+    # With so little patience a watched score would end the run early.
+    words = (f"callbacks={callbacks}", "callbacks.early_stopping.patience=0", "optimizer.lr=0.01")
+    with caplog.at_level("INFO"):
+        record = train(tmp_path, *FIXED, *words)
+    assert "callbacks.early_stopping, which watches val/ua, is left out" in caplog.text
+    assert not [warning for warning in recwarn if "zero" in str(warning.message)]
+    assert (record["protocol"], record["val"], record["best_epoch"], record["epochs"]) == ("fixed", None, 2, 3)
+    assert record["utterances"] == {"train": 108, "val": 0, "test": 36}
+    assert record["merge"]["argmax_changes"] == 0
+    assert json.loads((tmp_path / "metrics.json").read_text())["val"] is None
+    assert [list(row) for row in rows(tmp_path / "history.csv")] == [["epoch", "lr", "train/loss"]] * 3
+    assert "nothing chosen, epoch 2 is the last" in " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert "Nothing was chosen in this run" in (tmp_path / "bundle/README.md").read_text()
+
+    last = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
+    assert (last["epoch"], last["global_step"]) == (2, 3 * 4)
+    own = deployed(tmp_path)
+    for key, value in merged(last["state_dict"]).items():
+        torch.testing.assert_close(own[key], value, msg=key)
+    if callbacks == "ema":
+        current = merged(last["current_model_state"])
+        assert any(not torch.allclose(own[key], value, atol=1e-4) for key, value in current.items())
+
+
+def test_everybody_but_the_tested_speakers_is_trained_on(train, tmp_path):
+    fixed = train(tmp_path / "fixed", *FIXED, "trainer.max_epochs=1")
+    honest = train(tmp_path / "honest", "fold=2", "trainer.max_epochs=1")
+    parts = honest["utterances"]
+    assert fixed["utterances"] == {"train": parts["train"] + parts["val"], "val": 0, "test": parts["test"]}
+    assert fixed["tested_speakers"] == honest["tested_speakers"]
+    assert fixed["identity"] != honest["identity"]
+
+
+@pytest.mark.parametrize("callbacks", ["none", "ema"])
+def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(train, tmp_path, monkeypatch, callbacks):
+    words = (*FIXED, f"callbacks={callbacks}", "augment.speed=[0.9]")
+    train(tmp_path / "whole", *words)
+
+    from hrf_ser.training.history import History
+
+    class StopError(Exception):
+        pass
+
+    begun = []
+
+    def stop(self, trainer, *_):
+        begun.append(trainer.current_epoch)
+        if begun == [0, 1]:
+            raise StopError
+
+    monkeypatch.setattr(History, "on_train_epoch_start", stop)
+    with pytest.raises(StopError):
+        train(tmp_path / "cut", *words)
+    assert train(tmp_path / "cut", *words, "ckpt_path=last")["best_epoch"] == 2
+    assert begun == [0, 1, 1, 2]
+    for name in ("predictions.csv", "history.csv"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_run_that_was_killed_after_training_is_scored_alike(train, tmp_path):
+    train(tmp_path, *FIXED)
+    before = (tmp_path / "predictions.csv").read_bytes()
+    (tmp_path / "metrics.json").unlink()
+    (tmp_path / "predictions.csv").unlink()
+    assert train(tmp_path, *FIXED, "ckpt_path=last")["best_epoch"] == 2
+    assert (tmp_path / "predictions.csv").read_bytes() == before
+
+
+def test_a_callback_of_ones_own_that_watches_validation_is_left_out_and_others_stay(train, tmp_path, caplog):
+    own = "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, filename: own, monitor: %s, dirpath: %s}"
+    words = [
+        f"+callbacks.{name}={own % (monitor, tmp_path / name)}" for name, monitor in [("a", "val/loss"), ("b", "null")]
+    ]
+    with caplog.at_level("INFO"):
+        train(tmp_path / "run", *FIXED, "callbacks=none", *words)
+    assert "callbacks.a, which watches val/loss, is left out" in caplog.text
+    assert not (tmp_path / "a").exists()
+    assert (tmp_path / "b/own.ckpt").exists()
+
+
+def test_a_report_of_such_runs_is_written(train, tmp_path):
+    from hrf_ser.evaluation.build import build_report
+    from hrf_ser.evaluation.find import find_runs
+    from hrf_ser.evaluation.read import read_runs
+
+    for hrf in ("true", "false"):
+        train(tmp_path / hrf, *FIXED, f"hrf={hrf}", "trainer.max_epochs=1")
+    found = find_runs([str(tmp_path)])
+    runs, damaged = read_runs(found)
+    report = build_report(found, runs, damaged)
+    assert damaged == []
+    assert [(entry["protocol"], len(entry["history"]["train/loss"])) for entry in report["configurations"]] == [
+        ("fixed", 1)
+    ] * 2
+    (comparison,) = report["comparisons"]
+    assert (comparison["protocol"], comparison["pairs"]) == ("fixed", 1)

@@ -9,7 +9,8 @@ import pytest
 from hrf_ser.report import split_paths
 from study import make_run, write_run
 
-FILES = {"report.json", "index.html", "configurations.csv", "comparisons.csv", "runs.csv", "tables.md", "tables.tex"}
+TABLES = {"configurations.csv", "comparisons.csv", "runs.csv", "tables.md", "tables.tex"}
+FILES = {"report.json", "index.html", "runs.jsonl", *TABLES}
 
 
 @pytest.fixture
@@ -44,6 +45,15 @@ def test_runs_become_an_answer_and_files(command, runs):
     again = command("report", "runs=my runs, plain", "latency=false", cwd=runs)
     assert again.returncode == 0, again.stderr
     assert {path.name for path in (runs / "my runs, plain/report").iterdir()} == FILES
+
+
+def test_the_records_of_a_report_give_its_tables_again(command, runs):
+    for source, out in (("my runs, *", "first"), ("first/runs.jsonl", "second")):
+        finished = command("report", f"runs={source}", f"out={out}", "latency=false", cwd=runs)
+        assert finished.returncode == 0, finished.stderr
+    first, second = ((runs / out / "comparisons.csv").read_text() for out in ("first", "second"))
+    assert first == second
+    assert len(first.splitlines()) == 2
 
 
 def test_latency_of_real_bundles_is_measured(command, train, tmp_path):

@@ -37,7 +37,7 @@ def main(config: DictConfig) -> None:
     if not runs:
         raise UserError(damaged[0])
     report = build_report(found, runs, damaged, config.title, config.latency)
-    write_report(report, out)
+    write_report(report, runs, out)
     show_report(report, out)
 
 

@@ -46,6 +46,26 @@ def test_hrf_is_compared_with_plain_and_light_with_large():
     assert sentences == []
 
 
+def test_options_of_the_factors_do_not_part_hrf_from_the_plain_model():
+    tuned = {"optimizer.lr": "0.001", "reparam.factors": "2"}
+    runs = [
+        *arm(0.5, settings={"optimizer.lr": "0.001"}),
+        *arm(0.6, rank=4.0, settings=tuned),
+        *arm(0.65, rank=4.0, settings=tuned | {"reparam.factors": "3"}, folds=FOLDS[:6]),
+        *arm(0.7, rank=4.0, settings=tuned | {"optimizer.lr": "0.1"}, folds=FOLDS[:6]),
+        *arm(0.7, model="conformer_large", settings={"optimizer.lr": "0.001"}),
+    ]
+    entries, (apart,) = compared(runs)
+    assert [(entry["label"], round(entry["difference"], 3)) for entry in entries] == [
+        ("Conformer: HRF x4 - light", 0.1),
+        ("Conformer: HRF x4 - light, reparam.factors=3", 0.15),
+        ("Conformer: light - large", -0.2),
+        ("Conformer: HRF x4 - large", -0.1),
+        ("Conformer: HRF x4 - large, reparam.factors=3", -0.05),
+    ]
+    assert apart.startswith("Conformer, HRF x4, optimizer.lr=0.1 has no plain counterpart")
+
+
 def test_seeds_are_averaged_before_folds_are_tested():
     liking = {fold: 0.05 * (int(fold) - 3) for fold in FOLDS}
     runs = [

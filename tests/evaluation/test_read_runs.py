@@ -9,9 +9,12 @@ import pytest
 from helpers import REPOSITORY
 from hrf_ser.errors import UserError
 from hrf_ser.evaluation import read
+from hrf_ser.evaluation.build import build_report
 from hrf_ser.evaluation.config_text import read_settings
-from hrf_ser.evaluation.find import find_runs
-from hrf_ser.evaluation.read import read_predictions, read_run, read_runs
+from hrf_ser.evaluation.find import Found, find_runs
+from hrf_ser.evaluation.folder import read_predictions, read_run
+from hrf_ser.evaluation.read import read_runs
+from hrf_ser.evaluation.records import to_lines
 from study import LABELS, make_run, write_run
 
 
@@ -133,6 +136,53 @@ def test_the_records_of_the_repository_are_read(tmp_path):
     runs, (sentence,) = read_runs(find_runs([str(lines)]))
     assert len(runs) == 1
     assert sentence.startswith(f"{lines}, line 3: is damaged")
+
+
+def test_runs_travel_as_lines_and_give_the_same_report(tmp_path):
+    runs = [
+        make_run(right, fold=fold, seed=seed, rank=rank, settings={"optimizer.lr": lr})
+        for rank, right in ((None, 0.5), (4.0, 0.6))
+        for fold in ("1", "2")
+        for seed, lr in ((0, "0.001"), (1, "0.001"), (2, "0.01"))
+    ]
+    lines = tmp_path / "runs.jsonl"
+    lines.write_text(to_lines(runs))
+    again, sentences = read_runs(find_runs([str(lines)]))
+    assert sentences == []
+
+    def told(runs):
+        report = build_report(Found(), runs)
+        for entry in report["configurations"]:
+            entry["history"] = None
+            for detail in entry["detail"]:
+                del detail["folder"]
+        return report
+
+    assert told(again) == told(runs)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"labels": ["a"]}, "one class, or too many"),
+        ({"labels": "abcd"}, "no names"),
+        ({"speakers": ["1a", "1a"]}, "twice"),
+        ({"speakers": ["1a"]}, "not a matrix for every speaker"),
+        ({"confusion": [[1, 2], [3]]}, "no table of numbers"),
+        ({"confusion": [[[-1.0] * 4] * 4] * 2}, "not a matrix for every speaker"),
+        ({"confusion": [np.eye(4).tolist()] * 2}, "its UA is not that of"),
+        ({"settings": ["lr"]}, "settings have the wrong kind"),
+        ({"settings": {"lr": 0.1}}, "no short texts"),
+    ],
+)
+def test_a_damaged_line_is_left_out_and_told(tmp_path, change, reason):
+    lines = tmp_path / "runs.jsonl"
+    whole = json.loads(to_lines([make_run(0.5)]))
+    lines.write_text(json.dumps(whole) + "\n" + json.dumps(whole | change) + "\n")
+    (run,), (sentence,) = read_runs(find_runs([str(lines)]))
+    assert run.score("ua") == 0.5
+    assert sentence.startswith(f"{lines}, line 2: is damaged (")
+    assert reason in sentence
 
 
 def test_many_runs_are_read_by_several_processes_in_order(tmp_path, monkeypatch):

@@ -12,6 +12,7 @@ from fuzz_harness import Target
 from fuzz_mutators import NUMBERS, PIECES, VALUES, mutate, mutate_json
 
 from hrf_ser.errors import UserError
+from hrf_ser.evaluation.records import to_lines
 from study import make_run, write_run
 
 Prepared = tuple[Callable[[random.Random], bytes], Callable[[bytes], None], str]
@@ -68,7 +69,9 @@ def _of_run(name: str, as_json: bool = False) -> Callable[[Path], Prepared]:
             file.write_text(json.dumps({"status": "failed", "reason": "out of\nmemory", "overrides": ["hrf=true"]}))
         if name == "records.jsonl":
             file = folder / "runs" / name
-            file.write_text("".join(json.dumps(make_run(0.5, seed=seed).record) + "\n" for seed in range(3)))
+            file.write_text(
+                to_lines([make_run(0.5, seed=seed, settings={"optimizer.lr": "0.001"}) for seed in range(3)])
+            )
         seeds = [file.read_bytes()]
         content = json.loads(seeds[0]) if as_json else None
 

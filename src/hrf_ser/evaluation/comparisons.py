@@ -55,11 +55,11 @@ def _pairs(configurations: Sequence[Configuration]) -> list[tuple[str, Configura
     by_parts = {(c.corpus, c.protocol, c.model, c.rank, c.variant): c for c in configurations}
     found = []
     for one in configurations:
-        plain = by_parts.get((one.corpus, one.protocol, one.model, None, one.variant))
+        plain = by_parts.get((one.corpus, one.protocol, one.model, None, one.variant_of_plain))
         if one.rank is not None and plain is not None:
             found.append(("hrf", one, plain))
     for one in configurations:
-        large = by_parts.get((one.corpus, one.protocol, one.model + LARGE, None, one.variant))
+        large = by_parts.get((one.corpus, one.protocol, one.model + LARGE, None, one.variant_of_plain))
         if large is not None:
             found.append(("size", one, large))
     return found
@@ -148,6 +148,6 @@ def _apart(configurations: Sequence[Configuration]) -> list[str]:
         f"{one.label} has no plain counterpart with the same settings: it is not compared."
         for one in configurations
         if one.rank is not None
-        and (one.corpus, one.protocol, one.model, one.variant) not in matched
+        and (one.corpus, one.protocol, one.model, one.variant_of_plain) not in matched
         and (one.corpus, one.protocol, one.model) in plain
     ]

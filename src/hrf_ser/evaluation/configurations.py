@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hrf_ser.evaluation.commands import sweep_command, train_command
 from hrf_ser.evaluation.config_text import variants
-from hrf_ser.evaluation.read import CURVES
+from hrf_ser.evaluation.folder import CURVES
 from hrf_ser.evaluation.run import LARGE, Counts, Run, natural
 from hrf_ser.evaluation.scores import SCORES, recalls, scores
 from hrf_ser.evaluation.statistics import bootstrap_weights, cell_weights, interval, mean_interval
@@ -42,6 +42,11 @@ class Configuration:
     def key(self) -> str:
         arm = "plain" if self.rank is None else f"hrf{self.rank:g}"
         return "/".join([self.corpus, self.protocol, self.model, arm, *([self.variant] if self.variant else [])])
+
+    @property
+    def variant_of_plain(self) -> str:
+        """The variant of the plain model to compare with: options of the factors mean nothing to it."""
+        return ", ".join(word for word in self.variant.split(", ") if not word.startswith("reparam."))
 
     @property
     def family(self) -> str:

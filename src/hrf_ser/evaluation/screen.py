@@ -10,6 +10,7 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
+from hrf_ser.evaluation.records import RUNS
 from hrf_ser.evaluation.sentences import bounds, signed
 from hrf_ser.evaluation.statistics import LEVEL
 from hrf_ser.evaluation.tables import number, plain_bounds, score, sections
@@ -45,6 +46,9 @@ def show_report(report: dict[str, Any], folder: Path, console: Console | None = 
     if page.exists():
         console.print(f"the page      [bold]{escape(str(page))}[/]", highlight=False, soft_wrap=True)
     console.print(f"the tables    {escape(str(folder / 'tables.md'))}, .tex, .csv", highlight=False, soft_wrap=True)
+    console.print(
+        f"the records   {escape(str(folder / RUNS))}: another report can be made of it", highlight=False, soft_wrap=True
+    )
 
 
 def _configurations(corpus: str, protocol: str, entries: list[dict[str, Any]]) -> Table:

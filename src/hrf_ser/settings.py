@@ -64,7 +64,8 @@ def check(config: DictConfig) -> None:
         raise UserError(f"resident={_short(resident)} is unknown: use one of auto, true, false.")
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
-        raise UserError(f"{missing[0]} has no value: give it on the command line as {missing[0]}=...")
+        key = "".join(missing[0].splitlines())
+        raise UserError(f"{key} has no value: give it on the command line as {key}=...")
     for key, choices in _CHOICES.items():
         value = OmegaConf.select(config, key, default=choices[0])
         if value not in choices:

@@ -55,6 +55,7 @@ def _is_sentence(error, name):
 @example(key="rank", value=float("inf"))
 @example(key="optimizer.lr", value=1e308)
 @example(key="batch_size", value=10**400)
+@example(key="rank", value={"\n": "???"})
 @given(key=st.sampled_from(KEYS), value=VALUES)
 def test_any_value_of_any_key_is_refused_by_its_name_or_usable(key, value):
     changed = _CONFIG.copy()

@@ -15,10 +15,10 @@ SMALL: dict[str, dict[str, Any]] = {
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("conv_transformer", {}),
     ("conv_transformer", {"pooling": "attentive"}),
-    ("conv_transformer", {"pooling": "statistics", "subsampling": "residual"}),
+    ("conv_transformer", {"pooling": "statistics", "subsampling": 1}),
     ("conformer", {}),
     ("conformer", {"positions": "sinusoidal", "pooling": "statistics"}),
-    ("conformer", {"positions": "none", "pooling": "attentive", "subsampling": "residual"}),
+    ("conformer", {"positions": "none", "pooling": "attentive", "subsampling": 2}),
     ("speechformer", {}),
     ("speechformer", {"pooling": "attentive", "expand": [1, 1, 2]}),
     ("speechformer", {"pooling": "statistics"}),

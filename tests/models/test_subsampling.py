@@ -1,19 +1,19 @@
 import pytest
 import torch
 
-from hrf_ser.models.subsampling import SUBSAMPLINGS, create_subsampling
+from hrf_ser.models.subsampling import STRIDES, ConvSubsampling
 
 
-@pytest.mark.parametrize("name", SUBSAMPLINGS)
-def test_a_token_every_four_frames(name: str) -> None:
-    subsampling = create_subsampling(name, 5, 8, dropout=0.1)
+@pytest.mark.parametrize("per_token", STRIDES)
+def test_a_token_every_few_frames(per_token: int) -> None:
+    subsampling = ConvSubsampling(5, 8, per_token)
     for frames in (1, 2, 4, 5, 8, 9, 215):
         tokens, mask = subsampling(torch.randn(2, frames, 5), torch.tensor([frames, 1]))
         assert mask is not None
-        assert tokens.shape == (2, -(-frames // 4), 8)
-        assert mask.sum(1).tolist() == [-(-frames // 4), 1]
+        assert tokens.shape == (2, -(-frames // per_token), 8)
+        assert mask.sum(1).tolist() == [-(-frames // per_token), 1]
 
 
-def test_unknown_subsampling_is_named() -> None:
-    with pytest.raises(ValueError, match="no subsampling 'conv2d'; there are: plain, residual"):
-        create_subsampling("conv2d", 5, 8, 0.0)
+def test_other_numbers_of_frames_are_refused() -> None:
+    with pytest.raises(ValueError, match="subsampling=3 is unknown: use one of 4, 2, 1"):
+        ConvSubsampling(5, 8, 3)

@@ -14,7 +14,7 @@ from hrf_ser.models.pooling import create_pooling
 from hrf_ser.models.positions import RelativePositionBias, sinusoidal_positions
 from hrf_ser.models.registry import register
 from hrf_ser.models.residual import scaled_sum
-from hrf_ser.models.subsampling import create_subsampling
+from hrf_ser.models.subsampling import ConvSubsampling
 
 _POSITIONS = ("relative", "sinusoidal", "none")
 
@@ -96,7 +96,7 @@ class Conformer(nn.Module):
         dropout: of residual branches, feed-forward blocks and the pooled vector.
         attention_dropout: of attention probabilities; greater than 0 is slow on a CPU.
         pooling: ``mean``, ``attentive`` or ``statistics``.
-        subsampling: ``plain`` (two convolutions) or ``residual`` (six, with batch norm).
+        subsampling: frames that become one token: 4, 2 or 1.
 
     Raises:
         ValueError: the heads do not divide the width, the kernel is even, or there are no such positions, pooling or
@@ -120,12 +120,12 @@ class Conformer(nn.Module):
         dropout: float = 0.1,
         attention_dropout: float = 0.0,
         pooling: str = "mean",
-        subsampling: str = "plain",
+        subsampling: int = 4,
     ) -> None:
         super().__init__()
         if positions not in _POSITIONS:
             raise ValueError(f"There are no positions {positions!r}; there are: {', '.join(_POSITIONS)}.")
-        self.subsampling = create_subsampling(subsampling, n_features, width, dropout)
+        self.subsampling = ConvSubsampling(n_features, width, subsampling)
         self.sinusoidal = positions == "sinusoidal"
         self.relative = RelativePositionBias(heads, max_distance) if positions == "relative" else None
         self.dropout = Dropout(dropout)

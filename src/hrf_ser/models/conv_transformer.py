@@ -10,7 +10,7 @@ from hrf_ser.models.feed_forward import FeedForward
 from hrf_ser.models.pooling import create_pooling
 from hrf_ser.models.positions import sinusoidal_positions
 from hrf_ser.models.registry import register
-from hrf_ser.models.subsampling import create_subsampling
+from hrf_ser.models.subsampling import ConvSubsampling
 
 
 class TransformerLayer(nn.Module):
@@ -48,7 +48,7 @@ class ConvTransformer(nn.Module):
         dropout: of residual branches, feed-forward blocks and the pooled vector.
         attention_dropout: of attention probabilities; greater than 0 is slow on a CPU.
         pooling: ``mean``, ``attentive`` or ``statistics``.
-        subsampling: ``plain`` (two convolutions) or ``residual`` (six, with batch norm).
+        subsampling: frames that become one token: 4, 2 or 1.
 
     Raises:
         ValueError: the heads do not divide the width, or there is no such pooling or subsampling.
@@ -68,10 +68,10 @@ class ConvTransformer(nn.Module):
         dropout: float = 0.1,
         attention_dropout: float = 0.0,
         pooling: str = "mean",
-        subsampling: str = "plain",
+        subsampling: int = 4,
     ) -> None:
         super().__init__()
-        self.subsampling = create_subsampling(subsampling, n_features, width, dropout)
+        self.subsampling = ConvSubsampling(n_features, width, subsampling)
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             TransformerLayer(width, heads=heads, ffn=ffn, dropout=dropout, attention_dropout=attention_dropout)

@@ -1,15 +1,17 @@
-"""The convolutional fronts that ConvTransformer and Conformer share."""
+"""The convolutional front that ConvTransformer and Conformer share."""
 
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrf_ser.models.convolution import TimeConv
-from hrf_ser.models.dropout import Dropout
-from hrf_ser.models.masking import MaskedBatchNorm, padding_mask, strided_lengths, zero_padding
+from hrf_ser.models.masking import padding_mask, strided_lengths, zero_padding
+
+# Frames a token -> strides of the two convolutions.
+STRIDES = {4: (2, 2), 2: (2, 1), 1: (1, 1)}
 
 
 class ConvSubsampling(nn.Module):
-    """Two convolutions over time of kernel 3 and stride 2 (a token every 4 frames), ReLU after each, then LayerNorm.
+    """Two convolutions over time of kernel 3, ReLU after each, then LayerNorm.
 
     One-dimensional, the features being its channels: at the size of a lightweight model the two-dimensional front of
     the Conformer paper would cost more than the encoder. Padding is zeroed before each convolution, so a valid token
@@ -18,12 +20,20 @@ class ConvSubsampling(nn.Module):
     Args:
         n_features: features a frame.
         width: channels of a token.
+        frames: that become one token: 4, 2 or 1.
+
+    Raises:
+        ValueError: another number of frames.
     """
 
-    def __init__(self, n_features: int, width: int) -> None:
+    def __init__(self, n_features: int, width: int, frames: int = 4) -> None:
         super().__init__()
+        if frames not in STRIDES:
+            raise ValueError(f"subsampling={frames} is unknown: use one of {', '.join(map(str, STRIDES))}")
+        self._strides = STRIDES[frames]
         self.convolutions = nn.ModuleList(
-            TimeConv(channels, width, kernel_size=3, stride=2, padding=1) for channels in (n_features, width)
+            TimeConv(channels, width, kernel_size=3, stride=stride, padding=1)
+            for channels, stride in zip((n_features, width), self._strides, strict=True)
         )
         self.norm = nn.LayerNorm(width)
 
@@ -35,81 +45,12 @@ class ConvSubsampling(nn.Module):
             lengths: shape ``(B,)``, frames, 1 <= length <= T; None where all are T.
 
         Returns:
-            Tokens of shape ``(B, T', width)`` with ``T' = ceil(ceil(T / 2) / 2)``, and the mask of shape ``(B, T')``, True on
+            Tokens of shape ``(B, T', width)`` with ``T' = ceil(T / frames)``, and the mask of shape ``(B, T')``, True on
             valid tokens; None where all are.
         """
         x, mask = features, padding_mask(lengths, features.shape[1])
-        for convolution in self.convolutions:
+        for convolution, stride in zip(self.convolutions, self._strides, strict=True):
             x = F.relu(convolution(zero_padding(x, mask)))
-            lengths = strided_lengths(lengths, 2)
+            lengths = strided_lengths(lengths, stride)
             mask = padding_mask(lengths, x.shape[1])
         return self.norm(x), mask
-
-
-class NormedConv(nn.Module):
-    """Convolution over time, masked batch norm, ReLU. Without a bias: the batch norm that follows has one."""
-
-    def __init__(self, channels: int, width: int, kernel: int, stride: int = 1) -> None:
-        super().__init__()
-        self.convolution = TimeConv(channels, width, kernel, stride=stride, padding=kernel // 2, bias=False)
-        self.batch_norm = MaskedBatchNorm(width)
-
-    def forward(self, x: Tensor, before: Tensor | None, after: Tensor | None) -> Tensor:
-        """``(B, T, channels)``, the masks of what goes in and of what comes out -> ``(B, ceil(T / stride), width)``."""
-        return F.relu(self.batch_norm(self.convolution(zero_padding(x, before)), after))
-
-
-class ResidualStage(nn.Module):
-    """A strided convolution, and two more past which a residual goes (He et al., "Deep residual learning", CVPR 2016)."""
-
-    def __init__(self, channels: int, width: int, kernel: int, dropout: float) -> None:
-        super().__init__()
-        self.strided = NormedConv(channels, width, kernel, stride=2)
-        self.first, self.second = NormedConv(width, width, 3), NormedConv(width, width, 3)
-        self.dropout = Dropout(dropout)
-
-    def forward(self, x: Tensor, before: Tensor | None, after: Tensor | None) -> Tensor:
-        """``(B, T, channels)`` and masks -> ``(B, ceil(T / 2), width)``."""
-        x = self.strided(x, before, after)
-        out: Tensor = x + self.dropout(self.second(self.first(x, after, after), after, after))
-        return out
-
-
-class ResidualSubsampling(nn.Module):
-    """Two residual stages (a token every 4 frames), then LayerNorm: three times as deep as :class:`ConvSubsampling`.
-
-    Args:
-        n_features: features a frame.
-        width: channels of a token.
-        dropout: of the residual branches.
-    """
-
-    def __init__(self, n_features: int, width: int, dropout: float) -> None:
-        super().__init__()
-        self.stages = nn.ModuleList(
-            ResidualStage(channels, width, kernel, dropout) for channels, kernel in ((n_features, 5), (width, 3))
-        )
-        self.norm = nn.LayerNorm(width)
-
-    def forward(self, features: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """As :meth:`ConvSubsampling.forward`."""
-        x, mask = features, padding_mask(lengths, features.shape[1])
-        for stage in self.stages:
-            lengths = strided_lengths(lengths, 2)
-            after = padding_mask(lengths, (x.shape[1] + 1) // 2)
-            x, mask = stage(x, mask, after), after
-        return self.norm(x), mask
-
-
-SUBSAMPLINGS = ("plain", "residual")
-
-
-def create_subsampling(name: str, n_features: int, width: int, dropout: float) -> ConvSubsampling | ResidualSubsampling:
-    """Front by name: ``plain`` or ``residual``.
-
-    Raises:
-        ValueError: there is no such front.
-    """
-    if name not in SUBSAMPLINGS:
-        raise ValueError(f"There is no subsampling {name!r}; there are: {', '.join(SUBSAMPLINGS)}.")
-    return ConvSubsampling(n_features, width) if name == "plain" else ResidualSubsampling(n_features, width, dropout)

@@ -30,9 +30,7 @@ from hrf_ser.deploy.export.parity import Run
 from hrf_ser.deploy.export.waveform import MatrixMel, UtteranceClassifier, UtteranceFrontEnd
 from hrf_ser.models.attention import SelfAttention
 from hrf_ser.models.conformer import ConvolutionModule
-from hrf_ser.models.convolution import TimeConv
 from hrf_ser.models.speechformer import SpeechFormer, SpeechFormerLayer, Stage
-from hrf_ser.models.subsampling import NormedConv
 
 # Names of all nodes of the front end begin with this; the tensor with the logits has this name.
 FRONT_END, LAST = "front_end/", "logits"
@@ -88,15 +86,13 @@ def for_export(model: nn.Module) -> nn.Module:
         if isinstance(module, SelfAttention):
             model.set_submodule(name, OneUtterance(module))
         elif isinstance(module, ConvolutionModule):
-            _fold_batch_norm(module, module.depthwise)
-        elif isinstance(module, NormedConv):
-            _fold_batch_norm(module, module.convolution)
+            _fold_batch_norm(module)
     return model
 
 
-def _fold_batch_norm(module: ConvolutionModule | NormedConv, convolution: TimeConv) -> None:
-    """Put what batch normalisation does at evaluation into the convolution before it."""
-    norm = module.batch_norm
+def _fold_batch_norm(module: ConvolutionModule) -> None:
+    """Put what batch normalisation does at evaluation into the depthwise convolution before it."""
+    convolution, norm = module.depthwise, module.batch_norm
     assert norm.running_mean is not None
     assert norm.running_var is not None
     with torch.no_grad():

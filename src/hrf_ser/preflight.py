@@ -39,7 +39,7 @@ def check_model(config: DictConfig) -> None:
     options = plain(config.model.options)
     sizes = {key: value for key, value in options.items() if isinstance(value, int) and not isinstance(value, bool)}
     for key, value in sizes.items():
-        if value < 1 and key in ("width", "layers", "heads", "ffn", "kernel"):
+        if value < 1 and key in ("width", "layers", "heads", "ffn", "kernel", "members"):
             raise UserError(f"model: {key}={value} is not a whole number of at least 1.")
     width, heads, kernel = sizes.get("width", 0), sizes.get("heads", 1), sizes.get("kernel", 1)
     if width % heads:

@@ -94,6 +94,17 @@ def test_fit_leaves_the_module_factorised_and_deploys_the_best_epoch_merged(tmp_
     assert same(hrf.deployed.state_dict(), merge_state_dict(best))
 
 
+def test_an_ensemble_is_factorised_trained_and_deployed_merged(tmp_path):
+    net = module(options={**OPTIONS, "members": 2}, augment=None)
+    hrf = HRF(rank=2)
+    trainer = fit(net, tmp_path, hrf)
+    assert len(hrf.layers) == 4
+    assert trainer.callback_metrics["val/loss"].isfinite()
+    features, lengths = torch.randn(2, 24, 8), torch.tensor([24, 9])
+    assert hrf.deployed(features, lengths).shape == (2, 3)
+    assert not factorised_layers(hrf.deployed)
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_checkpoint_tests_and_loads_without_the_callback(tmp_path, enabled):
     net = module()

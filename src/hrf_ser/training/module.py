@@ -163,6 +163,8 @@ class EmotionModule(LightningModule):
         self.confusion.reset()
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        if logits.ndim == 3:  # of the members of an ensemble
+            logits, labels = logits.flatten(0, 1), labels.repeat_interleave(logits.shape[1])
         return F.cross_entropy(logits.float(), labels, weight=self.loss_weights, label_smoothing=self._label_smoothing)
 
     def _release_products(self) -> None:

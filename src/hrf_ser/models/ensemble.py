@@ -1,0 +1,40 @@
+"""Several small models that are asked together."""
+
+from collections.abc import Callable
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+
+class Ensemble(nn.Module):
+    """Models of one kind that start apart and whose probabilities are averaged (Lakshminarayanan et al., "Simple and scalable
+    predictive uncertainty estimation using deep ensembles", NeurIPS 2017).
+
+    Each member is trained by its own loss, on the same batches; nothing but the optimizer's clipping lets them know of each
+    other. For the same parameters this is the other way to spend them than width or depth.
+
+    Args:
+        member: makes one model.
+        members: how many.
+    """
+
+    def __init__(self, member: Callable[[], nn.Module], members: int) -> None:
+        super().__init__()
+        self.members = nn.ModuleList(member() for _ in range(members))
+        targets = cast("tuple[str, ...]", self.members[0].hrf_targets)
+        self.hrf_targets = tuple(rf"members\.\d+\.{pattern}" for pattern in targets)
+
+    def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
+        """Classify utterances.
+
+        Args:
+            features: shape ``(B, T, n_features)``.
+            lengths: shape ``(B,)``, frames; None where all are T.
+
+        Returns:
+            While training, the logits of every member, of shape ``(B, members, n_classes)``. In evaluation, the logarithm of
+            the mean probability, of shape ``(B, n_classes)``: logits whose softmax is that mean.
+        """
+        logits = torch.stack([member(features, lengths) for member in self.members], dim=1)
+        return logits if self.training else logits.softmax(-1).mean(1).log()

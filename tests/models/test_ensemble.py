@@ -1,0 +1,59 @@
+"""An ensemble: members that start apart, learn apart and are asked together."""
+
+import pytest
+import torch
+import torch.nn.functional as F
+
+from hrf_ser.hrf import factorised_layers, insert_hrf, merge_hrf
+from hrf_ser.models import create_model
+from hrf_ser.models.conv_transformer import ConvTransformer
+
+SIZES = {"n_features": 6, "n_classes": 3, "width": 16, "layers": 1, "heads": 2, "ffn": 32, "dropout": 0.0}
+LENGTHS = torch.tensor([40, 23])
+
+
+@pytest.fixture
+def features() -> torch.Tensor:
+    return torch.randn(2, 40, 6, generator=torch.Generator().manual_seed(0))
+
+
+def test_probabilities_are_the_mean_of_the_members(features: torch.Tensor) -> None:
+    model = create_model("conv_transformer", members=3, **SIZES).eval()
+    each = torch.stack([member(features, LENGTHS).softmax(-1) for member in model.members])
+    torch.testing.assert_close(model(features, LENGTHS).softmax(-1), each.mean(0))
+    assert (each[0] - each[1]).abs().max() > 1e-3, "members start apart"
+
+
+def test_members_are_trained_as_if_alone(features: torch.Tensor) -> None:
+    model = create_model("conv_transformer", members=2, **SIZES).train()
+    logits = model(features, LENGTHS)
+    assert logits.shape == (2, 2, 3)
+    labels = torch.tensor([0, 2])
+    F.cross_entropy(logits.flatten(0, 1), labels.repeat_interleave(2)).backward()
+    for member in model.members:
+        together = [parameter.grad for parameter in member.parameters()]
+        member.zero_grad()
+        F.cross_entropy(member(features, LENGTHS), labels).backward()
+        for parameter, grad in zip(member.parameters(), together, strict=True):
+            torch.testing.assert_close(parameter.grad / 2, grad)
+
+
+def test_every_member_is_factorised_and_merged(features: torch.Tensor) -> None:
+    model = create_model("conv_transformer", members=2, **SIZES).eval()
+    before = model(features, LENGTHS)
+    insert_hrf(model, 2)
+    assert len(factorised_layers(model)) == 4
+    torch.testing.assert_close(model(features, LENGTHS), before)
+    merged = merge_hrf(model)
+    assert not factorised_layers(merged)
+    torch.testing.assert_close(merged(features, LENGTHS), before)
+
+
+def test_one_member_is_the_model_itself() -> None:
+    assert type(create_model("conv_transformer", members=1, **SIZES)) is ConvTransformer
+
+
+@pytest.mark.parametrize("members", [0, 1.5, True, "2"])
+def test_other_numbers_are_refused(members: object) -> None:
+    with pytest.raises(ValueError, match="is not a whole number of at least 1"):
+        create_model("conv_transformer", members=members, **SIZES)

@@ -84,7 +84,7 @@ def test_what_is_refused_early_is_what_the_models_refuse():
     from hrf_ser.models import create_model, model_names
     from hrf_ser.preflight import _CHOICES
 
-    options = {"speechformer": {"pooling"}, "conv_transformer": {"pooling", "subsampling"}, "conformer": set(_CHOICES)}
+    options = {"speechformer": {"pooling"}, "conv_transformer": {"pooling"}, "conformer": set(_CHOICES)}
     for name in model_names():
         with pytest.raises(ValueError, match="heads"):
             create_model(name, n_features=8, n_classes=2, width=16, heads=3)

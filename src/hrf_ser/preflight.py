@@ -18,10 +18,9 @@ from hrf_ser.training.origin import origin_of
 
 # Parsed as YAML, the files would take as long as everything else here together.
 _NAME = re.compile(r"^name: *(?P<name>\w+)", re.MULTILINE)
-_CHOICES: dict[str, tuple[object, ...]] = {
+_CHOICES = {
     "positions": ("relative", "sinusoidal", "none"),
     "pooling": ("mean", "attentive", "statistics"),
-    "subsampling": (4, 2, 1),
 }
 
 
@@ -48,7 +47,7 @@ def check_model(config: DictConfig) -> None:
         raise UserError(f"model: kernel must be odd to be centred on a token, not {kernel}.")
     for key, choices in _CHOICES.items():
         if key in options and options[key] not in choices:
-            raise UserError(f"model: {key}={options[key]} is unknown: use one of {', '.join(map(str, choices))}.")
+            raise UserError(f"model: {key}={options[key]} is unknown: use one of {', '.join(choices)}.")
 
 
 def check_corpus(config: DictConfig) -> None:

@@ -15,10 +15,10 @@ SMALL: dict[str, dict[str, Any]] = {
 VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("conv_transformer", {}),
     ("conv_transformer", {"pooling": "attentive"}),
-    ("conv_transformer", {"pooling": "statistics", "subsampling": 1}),
+    ("conv_transformer", {"pooling": "statistics", "token_ms": 10}),
     ("conformer", {}),
     ("conformer", {"positions": "sinusoidal", "pooling": "statistics"}),
-    ("conformer", {"positions": "none", "pooling": "attentive", "subsampling": 2}),
+    ("conformer", {"positions": "none", "pooling": "attentive", "token_ms": 20}),
     ("speechformer", {}),
     ("speechformer", {"pooling": "attentive", "expand": [1, 1, 2]}),
     ("speechformer", {"pooling": "statistics"}),

@@ -1,12 +1,12 @@
 import pytest
 import torch
 
-from hrf_ser.models.subsampling import STRIDES, ConvSubsampling
+from hrf_ser.models.subsampling import STRIDES, ConvSubsampling, frames_per_token
 
 
 @pytest.mark.parametrize("per_token", STRIDES)
 def test_a_token_every_few_frames(per_token: int) -> None:
-    subsampling = ConvSubsampling(5, 8, per_token)
+    subsampling = ConvSubsampling(5, 8, hop_ms=40 / per_token)
     for frames in (1, 2, 4, 5, 8, 9, 215):
         tokens, mask = subsampling(torch.randn(2, frames, 5), torch.tensor([frames, 1]))
         assert mask is not None
@@ -14,6 +14,14 @@ def test_a_token_every_few_frames(per_token: int) -> None:
         assert mask.sum(1).tolist() == [-(-frames // per_token), 1]
 
 
-def test_other_numbers_of_frames_are_refused() -> None:
-    with pytest.raises(ValueError, match="subsampling=3 is unknown: use one of 4, 2, 1"):
-        ConvSubsampling(5, 8, 3)
+@pytest.mark.parametrize(
+    ("hop_ms", "token_ms", "frames"),
+    [(10, 40, 4), (12.5, 40, 4), (16, 40, 2), (20, 40, 2), (40, 40, 1), (100, 40, 1), (10, 20, 2), (1, 1000, 4)],
+)
+def test_tokens_are_as_near_to_their_duration_as_frames_allow(hop_ms: float, token_ms: float, frames: int) -> None:
+    assert frames_per_token(hop_ms, token_ms) == frames
+
+
+def test_a_token_of_no_duration_is_refused() -> None:
+    with pytest.raises(ValueError, match="token_ms=0 is not greater than 0"):
+        ConvSubsampling(5, 8, token_ms=0)

@@ -86,6 +86,7 @@ class Conformer(nn.Module):
     Args:
         n_features: features a frame.
         n_classes: logits.
+        hop_ms: milliseconds from one frame to the next.
         width: channels of a token, even.
         layers: Conformer blocks.
         heads: attention heads; they divide the width.
@@ -96,7 +97,7 @@ class Conformer(nn.Module):
         dropout: of residual branches, feed-forward blocks and the pooled vector.
         attention_dropout: of attention probabilities; greater than 0 is slow on a CPU.
         pooling: ``mean``, ``attentive`` or ``statistics``.
-        subsampling: frames that become one token: 4, 2 or 1.
+        token_ms: milliseconds from one token to the next, see :class:`ConvSubsampling`.
 
     Raises:
         ValueError: the heads do not divide the width, the kernel is even, or there are no such positions, pooling or
@@ -110,6 +111,7 @@ class Conformer(nn.Module):
         n_features: int,
         n_classes: int,
         *,
+        hop_ms: float = 10.0,
         width: int = 64,
         layers: int = 3,
         heads: int = 4,
@@ -120,12 +122,12 @@ class Conformer(nn.Module):
         dropout: float = 0.1,
         attention_dropout: float = 0.0,
         pooling: str = "mean",
-        subsampling: int = 4,
+        token_ms: float = 40.0,
     ) -> None:
         super().__init__()
         if positions not in _POSITIONS:
             raise ValueError(f"There are no positions {positions!r}; there are: {', '.join(_POSITIONS)}.")
-        self.subsampling = ConvSubsampling(n_features, width, subsampling)
+        self.subsampling = ConvSubsampling(n_features, width, hop_ms=hop_ms, token_ms=token_ms)
         self.sinusoidal = positions == "sinusoidal"
         self.relative = RelativePositionBias(heads, max_distance) if positions == "relative" else None
         self.dropout = Dropout(dropout)

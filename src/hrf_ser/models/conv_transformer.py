@@ -41,6 +41,7 @@ class ConvTransformer(nn.Module):
     Args:
         n_features: features a frame.
         n_classes: logits.
+        hop_ms: milliseconds from one frame to the next.
         width: channels of a token, even.
         layers: Transformer layers.
         heads: attention heads; they divide the width.
@@ -48,7 +49,7 @@ class ConvTransformer(nn.Module):
         dropout: of residual branches, feed-forward blocks and the pooled vector.
         attention_dropout: of attention probabilities; greater than 0 is slow on a CPU.
         pooling: ``mean``, ``attentive`` or ``statistics``.
-        subsampling: frames that become one token: 4, 2 or 1.
+        token_ms: milliseconds from one token to the next, see :class:`ConvSubsampling`.
 
     Raises:
         ValueError: the heads do not divide the width, or there is no such pooling or subsampling.
@@ -61,6 +62,7 @@ class ConvTransformer(nn.Module):
         n_features: int,
         n_classes: int,
         *,
+        hop_ms: float = 10.0,
         width: int = 64,
         layers: int = 4,
         heads: int = 4,
@@ -68,10 +70,10 @@ class ConvTransformer(nn.Module):
         dropout: float = 0.1,
         attention_dropout: float = 0.0,
         pooling: str = "mean",
-        subsampling: int = 4,
+        token_ms: float = 40.0,
     ) -> None:
         super().__init__()
-        self.subsampling = ConvSubsampling(n_features, width, subsampling)
+        self.subsampling = ConvSubsampling(n_features, width, hop_ms=hop_ms, token_ms=token_ms)
         self.dropout = Dropout(dropout)
         self.layers = nn.ModuleList(
             TransformerLayer(width, heads=heads, ffn=ffn, dropout=dropout, attention_dropout=attention_dropout)

@@ -1,5 +1,7 @@
 """The convolutional front that ConvTransformer and Conformer share."""
 
+import math
+
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -8,6 +10,17 @@ from hrf_ser.models.masking import padding_mask, strided_lengths, zero_padding
 
 # Frames a token -> strides of the two convolutions.
 STRIDES = {4: (2, 2), 2: (2, 1), 1: (1, 1)}
+
+
+def frames_per_token(hop_ms: float, token_ms: float) -> int:
+    """Of 4, 2 and 1 the number of frames whose duration is nearest to a token's, as a ratio.
+
+    Raises:
+        ValueError: ``token_ms`` is not greater than 0.
+    """
+    if not token_ms > 0:
+        raise ValueError(f"token_ms={token_ms} is not greater than 0")
+    return min(STRIDES, key=lambda frames: abs(math.log(frames * hop_ms / token_ms)))
 
 
 class ConvSubsampling(nn.Module):
@@ -20,17 +33,17 @@ class ConvSubsampling(nn.Module):
     Args:
         n_features: features a frame.
         width: channels of a token.
-        frames: that become one token: 4, 2 or 1.
+        hop_ms: milliseconds from one frame to the next.
+        token_ms: milliseconds from one token to the next, as near as 4, 2 or 1 frames a token come to them.
 
     Raises:
-        ValueError: another number of frames.
+        ValueError: ``token_ms`` is not greater than 0.
     """
 
-    def __init__(self, n_features: int, width: int, frames: int = 4) -> None:
+    def __init__(self, n_features: int, width: int, *, hop_ms: float = 10.0, token_ms: float = 40.0) -> None:
         super().__init__()
-        if frames not in STRIDES:
-            raise ValueError(f"subsampling={frames} is unknown: use one of {', '.join(map(str, STRIDES))}")
-        self._strides = STRIDES[frames]
+        self.frames = frames_per_token(hop_ms, token_ms)
+        self._strides = STRIDES[self.frames]
         self.convolutions = nn.ModuleList(
             TimeConv(channels, width, kernel_size=3, stride=stride, padding=1)
             for channels, stride in zip((n_features, width), self._strides, strict=True)
@@ -45,7 +58,7 @@ class ConvSubsampling(nn.Module):
             lengths: shape ``(B,)``, frames, 1 <= length <= T; None where all are T.
 
         Returns:
-            Tokens of shape ``(B, T', width)`` with ``T' = ceil(T / frames)``, and the mask of shape ``(B, T')``, True on
+            Tokens of shape ``(B, T', width)`` with ``T' = ceil(T / self.frames)``, and the mask of shape ``(B, T')``, True on
             valid tokens; None where all are.
         """
         x, mask = features, padding_mask(lengths, features.shape[1])

@@ -1,8 +1,7 @@
-"""An ensemble: members that start apart, learn apart and are asked together."""
+"""An ensemble: members that start apart and are asked together."""
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from hrf_ser.hrf import factorised_layers, insert_hrf, merge_hrf
 from hrf_ser.models import create_model
@@ -22,20 +21,6 @@ def test_probabilities_are_the_mean_of_the_members(features: torch.Tensor) -> No
     each = torch.stack([member(features, LENGTHS).softmax(-1) for member in model.members])
     torch.testing.assert_close(model(features, LENGTHS).softmax(-1), each.mean(0))
     assert (each[0] - each[1]).abs().max() > 1e-3, "members start apart"
-
-
-def test_members_are_trained_as_if_alone(features: torch.Tensor) -> None:
-    model = create_model("conv_transformer", members=2, **SIZES).train()
-    logits = model(features, LENGTHS)
-    assert logits.shape == (2, 2, 3)
-    labels = torch.tensor([0, 2])
-    F.cross_entropy(logits.flatten(0, 1), labels.repeat_interleave(2)).backward()
-    for member in model.members:
-        together = [parameter.grad for parameter in member.parameters()]
-        member.zero_grad()
-        F.cross_entropy(member(features, LENGTHS), labels).backward()
-        for parameter, grad in zip(member.parameters(), together, strict=True):
-            torch.testing.assert_close(parameter.grad / 2, grad)
 
 
 def test_every_member_is_factorised_and_merged(features: torch.Tensor) -> None:

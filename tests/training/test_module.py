@@ -105,6 +105,28 @@ def test_an_ensemble_is_factorised_trained_and_deployed_merged(tmp_path):
     assert not factorised_layers(hrf.deployed)
 
 
+def test_members_of_an_ensemble_learn_as_if_alone():
+    net = module(options={**OPTIONS, "dropout": 0.0, "members": 2}, augment=None)
+    batch = next(iter(batches()))
+    net.training_step(batch, 0).backward()
+    for member in net.model.members:
+        together = [parameter.grad.clone() for parameter in member.parameters()]
+        member.zero_grad()
+        logits = member(net.normaliser(batch["features"], batch["lengths"]), batch["lengths"])
+        torch.nn.functional.cross_entropy(logits, batch["labels"]).backward()
+        for parameter, grad in zip(member.parameters(), together, strict=True):
+            torch.testing.assert_close(grad, parameter.grad / 2)
+
+
+def test_members_of_an_ensemble_hear_other_augmentations():
+    net = module(options={**OPTIONS, "members": 2})
+    heard = []
+    for member in net.model.members:
+        member.register_forward_pre_hook(lambda _, given: heard.append(given[0].clone()))
+    net.training_step(next(iter(batches())), 0)
+    assert not torch.equal(*heard)
+
+
 @pytest.mark.parametrize("enabled", [True, False])
 def test_checkpoint_tests_and_loads_without_the_callback(tmp_path, enabled):
     net = module()

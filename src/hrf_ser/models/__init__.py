@@ -8,7 +8,8 @@ anything in the padding, in training (dropout aside) as in evaluation.
 """
 
 from hrf_ser.models import conformer, conv_transformer, speechformer  # noqa: F401  (importing registers them)
+from hrf_ser.models.ensemble import members_of
 from hrf_ser.models.macs import count_macs, count_parameters
 from hrf_ser.models.registry import create_model, model_names, register
 
-__all__ = ["create_model", "model_names", "register", "count_macs", "count_parameters"]
+__all__ = ["create_model", "model_names", "register", "members_of", "count_macs", "count_parameters"]

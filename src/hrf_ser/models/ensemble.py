@@ -11,8 +11,8 @@ class Ensemble(nn.Module):
     """Models of one kind that start apart and whose probabilities are averaged (Lakshminarayanan et al., "Simple and scalable
     predictive uncertainty estimation using deep ensembles", NeurIPS 2017).
 
-    Each member is trained by its own loss, on the same batches; nothing but the optimizer's clipping lets them know of each
-    other. For the same parameters this is the other way to spend them than width or depth.
+    Members are trained by their own losses on the same batches, each augmented anew for every member; nothing but clipping
+    lets them know of each other. For the same parameters this is the other way to spend them than width or depth.
 
     Args:
         member: makes one model.
@@ -33,8 +33,12 @@ class Ensemble(nn.Module):
             lengths: shape ``(B,)``, frames; None where all are T.
 
         Returns:
-            While training, the logits of every member, of shape ``(B, members, n_classes)``. In evaluation, the logarithm of
-            the mean probability, of shape ``(B, n_classes)``: logits whose softmax is that mean.
+            The logarithm of the mean probability, of shape ``(B, n_classes)``: logits whose softmax is that mean.
         """
-        logits = torch.stack([member(features, lengths) for member in self.members], dim=1)
-        return logits if self.training else logits.softmax(-1).mean(1).log()
+        logits = torch.stack([member(features, lengths) for member in self.members])
+        return logits.softmax(-1).mean(0).log()
+
+
+def members_of(model: nn.Module) -> list[nn.Module]:
+    """The models of an ensemble, or the model itself: each is trained by a loss of its own."""
+    return list(model.members) if isinstance(model, Ensemble) else [model]

@@ -20,6 +20,7 @@ from hrf_ser.data.datamodule import Source, SpeechData
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import adapt_state_dict, plan_hrf
 from hrf_ser.identity import idle_callbacks
+from hrf_ser.models import members_of
 from hrf_ser.settings import plain
 from hrf_ser.training.callbacks import HRF
 from hrf_ser.training.checkpoint_io import AtomicCheckpointIO
@@ -95,7 +96,8 @@ def build_module(config: DictConfig, data: SpeechData, origin: Origin | None = N
     module.fit_statistics(*data.feature_statistics(), data.class_counts())
     if config.compile:
         # In place, so that checkpoints keep their names; compiled at the first batch, when factors are there.
-        module.model.compile(dynamic=True)
+        for model in members_of(module.model):
+            model.compile(dynamic=True)
     return module
 
 

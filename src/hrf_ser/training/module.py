@@ -16,7 +16,7 @@ from hrf_ser.audio.augment import FeatureAugment
 from hrf_ser.audio.front_end import Normalisation, Normaliser
 from hrf_ser.data.batches import Batch
 from hrf_ser.hrf import StepProducts, adapt_state_dict
-from hrf_ser.models import create_model
+from hrf_ser.models import create_model, members_of
 from hrf_ser.training.metrics import UnitConfusion, scores
 from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer, build_schedule, parameter_groups
 
@@ -104,14 +104,18 @@ class EmotionModule(LightningModule):
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         if self._products is not None:
             self._products.hold()
+        # The mean, of which Adam's steps are those that each member would take alone.
+        return torch.stack([self._training_loss(member, batch) for member in members_of(self.model)]).mean()
+
+    def _training_loss(self, model: torch.nn.Module, batch: Batch) -> Tensor:
         features, lengths, labels = batch["features"], batch["lengths"], batch["labels"]
         if self.augment is None:
-            return self._loss(self.model(self.normaliser(features, lengths), lengths), labels)
+            return self._loss(model(self.normaliser(features, lengths), lengths), labels)
         features = self.augment.mask(self.normaliser(self.augment.gain(features), lengths))
         if self.augment.mixup == 0:
-            return self._loss(self.model(features, lengths), labels)
+            return self._loss(model(features, lengths), labels)
         mix = self.augment.mix(features, lengths)
-        logits = self.model(mix.features, mix.lengths)
+        logits = model(mix.features, mix.lengths)
         # The loss is linear in the target, so a mixed target is the mixture of two losses.
         return mix.share * self._loss(logits, labels) + (1 - mix.share) * self._loss(logits, labels[mix.partner])
 
@@ -163,8 +167,6 @@ class EmotionModule(LightningModule):
         self.confusion.reset()
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        if logits.ndim == 3:  # of the members of an ensemble
-            logits, labels = logits.flatten(0, 1), labels.repeat_interleave(logits.shape[1])
         return F.cross_entropy(logits.float(), labels, weight=self.loss_weights, label_smoothing=self._label_smoothing)
 
     def _release_products(self) -> None:

@@ -34,3 +34,12 @@ def test_every_choice_composes_and_is_valid(path):
         config = compose("train", [f"{group}={name}", *root])
     del config.logger  # names the run's folder, which there is none of here
     check(config)
+
+
+def test_a_recipe_and_a_sweep_go_together():
+    register_resolvers()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        words = ["experiment=[ravdess_light,hrf_study]", "data.root=/somewhere"]
+        config = compose("train", words, return_hydra_config=True)
+    assert config.features.hop_ms == 40
+    assert config.hydra.sweeper.params.rank == "2,4,8"

@@ -11,6 +11,7 @@ has relative positions by default.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
@@ -33,7 +34,7 @@ def measure(settings: Settings) -> Result:
         "strided windows": (StraightSpeechFormer(CLASSES), (features,))
     }
     for dropout in (0.0, 0.1):
-        model = model_of("speechformer", n_features=128, width=128, heads=8, deepnorm=False, attention_dropout=dropout)
+        model = our_speechformer(attention_dropout=dropout)
         speechformers[f"ours, attention dropout {dropout:g}"] = model, (features, full)
     tokens, lengths, _ = utterances(batch, length, 128)
     sizes = {"width": 128, "heads": 4, "ffn": 256, "layers": 4, "kernel": 31}
@@ -47,6 +48,12 @@ def measure(settings: Settings) -> Result:
             conformers[f"ours, positions {positions}"] = model, (tokens, lengths)
         found[f"conformer, dropout {dropout:g}"] = _compare(conformers, labels, settings)
     return found
+
+
+def our_speechformer(**options: Any) -> nn.Module:
+    """Our SpeechFormer with what the reference has: the paper's sizes, post-norm, and the mean of the last tokens."""
+    paper = {"width": 128, "heads": 8, "deepnorm": False, "pooling": "mean"}
+    return model_of("speechformer", n_features=128, **paper, **options)
 
 
 def _compare(arms: Mapping[str, tuple[nn.Module, Inputs]], labels: Tensor, settings: Settings) -> Result:

@@ -12,6 +12,7 @@ from benchmarks.arms import CLASSES, model_of, pass_of, utterances
 from benchmarks.part import Settings, table
 from benchmarks.reference.conformer import TorchaudioConformer, our_conformer
 from benchmarks.reference.speechformer import StraightSpeechFormer
+from benchmarks.references import our_speechformer
 from benchmarks.rounds import compare, spread, take_turns
 from torch import nn
 
@@ -80,8 +81,7 @@ def test_products_of_a_model_are_about_three_times_its_forward_pass():
 
 
 def test_references_are_of_the_same_size_as_ours():
-    ours = model_of("speechformer", n_features=128, width=128, heads=8)
-    assert count_parameters(StraightSpeechFormer(CLASSES)) == count_parameters(ours)
+    assert count_parameters(StraightSpeechFormer(CLASSES)) == count_parameters(our_speechformer())
     sizes = {"width": 32, "heads": 2, "ffn": 64, "layers": 1, "kernel": 3, "dropout": 0.0}
     theirs = count_parameters(TorchaudioConformer(CLASSES, **sizes))
     assert count_parameters(our_conformer(CLASSES, positions="none", **sizes)) == pytest.approx(theirs, rel=0.02)

@@ -173,6 +173,7 @@ def test_runs_travel_as_lines_and_give_the_same_report(tmp_path):
         ({"confusion": [np.eye(4).tolist()] * 2}, "its UA is not that of"),
         ({"settings": ["lr"]}, "settings have the wrong kind"),
         ({"settings": {"lr": 0.1}}, "no short texts"),
+        ({"merge": {"max_abs_diff": float("nan")}}, "not JSON compliant"),
     ],
 )
 def test_a_damaged_line_is_left_out_and_told(tmp_path, change, reason):

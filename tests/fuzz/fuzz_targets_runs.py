@@ -49,6 +49,7 @@ def _report_of(root: Path) -> None:
         raise UserError(sentences[0])  # as the program does
     page = render(build_report(found, runs, sentences))
     page.encode()
+    to_lines(runs)
     assert page.count("<script>alert") == 0
     if sentences:
         raise UserError(sentences[0])

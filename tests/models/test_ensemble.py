@@ -6,6 +6,7 @@ import torch
 from hrf_ser.hrf import factorised_layers, insert_hrf, merge_hrf
 from hrf_ser.models import create_model
 from hrf_ser.models.conv_transformer import ConvTransformer
+from hrf_ser.models.ensemble import Ensemble
 
 SIZES = {"n_features": 6, "n_classes": 3, "width": 16, "layers": 1, "heads": 2, "ffn": 32, "dropout": 0.0}
 LENGTHS = torch.tensor([40, 23])
@@ -21,6 +22,18 @@ def test_probabilities_are_the_mean_of_the_members(features: torch.Tensor) -> No
     each = torch.stack([member(features, LENGTHS).softmax(-1) for member in model.members])
     torch.testing.assert_close(model(features, LENGTHS).softmax(-1), each.mean(0))
     assert (each[0] - each[1]).abs().max() > 1e-3, "members start apart"
+
+
+def test_logits_are_finite_where_every_member_is_sure(features: torch.Tensor) -> None:
+    model = create_model("conv_transformer", members=2, **SIZES).eval()
+    for member in model.members:
+        torch.nn.init.constant_(member.classifier.weight, 0.0)
+        member.classifier.bias.data = torch.tensor([500.0, 0.0, -500.0])
+    torch.testing.assert_close(model(features, LENGTHS)[0], torch.tensor([0.0, -500.0, -1000.0]))
+
+
+def test_a_model_without_targets_makes_an_ensemble_without_them() -> None:
+    assert not hasattr(Ensemble(lambda: torch.nn.Linear(2, 2), 2), "hrf_targets")
 
 
 def test_every_member_is_factorised_and_merged(features: torch.Tensor) -> None:

@@ -17,14 +17,13 @@ _OPTIONAL: dict[str, Any] = {
 
 
 def loads(text: str) -> Any:
-    """JSON whose texts can be written again.
+    """JSON that can be written again.
 
     Raises:
-        ValueError: no JSON, or half a character in it.
+        ValueError: no JSON, or half a character or a number in it that JSON does not have.
     """
     value = json.loads(text)
-    if "\\u" in text:
-        json.dumps(value, ensure_ascii=False).encode()
+    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     return value
 
 

@@ -1,7 +1,7 @@
 """Several small models that are asked together."""
 
+import math
 from collections.abc import Callable
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +22,9 @@ class Ensemble(nn.Module):
     def __init__(self, member: Callable[[], nn.Module], members: int) -> None:
         super().__init__()
         self.members = nn.ModuleList(member() for _ in range(members))
-        targets = cast("tuple[str, ...]", self.members[0].hrf_targets)
-        self.hrf_targets = tuple(rf"members\.\d+\.{pattern}" for pattern in targets)
+        targets = getattr(self.members[0], "hrf_targets", None)
+        if targets is not None:
+            self.hrf_targets = tuple(rf"members\.\d+\.{pattern}" for pattern in targets)
 
     def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
         """Classify utterances.
@@ -36,7 +37,8 @@ class Ensemble(nn.Module):
             The logarithm of the mean probability, of shape ``(B, n_classes)``: logits whose softmax is that mean.
         """
         logits = torch.stack([member(features, lengths) for member in self.members])
-        return logits.softmax(-1).mean(0).log()
+        # Not the logarithm of a mean of softmaxes, which is minus infinity where all members are sure.
+        return logits.log_softmax(-1).logsumexp(0) - math.log(len(self.members))
 
 
 def members_of(model: nn.Module) -> list[nn.Module]:

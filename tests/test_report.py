@@ -56,6 +56,14 @@ def test_the_records_of_a_report_give_its_tables_again(command, runs):
     assert len(first.splitlines()) == 2
 
 
+def test_a_report_of_validation_speakers_keeps_the_records_whole(command, runs):
+    arguments = ("runs=my runs, *", "out=chosen", "latency=false", "part=validation")
+    finished = command("report", *arguments, cwd=runs)
+    assert finished.returncode == 0, finished.stderr
+    assert "Scores are of the validation speakers" in finished.stdout
+    assert json.loads((runs / "chosen/runs.jsonl").read_text().splitlines()[0])["confusion"]
+
+
 def test_latency_of_real_bundles_is_measured(command, train, tmp_path):
     for hrf in ("false", "true"):
         train(tmp_path / "runs" / hrf, "trainer.max_epochs=1", f"hrf={hrf}")
@@ -78,6 +86,7 @@ def test_mistakes_end_in_one_sentence(command, runs):
         ("runs=",): "Error: runs is empty",
         (): "Error: runs has no value",
         ("runs=my runs, hrf", "latency=maybe"): "Error: latency=maybe is neither true nor false",
+        ("runs=my runs, hrf", "part=train"): "Error: part=train is unknown; give one of: test, validation.",
         ("runs=my runs, hrf", "out=file"): "Error: out=file is a file",
         ("runs=my runs, hrf/damaged",): "Error: my runs, hrf/damaged/metrics.json: is damaged",
     }

@@ -20,6 +20,10 @@ def main(config: DictConfig) -> None:
     if not isinstance(config.latency, bool):
         raise UserError(f"latency={config.latency} is neither true nor false.")
     from hrf_ser.evaluation.find import find_runs
+    from hrf_ser.evaluation.part import PARTS
+
+    if config.part not in PARTS:
+        raise UserError(f"part={config.part} is unknown; give one of: {', '.join(PARTS)}.")
 
     paths = split_paths(config.runs)
     found = find_runs(paths)
@@ -36,7 +40,7 @@ def main(config: DictConfig) -> None:
     runs, damaged = read_runs(found)
     if not runs:
         raise UserError(damaged[0])
-    report = build_report(found, runs, damaged, config.title, config.latency)
+    report = build_report(found, runs, damaged, config.title, config.latency, config.part)
     write_report(report, runs, out)
     show_report(report, out)
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from hrf_ser.errors import UserError
 from hrf_ser.evaluation.build import build_report
 from hrf_ser.evaluation.find import Found
 from hrf_ser.evaluation.screen import show_report
@@ -132,6 +133,27 @@ def test_runs_that_nobody_validated_have_a_report_of_their_own():
     assert [round(float(words[:5]), 1) for words in best.split("the best mean UA is ")[1:]] == [0.6, 0.4]
     assert "## demo (protocol fixed)" in markdown(report)
     assert next(csv.DictReader(io.StringIO(runs_csv(report))))["val_ua"] == ""
+
+
+def test_settings_are_chosen_by_scores_of_validation_speakers():
+    """Nobody who tunes should have to look at the test part."""
+    runs = [
+        replace(run, record={**run.record, "val": {**run.record["test"], "ua": 0.6 if run.rank else 0.5}})
+        for run in study({None: 0.4, 4.0: 0.3}, folds="12")
+    ]
+    unheard = without_validation(study({None: 0.9}, folds="3"))
+    report = build_report(Found(), [*runs, *unheard], part="validation")
+    assert report["part"] == "validation"
+    assert report["title"].endswith(", validation speakers")
+    assert [round(entry["scores"]["ua"]["mean"], 3) for entry in report["configurations"]] == [0.5, 0.6]
+    assert report["comparisons"][0]["difference"] == pytest.approx(0.1)
+    assert report["comparisons"][0]["interval_over"] == "folds"
+    assert report["configurations"][0]["confusion"] == []
+    assert report["warnings"][0].startswith("Scores are of the validation speakers")
+    assert not any("predictions.csv" in sentence for sentence in report["warnings"])
+    assert any("validated on nobody; the run is left out" in sentence for sentence in report["warnings"])
+    with pytest.raises(UserError, match="none of these runs validated"):
+        build_report(Found(), unheard, part="validation")
 
 
 def test_many_sentences_of_one_kind_are_counted():

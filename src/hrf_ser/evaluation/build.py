@@ -16,6 +16,7 @@ from hrf_ser.evaluation.comparisons import compare_all
 from hrf_ser.evaluation.configurations import Configuration, group, missing, summarise, versions
 from hrf_ser.evaluation.find import Found
 from hrf_ser.evaluation.latency import measure
+from hrf_ser.evaluation.part import CHOSEN_ON, TEST, VALIDATION, on_validation
 from hrf_ser.evaluation.run import Run
 from hrf_ser.evaluation.sentences import PAPER, answer, decidable, many
 from hrf_ser.evaluation.statistics import units_needed
@@ -24,7 +25,12 @@ _SHOWN = 5  # sentences about single runs that a warning repeats before it count
 
 
 def build_report(
-    found: Found, runs: Sequence[Run], damaged: Sequence[str] = (), title: str | None = None, latency: bool = False
+    found: Found,
+    runs: Sequence[Run],
+    damaged: Sequence[str] = (),
+    title: str | None = None,
+    latency: bool = False,
+    part: str = TEST,
 ) -> dict[str, Any]:
     """The report, ready for JSON.
 
@@ -36,7 +42,14 @@ def build_report(
         damaged: sentences on files that could not be read.
         title: of the page; None makes one.
         latency: measure every bundle side by side.
+        part: whose scores: ``test`` or ``validation``.
+
+    Raises:
+        UserError: no run has scores of that part.
     """
+    unheard: list[str] = []
+    if part == VALIDATION:
+        runs, unheard = on_validation(runs)
     configurations, doubles = group(runs)
     entries = [summarise(one) for one in configurations]
     if latency:
@@ -47,18 +60,23 @@ def build_report(
     unfinished = [{"folder": folder} for folder in found.unfinished]
     failed = [{"folder": folder, "reason": reason} for folder, reason in found.failed]
     warnings = [
+        *([CHOSEN_ON] if part == VALIDATION else _silent(runs)),
         *_paper(configurations),
         *_leaks(runs),
         *_too_small(comparisons),
         *_counted(gaps, failed, unfinished),
         *_some(damaged, "damaged files"),
+        *_some(unheard, "runs without validation"),
         *_some(doubles, "runs that are there twice"),
         *_some(impaired, "comparisons"),
         *_design(configurations),
         *_versions(runs),
     ]
     report = {
-        "title": title or f"{' and '.join(corpora)}: {many(sum(e['runs'] for e in entries), 'run')}",
+        "title": title
+        or f"{' and '.join(corpora)}: {many(sum(e['runs'] for e in entries), 'run')}"
+        f"{', validation speakers' if part == VALIDATION else ''}",
+        "part": part,
         "generated": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "versions": {
             **versions(runs),
@@ -155,16 +173,21 @@ def _some(sentences: Sequence[str], what: str) -> list[str]:
     return [*sentences[:_SHOWN], f"And {len(sentences) - _SHOWN:,} more about {what}."]
 
 
-def _design(configurations: Sequence[Configuration]) -> list[str]:
-    sentences = []
-    runs = [run for one in configurations for run in one.runs.values()]
+def _silent(runs: Sequence[Run]) -> list[str]:
     silent = sum(run.counts is None for run in runs)
-    if silent:
-        verb = "has" if silent == 1 else "have"
-        sentences.append(
+    verb = "has" if silent == 1 else "have"
+    return (
+        [
             f"{many(silent, 'run')} {verb} no predictions.csv, so speakers cannot be resampled: intervals of their "
             "configurations are over folds, or over seeds of a single fold, and there is no pooled score."
-        )
+        ]
+        if silent
+        else []
+    )
+
+
+def _design(configurations: Sequence[Configuration]) -> list[str]:
+    sentences = []
     shared = sorted({one.corpus for one in configurations if _tested_twice(one)})
     if shared:
         sentences.append(

@@ -55,6 +55,13 @@ def test_every_picture_has_a_name_a_description_and_axis_titles(show, report):
         assert any(title in text for text in titles), title
 
 
+def test_scores_of_validation_speakers_are_called_so(show):
+    page = show({**fake_report(), "part": "validation"})
+    text = " ".join(page.texts(".plot [aria-label$='axis label']"))
+    assert "Validation UA (95 % interval)" in text
+    assert "Test UA" not in text
+
+
 def test_pareto_front_is_what_nothing_beats(show, report):
     page = show(report)
     all_of = report["configurations"]

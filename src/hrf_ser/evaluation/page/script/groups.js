@@ -6,6 +6,11 @@ const GROUPS = {
   large: { name: "large", symbol: "square", colour: "var(--large)", size: 0.9 },
 };
 
+// Whose scores these are: "Test UA" or "Validation UA".
+function partUA() {
+  return report.part === "validation" ? "Validation UA" : "Test UA";
+}
+
 function groupOf(configuration) {
   if (configuration.size === "large") return "large";
   return configuration.hrf ? "hrf" : "light";

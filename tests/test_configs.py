@@ -36,10 +36,11 @@ def test_every_choice_composes_and_is_valid(path):
     check(config)
 
 
-def test_a_recipe_and_a_sweep_go_together():
+@pytest.mark.parametrize(("sweep", "ranks"), [("hrf_study", "2,4,8"), ("hrf_screen", 4)])
+def test_a_recipe_and_a_sweep_go_together(sweep, ranks):
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        words = ["experiment=[ravdess_light,hrf_study]", "data.root=/somewhere"]
+        words = [f"experiment=[ravdess_light,{sweep}]", "data.root=/somewhere"]
         config = compose("train", words, return_hydra_config=True)
     assert config.features.hop_ms == 40
-    assert config.hydra.sweeper.params.rank == "2,4,8"
+    assert config.hydra.sweeper.params.rank == ranks

@@ -1,5 +1,7 @@
 """Every file of conf/ composes, and begins with the command that uses it."""
 
+import re
+
 import pytest
 from hydra import compose, initialize_config_dir
 
@@ -20,7 +22,7 @@ def test_every_file_begins_with_the_command_that_uses_it(path):
     assert lines[0].startswith(f"# python -m hrf_ser.{verb} ")
     if len(path.parts) == 2:
         group, name = path.parts[0], path.stem
-        assert f"{group}={name}" in lines[0] or f"{group}." in lines[0]
+        assert re.search(rf"{group}=(\S*[\[,])?{name}\b", lines[0]) or f"{group}." in lines[0]
 
 
 @pytest.mark.parametrize("path", CHOICES, ids=str)

@@ -1,8 +1,20 @@
 """Every picture is drawn, says in words what it shows, and shows the numbers of the report."""
 
+from xml.etree import ElementTree
+
 import pytest
 from browser_page import DESKTOP, PHONE
 from fake_report import LABELS, fake_report
+
+SURFACE = {"light": "rgb(255, 255, 255)", "dark": "rgb(26, 29, 33)"}
+# How everything that is drawn looks, in order.
+LOOKS = """
+const drawn = [...document.querySelector(arguments[0]).querySelectorAll("path, line, circle, text")];
+return drawn.map((node) => {
+  const names = ["fill", "stroke", "stroke-width", "font-size", "opacity", "fill-opacity"];
+  return names.map((name) => getComputedStyle(node).getPropertyValue(name)).join(" ");
+});
+"""
 
 
 @pytest.fixture(scope="module")
@@ -60,6 +72,30 @@ def test_scores_of_validation_speakers_are_called_so(show):
     text = " ".join(page.texts(".plot [aria-label$='axis label']"))
     assert "Validation UA (95 % interval)" in text
     assert "Test UA" not in text
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_picture_is_saved_with_its_looks(show, report, tmp_path, scheme):
+    page = show(report, scheme=scheme)
+    page.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
+    page.change("document.querySelector('[data-plot=forest] .save').click()")
+    saved = tmp_path / "paired_differences_test_ua.svg"
+    from selenium.webdriver.support.ui import WebDriverWait
+
+    WebDriverWait(page.driver, 10, poll_frequency=0.02).until(lambda _: saved.exists() and saved.stat().st_size)
+    text = saved.read_text()
+    assert "var(--" not in text
+    assert "class=" not in text
+    root = ElementTree.fromstring(text)
+    names = [node.tag.rpartition("}")[2] for node in root.iter()]
+    assert names[:2] == ["svg", "rect"]
+    assert "style" not in names
+    # Opened alone it is drawn as it was on the page.
+    there = page.js(LOOKS, "[data-plot=forest] svg")
+    page.driver.get(saved.as_uri())
+    page.driver.untouched = None
+    assert page.js(LOOKS, "svg") == there
+    assert page.js("return getComputedStyle(document.querySelector('rect')).fill") == SURFACE[scheme]
 
 
 def test_pareto_front_is_what_nothing_beats(show, report):

@@ -24,6 +24,7 @@ SCRIPTS = (
     "dom.js",
     "format.js",
     "groups.js",
+    "save.js",
     "figure.js",
     "headline.js",
     "pareto.js",

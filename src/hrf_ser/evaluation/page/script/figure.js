@@ -18,7 +18,8 @@ function figure(name, title, description, draw, numbers = null) {
   // In a frame of its own: drawing changes the height, which the observer would otherwise report as a loop.
   new ResizeObserver(() => requestAnimationFrame(redraw)).observe(holder);
   const table = numbers && element("details", { class: "numbers" }, element("summary", {}, "Numbers"), numbers);
-  return element("figure", { "data-plot": name }, holder, table);
+  const beneath = numbers && element("div", { class: "beneath" }, table, saveButton(title, holder));
+  return element("figure", { "data-plot": name }, holder, beneath);
 }
 
 function described(svg, title, description) {

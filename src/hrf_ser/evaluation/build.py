@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 import platform
 from collections.abc import Sequence
 from typing import Any
@@ -20,6 +19,7 @@ from hrf_ser.evaluation.part import CHOSEN_ON, TEST, VALIDATION, on_validation
 from hrf_ser.evaluation.run import Run
 from hrf_ser.evaluation.sentences import PAPER, answer, decidable, many
 from hrf_ser.evaluation.statistics import units_needed
+from hrf_ser.json_values import finite
 
 _SHOWN = 5  # sentences about single runs that a warning repeats before it counts the rest
 
@@ -97,7 +97,7 @@ def build_report(
         "failed": failed,
         "unfinished": unfinished,
     }
-    return _finite(report)  # type: ignore[no-any-return]
+    return finite(report)  # type: ignore[no-any-return]
 
 
 def _add_latency(configurations: Sequence[Configuration], entries: Sequence[dict[str, Any]]) -> None:
@@ -212,12 +212,3 @@ def _versions(runs: Sequence[Run]) -> list[str]:
     mixed = {package: found for package, found in versions(runs).items() if ", " in found}
     told = "; ".join(f"{package} {found}" for package, found in mixed.items())
     return [f"Runs were made with different versions: {told}."] if mixed else []
-
-
-def _finite(value: Any) -> Any:
-    """Null for a number that JSON does not have."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

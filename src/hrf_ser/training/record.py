@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from hrf_ser import __version__
 from hrf_ser.files import write_text
+from hrf_ser.json_values import finite
 
 METRICS, PREDICTIONS, HISTORY, CONFIG = "metrics.json", "predictions.csv", "history.csv", "config.yaml"
 SEGMENTS = "segments.csv"
@@ -55,7 +55,7 @@ def write_predictions(path: Path, scored: Sequence[Scored], labels: Sequence[str
 
 def write_metrics(path: Path, record: dict[str, Any]) -> None:
     """Write ``metrics.json`` whole. A number that is not finite becomes null, which JSON has."""
-    write_text(path, json.dumps(_finite(record), indent=2) + "\n")
+    write_text(path, json.dumps(finite(record), indent=2) + "\n")
 
 
 def versions() -> dict[str, str]:
@@ -69,13 +69,3 @@ def versions() -> dict[str, str]:
         "lightning": lightning.__version__,
         "python": platform.python_version(),
     }
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value

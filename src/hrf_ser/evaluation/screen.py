@@ -53,7 +53,13 @@ def show_report(report: dict[str, Any], folder: Path, console: Console | None = 
 
 def _configurations(corpus: str, protocol: str, entries: list[dict[str, Any]]) -> Table:
     style = "bold red" if protocol == "paper" else "italic"
-    table = Table(title=f"{escape(corpus)}, protocol {protocol}", title_justify="left", title_style=style, box=None)
+    table = Table(
+        title=f"{escape(corpus)}, protocol {protocol}",
+        title_justify="left",
+        title_style=style,
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
     table.add_column("configuration", overflow="fold", ratio=1, min_width=15)
     for title in ("UA", "95 %", "sd", "WA", "F1", "runs", "deployed", "ms"):
         table.add_column(title, justify="right", no_wrap=True)
@@ -75,7 +81,7 @@ def _configurations(corpus: str, protocol: str, entries: list[dict[str, Any]]) -
 
 
 def _comparisons(entries: list[dict[str, Any]]) -> Table:
-    table = Table(title="paired differences in UA", title_justify="left", box=None)
+    table = Table(title="paired differences in UA", title_justify="left", box=None, padding=(0, 1, 0, 0))
     table.add_column("comparison", overflow="fold", ratio=1, min_width=16)
     corpora = len({(entry["corpus"], entry["protocol"]) for entry in entries}) > 1
     for title in ("difference", "95 %", "units", "p", "Holm p", "best p"):

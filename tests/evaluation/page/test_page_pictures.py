@@ -79,7 +79,7 @@ def test_a_picture_is_saved_with_its_looks(show, report, tmp_path, scheme):
     page = show(report, scheme=scheme)
     page.driver.execute_cdp_cmd("Browser.setDownloadBehavior", {"behavior": "allow", "downloadPath": str(tmp_path)})
     page.change("document.querySelector('[data-plot=forest] .save').click()")
-    saved = tmp_path / "paired_differences_test_ua.svg"
+    saved = tmp_path / "paired_differences_of_test_ua.svg"
     from selenium.webdriver.support.ui import WebDriverWait
 
     WebDriverWait(page.driver, 10, poll_frequency=0.02).until(lambda _: saved.exists() and saved.stat().st_size)

@@ -6,9 +6,10 @@ const GROUPS = {
   large: { name: "large", symbol: "square", colour: "var(--large)", size: 0.9 },
 };
 
-// Whose scores these are: "Test UA" or "Validation UA".
-function partUA() {
-  return report.part === "validation" ? "Validation UA" : "Test UA";
+// Whose scores these are.
+function partUA({ capital = true } = {}) {
+  const name = report.part === "validation" ? "validation UA" : "test UA";
+  return capital ? name[0].toUpperCase() + name.slice(1) : name;
 }
 
 function groupOf(configuration) {

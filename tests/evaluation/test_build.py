@@ -142,6 +142,7 @@ def test_settings_are_chosen_by_scores_of_validation_speakers():
         for run in study({None: 0.4, 4.0: 0.3}, folds="12")
     ]
     unheard = without_validation(study({None: 0.9}, folds="3"))
+    unheard[0] = replace(unheard[0], record={**unheard[0].record, "val": {**unheard[0].record["test"], "ua": 7}})
     report = build_report(Found(), [*runs, *unheard], part="validation")
     assert report["part"] == "validation"
     assert report["title"].endswith(", validation speakers")
@@ -151,8 +152,10 @@ def test_settings_are_chosen_by_scores_of_validation_speakers():
     assert report["configurations"][0]["confusion"] == []
     assert report["warnings"][0].startswith("Scores are of the validation speakers")
     assert not any("predictions.csv" in sentence for sentence in report["warnings"])
-    assert any("validated on nobody; the run is left out" in sentence for sentence in report["warnings"])
-    with pytest.raises(UserError, match="none of these runs validated"):
+    assert any(
+        "has no scores of validation speakers; the run is left out" in sentence for sentence in report["warnings"]
+    )
+    with pytest.raises(UserError, match="none of these runs has scores"):
         build_report(Found(), unheard, part="validation")
 
 

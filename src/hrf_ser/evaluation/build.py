@@ -175,15 +175,12 @@ def _some(sentences: Sequence[str], what: str) -> list[str]:
 
 def _silent(runs: Sequence[Run]) -> list[str]:
     silent = sum(run.counts is None for run in runs)
-    verb = "has" if silent == 1 else "have"
-    return (
-        [
-            f"{many(silent, 'run')} {verb} no predictions.csv, so speakers cannot be resampled: intervals of their "
-            "configurations are over folds, or over seeds of a single fold, and there is no pooled score."
-        ]
-        if silent
-        else []
-    )
+    if not silent:
+        return []
+    return [
+        f"{many(silent, 'run')} {'has' if silent == 1 else 'have'} no predictions.csv, so speakers cannot be resampled: "
+        "intervals of their configurations are over folds, or over seeds of a single fold, and there is no pooled score."
+    ]
 
 
 def _design(configurations: Sequence[Configuration]) -> list[str]:

@@ -33,10 +33,16 @@ def on_validation(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
     heard, sentences = [], []
     for run in runs:
         found = run.record.get("val") or {}
-        if all(isinstance(found.get(name), int | float) for name in SCORES):
+        if all(_is_score(found.get(name)) for name in SCORES):
             heard.append(replace(run, record={**run.record, "test": found}, labels=(), speakers=(), counts=None))
         else:
-            sentences.append(f"{run.folder}: validated on nobody; the run is left out.")
+            sentences.append(f"{run.folder}: has no scores of validation speakers; the run is left out.")
     if not heard:
-        raise UserError("part=validation: none of these runs validated on anybody; leave part=validation out.")
+        raise UserError(
+            "part=validation: none of these runs has scores of validation speakers; leave part=validation out."
+        )
     return heard, sentences
+
+
+def _is_score(value: object) -> bool:
+    return isinstance(value, int | float) and 0 <= value <= 1 + 1e-6  # a device's rounding

@@ -224,7 +224,7 @@ def test_the_last_screen_fits_a_terminal_of_80_columns(tmp_path, capsys):
     assert max(map(len, out.splitlines()[:-2])) <= 80
     for text in (
         "Light with HRF is better than light",
-        "Conformer, HRF",
+        "Conformer, HRF x4",
         " ms",
         "12.3",
         "Holm p",

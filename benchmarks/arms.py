@@ -57,7 +57,8 @@ def pass_of(model: nn.Module) -> Callable[..., None]:
 
     def run(*inputs: Tensor) -> None:
         model.zero_grad(set_to_none=True)
-        F.cross_entropy(model(*inputs[:-1]), inputs[-1]).backward()
+        loss: Tensor = F.cross_entropy(model(*inputs[:-1]), inputs[-1])
+        loss.backward()
 
     return run
 

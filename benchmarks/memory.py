@@ -54,7 +54,7 @@ def measure(settings: Settings) -> Result:
     batch, frames = (4, 64) if settings.quick else (32, 215)
     found: Result = {"batch": batch, "frames": frames, "models": {}}
     for label in (*settings.light, *settings.large):
-        variants = OF_LIGHT if label in settings.light else OF_LARGE
+        variants: tuple[str, ...] = OF_LIGHT if label in settings.light else OF_LARGE
         if settings.quick:
             variants = variants[:2]
         found["models"][label] = {}

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,7 +32,7 @@ class ProductShapes(TorchDispatchMode):
     """Counts the matrix products that are taken inside it, convolutions as the products that they are."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.counts: Counter[Shape] = Counter()
 
     def __torch_dispatch__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
@@ -64,7 +65,8 @@ def shapes_of(step: Callable[[], object]) -> Counter[Shape]:
     """The matrix products of one call of ``step``, which runs forward and backward on this thread."""
     with sdpa_kernel(SDPBackend.MATH), ProductShapes() as shapes:
         step()
-    return +shapes.counts
+    counts: Counter[Shape] = shapes.counts
+    return +counts
 
 
 def products_alone(shapes: Counter[Shape]) -> Callable[[], None]:
@@ -99,11 +101,11 @@ def measure(settings: Settings) -> Result:
     for label in settings.light:
         model = model_of(label)
         passed, step = pass_of(model), step_of(model)
-        shapes = shapes_of(lambda passed=passed: passed(features, lengths, labels))  # type: ignore[misc]
-        arms = {
+        shapes = shapes_of(partial(passed, features, lengths, labels))
+        arms: dict[str, Callable[[], object]] = {
             "products alone": products_alone(shapes),
-            "forward and backward": lambda passed=passed: passed(features, lengths, labels),
-            "whole step": lambda step=step: step(features, lengths, labels),
+            "forward and backward": partial(passed, features, lengths, labels),
+            "whole step": partial(step, features, lengths, labels),
         }
         found["models"][label] = {
             "multiply_adds": multiply_adds(shapes),

@@ -7,6 +7,9 @@ torch's profiler watches steps of each light model; operations are ranked by the
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from torch.profiler import ProfilerActivity, profile
 
 from benchmarks.arms import inference_of, model_of, step_of, utterances
@@ -23,13 +26,13 @@ def measure(settings: Settings) -> Result:
     for label in settings.light:
         step, infer = step_of(model_of(label)), inference_of(model_of(label))
         found["models"][label] = {
-            "training step": shares(lambda step=step: step(*batch)),  # type: ignore[misc]
-            "inference, 1 utterance": shares(lambda infer=infer: infer(*one[:2])),  # type: ignore[misc]
+            "training step": shares(partial(step, *batch)),
+            "inference, 1 utterance": shares(partial(infer, *one[:2])),
         }
     return found
 
 
-def shares(function) -> dict[str, float]:  # type: ignore[no-untyped-def]
+def shares(function: Callable[[], object]) -> dict[str, float]:
     """Operation -> its share of the processor time of all operations, the largest first; the rest as ``other``."""
     for _ in range(3):
         function()

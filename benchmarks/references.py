@@ -11,6 +11,7 @@ has relative positions by default.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -52,28 +53,24 @@ def measure(settings: Settings) -> Result:
 
 def our_speechformer(**options: Any) -> nn.Module:
     """Our SpeechFormer with what the reference has: the paper's sizes, post-norm, and the mean of the last tokens."""
-    paper = {"width": 128, "heads": 8, "deepnorm": False, "pooling": "mean"}
+    paper: dict[str, Any] = {"width": 128, "heads": 8, "deepnorm": False, "pooling": "mean"}
     return model_of("speechformer", n_features=128, **paper, **options)
 
 
 def _compare(arms: Mapping[str, tuple[nn.Module, Inputs]], labels: Tensor, settings: Settings) -> Result:
     batch = len(labels)
     found: Result = {}
-    passes = {name: _call(pass_of(model), *inputs, labels) for name, (model, inputs) in arms.items()}
+    passes = {name: partial(pass_of(model), *inputs, labels) for name, (model, inputs) in arms.items()}
     found[f"forward and backward, {batch} utterances"] = compare(settings.take_turns(passes, 15))
     for number, rounds in ((1, 60), (batch, 15)):
         infers = {
             # The longest utterance is the last.
-            name: _call(inference_of(model), *(one[-number:] for one in inputs))
+            name: partial(inference_of(model), *(one[-number:] for one in inputs))
             for name, (model, inputs) in arms.items()
         }
         what = f"inference, {number} utterance{'s' if number > 1 else ''}"
         found[what] = compare(settings.take_turns(infers, rounds))
     return found
-
-
-def _call(function, *inputs):  # type: ignore[no-untyped-def]
-    return lambda: function(*inputs)
 
 
 def markdown(result: Result) -> str:

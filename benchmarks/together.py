@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -28,7 +29,7 @@ def measure(settings: Settings) -> Result:
     """Forward and backward of every light model, at small batches and at the usual one."""
     found: Result = {"runs": RUNS, "frames": FRAMES, "models": {}}
     for label in settings.light:
-        without = {key: 0.0 for key in options_of(label)[1] if key.endswith("dropout")}
+        without: dict[str, Any] = {key: 0.0 for key in options_of(label)[1] if key.endswith("dropout")}
         models = [model_of(label, **without) for _ in range(RUNS)]
         parameters, buffers = stack_module_state(models)
         base = copy.deepcopy(models[0]).to("meta")

@@ -137,7 +137,7 @@ def window_mask(lengths: Tensor, frames: int, window: int) -> Tensor:
 
 def blocks_of(frames: int) -> int:
     # Two at least: torch.export takes 1 in its example for a constant, and a graph must take short and long utterances.
-    blocks: int = torch.sym_max(2, (frames + BLOCK - 1) // BLOCK)  # type: ignore[no-untyped-call]
+    blocks: int = torch.sym_max(2, (frames + BLOCK - 1) // BLOCK)
     return blocks
 
 

@@ -116,7 +116,7 @@ class WaveformFrontEnd(nn.Module):
         """``(batch, samples)`` -> features ``(batch, samples // hop + 1, n_mels)`` and frames ``(batch,)``."""
         count = waveform.shape[1] // self.log_mel.hop + 1
         if self.least:
-            missing = torch.sym_max(0, self.least - waveform.shape[1])  # type: ignore[no-untyped-call]
+            missing = torch.sym_max(0, self.least - waveform.shape[1])
             waveform = F.pad(waveform, (0, missing))
         energy = self.log_mel.mel(waveform).transpose(1, 2)
         if self.least:

@@ -34,7 +34,8 @@ def report_on(runs, **found):
 def test_the_report_answers_the_three_questions():
     report = report_on([*study(), *study({None: 0.7}, model="conformer_large")])
     assert report["answer"] == (
-        "Light with HRF is better than light in 2 of 2 comparisons; the mean difference is +0.075 UA, from +0.050 to +0.100. "
+        "Light with HRF is better than light over 2 comparisons together: +0.075 UA [+0.075, +0.075], p = 0.008. "
+        "By themselves they lie from +0.050 to +0.100; 2 better after Holm's correction. "
         "Light is 0.200 UA below large, light with HRF is 0.125 UA below large (from -0.150 to -0.100). "
         "One can believe it as far as these corpora go: it is tested over folds and corrected for 5 comparisons."
     )
@@ -55,6 +56,25 @@ def test_a_worse_arm_and_no_difference_are_answered_too():
         "No difference is shown between light with HRF and light for Conformer on demo: "
     )
     assert "No difference shown is not equality" in report["answer"]
+
+
+def test_one_question_may_be_answered_where_the_many_cannot():
+    report = report_on(study(folds=FOLDS[:6]))
+    assert report["answer"].startswith("Light with HRF is better than light over 2 comparisons together: +0.075 UA")
+    assert "none is clear after Holm's correction" in report["answer"]
+    assert (
+        "is one test over folds; do not rely on single differences: 6 folds give p = 0.031 at best" in report["answer"]
+    )
+    assert report["warnings"][0].startswith("The design is too small to reach significance in 2 of 2 comparisons")
+    few = report_on(study(folds=FOLDS[:3]))["answer"]
+    assert few.startswith("These runs cannot decide whether light with HRF is better than light over 2 comparisons")
+
+
+def test_each_corpus_has_its_own_pooled_answer():
+    report = report_on([*study(), *study({None: 0.6, 2.0: 0.5, 4.0: 0.4}, corpus="other")])
+    assert "better than light over 2 comparisons on demo together: +0.075 UA" in report["answer"]
+    assert "worse than light over 2 comparisons on other together: -0.150 UA" in report["answer"]
+    assert "p = 0.016 after Holm's correction" in report["answer"]
 
 
 def test_a_design_that_is_too_small_leads_the_answer():

@@ -57,6 +57,7 @@ def test_options_of_the_factors_do_not_part_hrf_from_the_plain_model():
     ]
     entries, (apart,) = compared(runs)
     assert [(entry["label"], round(entry["difference"], 3)) for entry in entries] == [
+        ("All 2 together: HRF - light", 0.125),
         ("Conformer: HRF x4 - light", 0.1),
         ("Conformer: HRF x4 - light, reparam.factors=3", 0.15),
         ("Conformer: light - large", -0.2),
@@ -118,9 +119,11 @@ def test_an_interval_of_differences_is_wider_where_speakers_differ():
     assert width(0.3) > 4 * 0.039
 
 
-def test_holm_corrects_over_all_comparisons():
+def test_holm_corrects_over_all_comparisons_but_the_pooled_one():
     runs = [*arm(0.5), *(run for rank in (2.0, 4.0, 8.0) for run in arm(0.6, rank=rank))]
-    entries, _ = compared(runs)
+    (pooled, *entries), _ = compared(runs)
+    assert (pooled["kind"], pooled["p"], pooled["p_holm"], pooled["tests"]) == ("pooled", 2 / 256, 2 / 256, 1)
+    assert pooled["verdict"].endswith("p = 0.008.")
     assert [entry["p"] for entry in entries] == pytest.approx([2 / 256] * 3)
     assert [entry["p_holm"] for entry in entries] == pytest.approx([6 / 256] * 3)
     assert all(entry["verdict"].startswith("HRF is better than plain: +0.100 UA") for entry in entries)
@@ -137,9 +140,50 @@ def test_seven_folds_are_enough_for_one_comparison_and_too_few_for_four():
     runs = [*arm(0.5, folds=FOLDS[:7]), *arm(0.6, folds=FOLDS[:7], rank=2.0)]
     (entry,), _ = compared(runs)
     assert entry["verdict"].startswith("HRF is better")
-    entries, _ = compared([*runs, *(run for rank in (3.0, 4.0, 8.0) for run in arm(0.6, folds=FOLDS[:7], rank=rank))])
+    (pooled, *entries), _ = compared(
+        [*runs, *(run for rank in (3.0, 4.0, 8.0) for run in arm(0.6, folds=FOLDS[:7], rank=rank))]
+    )
+    assert pooled["verdict"].startswith("HRF is better")
     assert all(entry["verdict"].startswith("Cannot be decided") for entry in entries)
     assert "4 comparisons need 0.013: it takes 8 folds, or fewer comparisons" in entries[0]["verdict"]
+
+
+def test_every_model_counts_the_same_in_the_pooled_comparison():
+    liking = {fold: 0.05 * (int(fold) - 4) for fold in FOLDS}
+    runs = [
+        *arm(0.4, seeds=(0, 1)),
+        *arm(0.5, seeds=(0, 1), rank=2.0),
+        *arm(0.6, seeds=(0, 1), rank=4.0),
+        *arm(0.4, model="conv_transformer"),
+        *arm(lambda fold, _: 0.4 + liking[fold], model="conv_transformer", rank=4.0),
+        # Large models and other corpora are no part of the question.
+        *arm(0.1, model="conformer_large"),
+        *arm(0.9, model="conformer_large", rank=4.0),
+        *arm(0.1, corpus="other"),
+        *arm(0.9, corpus="other", rank=4.0),
+    ]
+    entries, _ = compared(runs)
+    (pooled,) = [entry for entry in entries if entry["kind"] == "pooled"]
+    by_fold = np.array([(0.15 + liking[fold]) / 2 for fold in FOLDS])
+    assert (pooled["corpus"], pooled["label"], pooled["pairs"]) == ("demo", "All 3 together: HRF - light", 8)
+    assert [pair["difference"] for pair in pooled["per_pair"]] == pytest.approx(list(by_fold))
+    assert pooled["p"] == pytest.approx(sign_flip(by_fold))
+
+
+def test_pooling_a_comparison_with_itself_changes_nothing():
+    runs = [
+        make_run({f"{fold}a": right + 0.2, f"{fold}b": right - 0.1}, each=40, fold=fold, rank=rank)
+        for rank, right in ((None, 0.5), (2.0, 0.6), (4.0, 0.6))
+        for fold in FOLDS
+    ]
+    (pooled, one, _), _ = compared(runs)
+    assert pooled["difference"] == pytest.approx(one["difference"])
+    assert (pooled["low"], pooled["high"]) == pytest.approx((one["low"], one["high"]), abs=1e-9)
+
+
+def test_what_has_no_fold_in_common_is_not_pooled():
+    runs = [*arm(0.5), *arm(0.6, folds=FOLDS[:4], rank=2.0), *arm(0.6, folds=FOLDS[4:], rank=4.0)]
+    assert [entry["kind"] for entry in compared(runs)[0]] == ["hrf", "hrf"]
 
 
 def test_no_difference_comes_with_the_power_to_see_one():

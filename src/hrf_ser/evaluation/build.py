@@ -127,15 +127,16 @@ def _leaks(runs: Sequence[Run]) -> list[str]:
 
 
 def _too_small(comparisons: Sequence[dict[str, Any]]) -> list[str]:
-    small = [entry for entry in comparisons if not decidable(entry, len(comparisons))]
+    single = [entry for entry in comparisons if entry["kind"] != "pooled"]
+    small = [entry for entry in single if not decidable(entry)]
     if not small:
         return []
     units = sorted({(entry["units"], entry["unit"]) for entry in small})
     designs = " or ".join(f"{many(count, unit)} (p = {_least(small, count)} at best)" for count, unit in units)
-    of = f"{len(small)} of {many(len(comparisons), 'comparison')}" if len(comparisons) > 1 else "the comparison"
+    of = f"{len(small)} of {many(len(single), 'comparison')}" if len(single) > 1 else "the comparison"
     return [
         f"The design is too small to reach significance in {of}: {designs}; with Holm's correction for "
-        f"{many(len(comparisons), 'comparison')} it takes {units_needed(len(comparisons))} folds, which "
+        f"{many(len(single), 'comparison')} it takes {units_needed(len(single))} folds, which "
         "protocol.folds=speaker may have."
     ]
 

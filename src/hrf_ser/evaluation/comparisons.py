@@ -1,7 +1,11 @@
-"""Paired differences between configurations: HRF - plain, and light - large, over the same folds and seeds."""
+"""Paired differences between configurations: HRF - plain, and light - large, over the same folds and seeds.
+
+Where several light models or ranks were trained with HRF, "does it help?" is asked of all together, with one test, and of each
+by itself, with Holm's correction: few folds may answer the one question where they answer none of the many."""
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,14 +30,18 @@ METRIC = "ua"
 # Two points of UA: what published light models differ by, so what a study should be able to see.
 PLANTED = 0.02
 
+# A share of the whole, and the two configurations that are compared.
+Twins = tuple[float, Configuration, Configuration]
+
 
 def compare_all(configurations: Sequence[Configuration]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Every comparison that the configurations allow, with Holm's correction over all of them.
+    """Every comparison that the configurations allow, with Holm's correction: over the pooled ones, and over all others.
 
     Returns:
-        The entries of the report, and a sentence for each that is missing or impaired.
+        The entries of the report, the pooled ones first, and a sentence for each that is missing or impaired.
     """
     entries, sentences = [], []
+    light: dict[tuple[str, str], list[tuple[Configuration, Configuration]]] = defaultdict(list)
     for kind, one, other in _pairs(configurations):
         pairs = sorted(one.runs.keys() & other.runs.keys(), key=lambda pair: (natural(pair[0]), pair[1]))
         if not pairs:
@@ -42,12 +50,15 @@ def compare_all(configurations: Sequence[Configuration]) -> tuple[list[dict[str,
         if uneven := _uneven(one, other, pairs):
             sentences.append(uneven)
         entries.append(_compare(kind, one, other, pairs))
+        if kind == "hrf" and one.size == "light":
+            light[one.corpus, one.protocol].append((one, other))
     sentences.extend(_apart(configurations))
-    adjusted = holm([entry["p"] for entry in entries])
-    for entry, p in zip(entries, adjusted, strict=True):
-        entry["p_holm"] = p
-        entry["verdict"] = verdict(entry, len(entries))
-    return entries, sentences
+    pooled = [entry for members in light.values() if (entry := _pool(members)) is not None]
+    for family in (pooled, entries):
+        for entry, p in zip(family, holm([entry["p"] for entry in family]), strict=True):
+            entry |= {"p_holm": p, "tests": len(family)}
+            entry["verdict"] = verdict(entry)
+    return [*pooled, *entries], sentences
 
 
 def _pairs(configurations: Sequence[Configuration]) -> list[tuple[str, Configuration, Configuration]]:
@@ -67,20 +78,11 @@ def _pairs(configurations: Sequence[Configuration]) -> list[tuple[str, Configura
 
 def _compare(kind: str, one: Configuration, other: Configuration, pairs: Sequence[tuple[str, int]]) -> dict[str, Any]:
     """One comparison, but for Holm's correction and the verdict."""
-    differences = {pair: one.runs[pair].score(METRIC) - other.runs[pair].score(METRIC) for pair in pairs}
-    values = np.array(list(differences.values()))
-    units = unit_values(differences)
-    key = f"{one.key} - {other.key}"
-    # Where the sides were tested on other speakers, there is nothing to resample in pairs.
-    heard = all(_comparable(one.runs[pair], other.runs[pair]) for pair in pairs)
-    mean = float(values.mean())
-    bounds = _bounds(one, other, pairs, mean, key) if heard else mean_interval(units, seed_of(key))
-    spread = float(units.std(ddof=1)) if len(units) > 1 else None
     left = "light" if one.rank is None else one.arm
     right = "large" if kind == "size" else "light" if one.size == "light" else "plain"
     variant = f", {one.variant}" if one.variant else ""
     return {
-        "key": key,
+        "key": f"{one.key} - {other.key}",
         "label": f"{one.name}: {left} - {right}{variant}",
         "kind": kind,
         "corpus": one.corpus,
@@ -89,6 +91,58 @@ def _compare(kind: str, one: Configuration, other: Configuration, pairs: Sequenc
         "rank": one.rank,
         "a": one.key,
         "b": other.key,
+        **_measured([(1.0, one, other)], pairs, f"{one.key} - {other.key}"),
+    }
+
+
+def _pool(members: Sequence[tuple[Configuration, Configuration]]) -> dict[str, Any] | None:
+    """HRF - light over all models and ranks of a corpus, on the folds and seeds that all of them have.
+
+    Every model counts the same, at however many ranks it was trained.
+
+    Returns:
+        The entry, but for Holm's correction and the verdict; None where there is nothing to take together.
+    """
+    pairs = set.intersection(*(one.runs.keys() & other.runs.keys() for one, other in members))
+    if len(members) < 2 or not pairs:
+        return None
+    of_model = Counter(one.model for one, _ in members)
+    twins = [(1 / len(of_model) / of_model[one.model], one, other) for one, other in members]
+    first = members[0][0]
+    key = f"{first.corpus}/{first.protocol}: HRF - light"
+    return {
+        "key": key,
+        "label": f"All {len(members)} together: HRF - light",
+        "kind": "pooled",
+        "corpus": first.corpus,
+        "protocol": first.protocol,
+        "model": None,
+        "rank": None,
+        "a": None,
+        "b": None,
+        **_measured(twins, sorted(pairs, key=lambda pair: (natural(pair[0]), pair[1])), key),
+    }
+
+
+def _measured(twins: Sequence[Twins], pairs: Sequence[tuple[str, int]], key: str) -> dict[str, Any]:
+    """The difference over pairs of fold and seed, its interval and test: what every kind of comparison says."""
+    differences = {
+        pair: sum(
+            share * (one.runs[pair].score(METRIC) - other.runs[pair].score(METRIC)) for share, one, other in twins
+        )
+        for pair in pairs
+    }
+    values = np.array(list(differences.values()))
+    units = unit_values(differences)
+    # Where the sides were tested on other speakers, there is nothing to resample in pairs.
+    reference = twins[0][1].runs
+    heard = all(
+        _comparable(reference[pair], side.runs[pair]) for _, *sides in twins for side in sides for pair in pairs
+    )
+    mean = float(values.mean())
+    bounds = _bounds(twins, pairs, mean, key) if heard else mean_interval(units, seed_of(key))
+    spread = float(units.std(ddof=1)) if len(units) > 1 else None
+    return {
         "metric": METRIC,
         "pairs": len(pairs),
         "unit": "fold" if len(fold_means(differences)) > 1 else "seed",
@@ -105,18 +159,25 @@ def _compare(kind: str, one: Configuration, other: Configuration, pairs: Sequenc
 
 
 def _bounds(
-    one: Configuration, other: Configuration, pairs: Sequence[tuple[str, int]], mean: float, key: str
+    twins: Sequence[Twins], pairs: Sequence[tuple[str, int]], mean: float, key: str
 ) -> tuple[float, float] | None:
-    """The interval of the difference: both sides are scored on the same resampled speakers and seeds."""
-    counts, speakers, owners, folds = cells([one.runs[pair] for pair in pairs])
-    counts_right, *_ = cells([other.runs[pair] for pair in pairs])
-    size = counts.shape[-1]
-    sides = [side.reshape(len(side), -1) for side in (counts, counts_right)]
+    """The interval of the difference: all sides are scored on the same resampled speakers and seeds."""
+    _, speakers, owners, folds = cells([twins[0][1].runs[pair] for pair in pairs])
     weights = bootstrap_weights(speakers, owners, folds, seed_of(key))
+    shares: dict[str, float] = defaultdict(float)
+    counts = {}
+    for share, one, other in twins:
+        for side, signed in ((one, share), (other, -share)):
+            # Every rank of a model has the same plain one beside it.
+            shares[side.key] += signed
+            if side.key not in counts:
+                counts[side.key], *_ = cells([side.runs[pair] for pair in pairs])
 
     def difference(weight: Any) -> Any:
-        a, b = (scores((weight @ side).reshape(-1, size, size))[METRIC] for side in sides)
-        return a - b
+        return sum(
+            shares[name] * scores((weight @ side.reshape(len(side), -1)).reshape(-1, *side.shape[1:]))[METRIC]
+            for name, side in counts.items()
+        )
 
     observed = float(difference(cell_weights(owners, folds))[0])
     bounds = interval(difference(weights), observed, int(speakers.max()) + 1)

@@ -27,38 +27,37 @@ def many(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def decidable(entry: dict[str, Any], comparisons: int) -> bool:
+def decidable(entry: dict[str, Any]) -> bool:
     """Whether the design could have given a p value of at most 0.05 after Holm's correction."""
-    return bool(entry["smallest_p"] * comparisons <= LEVEL)
+    return bool(entry["smallest_p"] * entry["tests"] <= LEVEL)
 
 
-def verdict(entry: dict[str, Any], comparisons: int) -> str:
+def verdict(entry: dict[str, Any]) -> str:
     """What one comparison shows.
 
     Args:
-        entry: the comparison, with ``p_holm``.
-        comparisons: how many the report makes.
+        entry: the comparison, with ``p_holm`` and ``tests``, how many it was corrected for.
     """
     size = " ".join(filter(None, [f"{signed(entry['difference'])} {entry['metric'].upper()}", bounds(entry)]))
-    left, right = ("HRF", "plain") if entry["kind"] == "hrf" else ("light", "large")
+    left, right = ("light", "large") if entry["kind"] == "size" else ("HRF", "plain")
     of_split = " This speaks of one split and its speakers only." if entry["unit"] == "seed" else ""
     paper = f" {_capital(PAPER)}." if entry["protocol"] == "paper" else ""
     if entry["p_holm"] <= LEVEL:
         better, worse = (left, right) if entry["difference"] > 0 else (right, left)
         across = entry["low"] is not None and entry["low"] <= 0 <= entry["high"]
         but = f" The interval over {entry['interval_over']} includes 0, so do not rely on it." if across else ""
-        said = f"{_capital(better)} is better than {worse}: {size}, {p_value(entry['p_holm'])} after Holm's correction.{but}"
-    elif not decidable(entry, comparisons):
-        said = f"Cannot be decided by this design: {size}; {_too_small(entry, comparisons)}."
+        said = f"{_capital(better)} is better than {worse}: {size}, {_judged(entry)}.{but}"
+    elif not decidable(entry):
+        said = f"Cannot be decided by this design: {size}; {_too_small(entry)}."
     else:
         strength = entry["power"]
         chance = (
             f" A true difference of {strength['difference']:.2f} would have been found with probability "
-            f"{strength['power']:.2f}, before the correction."
+            f"{strength['power']:.2f}{', before the correction' if entry['tests'] > 1 else ''}."
             if strength
             else ""
         )
-        said = f"No difference shown: {size}, {p_value(entry['p_holm'])} after Holm's correction.{chance}"
+        said = f"No difference shown: {size}, {_judged(entry)}.{chance}"
     return said + of_split + paper
 
 
@@ -71,7 +70,6 @@ def answer(configurations: Sequence[dict[str, Any]], comparisons: Sequence[dict[
         protocol: _answer(
             [entry for entry in configurations if entry["protocol"] == protocol],
             [entry for entry in comparisons if entry["protocol"] == protocol],
-            len(comparisons),
         )
         for protocol in sorted({entry["protocol"] for entry in configurations})
     }
@@ -80,25 +78,54 @@ def answer(configurations: Sequence[dict[str, Any]], comparisons: Sequence[dict[
     return " ".join(f"Protocol {protocol}: {said}" for protocol, said in found.items())
 
 
-def _answer(configurations: Sequence[dict[str, Any]], comparisons: Sequence[dict[str, Any]], total: int) -> str:
+def _answer(configurations: Sequence[dict[str, Any]], comparisons: Sequence[dict[str, Any]]) -> str:
+    pooled = [entry for entry in comparisons if entry["kind"] == "pooled"]
     hrf = [entry for entry in comparisons if entry["kind"] == "hrf" and not entry["model"].endswith("_large")]
     size = [entry for entry in comparisons if entry["kind"] == "size"]
-    sentences = [_about_hrf(hrf, total) if hrf else _no_pairs(configurations)]
+    sentences = [_together(one, hrf, len(pooled)) for one in pooled]
+    if not pooled:
+        sentences.append(_about_hrf(hrf) if hrf else _no_pairs(configurations))
     if size:
         sentences.append(_about_size(size))
     elif hrf:
         sentences.append("How far light is from large cannot be said: no large model ran under the same settings.")
     if hrf or size:
-        sentences.append(_belief([*hrf, *size], total))
+        sentences.append(_belief(pooled, [*hrf, *size]))
     return " ".join(sentences)
 
 
-def _about_hrf(entries: Sequence[dict[str, Any]], comparisons: int) -> str:
-    better = [entry for entry in entries if entry["p_holm"] <= LEVEL and entry["difference"] > 0]
-    worse = [entry for entry in entries if entry["p_holm"] <= LEVEL and entry["difference"] < 0]
+def _together(pooled: dict[str, Any], hrf: Sequence[dict[str, Any]], corpora: int) -> str:
+    """The answer of all light models of a corpus together, and how they lie by themselves."""
+    entries = [entry for entry in hrf if entry["corpus"] == pooled["corpus"]]
+    where = f" on {pooled['corpus']}" if corpora > 1 else ""
+    over = f"over {len(entries)} comparisons{where} together"
+    if pooled["p_holm"] <= LEVEL:
+        head = f"Light with HRF is {'better' if pooled['difference'] > 0 else 'worse'} than light {over}"
+    elif decidable(pooled):
+        head = f"No difference is shown between light with HRF and light {over}"
+    else:
+        head = f"These runs cannot decide whether light with HRF is better than light {over}"
+    size = " ".join(filter(None, [f"{signed(pooled['difference'])} UA", bounds(pooled)]))
+    clear = [word for word, sign in (("better", 1), ("worse", -1)) for entry in entries if _clear(entry, sign)]
+    alone = " and ".join(f"{clear.count(word)} {word}" for word in dict.fromkeys(clear)) or "none is clear"
+    return f"{head}: {size}, {_judged(pooled)}. By themselves they lie from {_range(entries)}; {alone} after Holm's correction."
+
+
+def _clear(entry: dict[str, Any], sign: int) -> bool:
+    return bool(entry["p_holm"] <= LEVEL and entry["difference"] * sign > 0)
+
+
+def _judged(entry: dict[str, Any]) -> str:
+    corrected = " after Holm's correction" if entry["tests"] > 1 else ""
+    return f"{p_value(entry['p_holm'])}{corrected}"
+
+
+def _about_hrf(entries: Sequence[dict[str, Any]]) -> str:
+    better = [entry for entry in entries if _clear(entry, 1)]
+    worse = [entry for entry in entries if _clear(entry, -1)]
     mean = sum(entry["difference"] for entry in entries) / len(entries)
     total = len(entries)
-    if not any(decidable(entry, comparisons) for entry in entries):
+    if not any(decidable(entry) for entry in entries):
         seen = f"{abs(mean):.3f} UA {'above' if mean > 0 else 'below'} light"
         over = f"{entries[0]['label'].partition(':')[0]} on {entries[0]['corpus']}"
         where = f"for {over}" if total == 1 else f"over {total} comparisons, from {_range(entries)}"
@@ -133,13 +160,16 @@ def _about_size(entries: Sequence[dict[str, Any]]) -> str:
     return f"{_capital(', '.join(parts))}."
 
 
-def _belief(entries: Sequence[dict[str, Any]], comparisons: int) -> str:
-    small = [entry for entry in entries if not decidable(entry, comparisons)]
+def _belief(pooled: Sequence[dict[str, Any]], entries: Sequence[dict[str, Any]]) -> str:
+    small = [entry for entry in entries if not decidable(entry)]
     if entries[0]["protocol"] == "paper":
         return f"Do not believe it yet: {PAPER}."
     if len(small) == len(entries):
-        return f"Do not rely on these differences: {_too_small(max(small, key=lambda entry: entry['units']), comparisons)}."
-    corrected = f"tested over folds and corrected for {many(comparisons, 'comparison')}"
+        why = _too_small(max(small, key=lambda entry: entry["units"]))
+        if any(decidable(entry) for entry in pooled):
+            return f"The question put to all together is one test over folds; do not rely on single differences: {why}."
+        return f"Do not rely on these differences: {why}."
+    corrected = f"tested over folds and corrected for {many(entries[0]['tests'], 'comparison')}"
     if small:
         return f"It is {corrected}; {len(small)} of {len(entries)} comparisons have too few folds or seeds to decide anything."
     if any(entry["p_holm"] <= LEVEL for entry in entries):
@@ -147,8 +177,9 @@ def _belief(entries: Sequence[dict[str, Any]], comparisons: int) -> str:
     return f"No difference shown is not equality: see the intervals, which are {corrected.replace('tested', 'judged')}."
 
 
-def _too_small(entry: dict[str, Any], comparisons: int) -> str:
+def _too_small(entry: dict[str, Any]) -> str:
     """``3 folds give p = 0.25 at best, and 3 comparisons need 0.017: it takes 7 folds, or fewer comparisons``."""
+    comparisons = entry["tests"]
     verb = "gives" if entry["units"] == 1 else "give"
     best = f"{many(entry['units'], entry['unit'])} {verb} p = {entry['smallest_p']:.2g} at best"
     needed = f"it takes {units_needed(comparisons)} {entry['unit']}s"

@@ -29,9 +29,9 @@ def test_every_picture_has_its_marks(show, report):
         "[data-plot=pareto] g.dots > *": 15,
         "[data-plot=pareto] g.whiskers > *": 15,
         "[data-plot=pareto] path.front, [data-plot=pareto] g.front > *": 1,
-        "[data-plot=forest] g.means > *": 21,
-        "[data-plot=forest] g.intervals > *": 21,
-        "[data-plot=forest] g.pairs > *": 21 * 12,
+        "[data-plot=forest] g.means > *": 22,
+        "[data-plot=forest] g.intervals > *": 22,
+        "[data-plot=forest] g.pairs > *": 22 * 12,
         "[data-plot=forest] g.zero > *": 1,
         "[data-plot=rank] g.dots > *": 12,
         "[data-plot=rank] g.rank-line > *": 3,
@@ -120,21 +120,28 @@ def test_filled_marks_are_exactly_the_clear_differences(show, report):
 
 def test_headline_counts_what_holds(show, report):
     page = show(report)
-    hrf = [c for c in report["comparisons"] if c["kind"] == "hrf"]
-    mean = sum(c["difference"] for c in hrf) / len(hrf)
+    mean = report["comparisons"][0]["difference"]
     numbers = page.texts("#headline .big .figure")
     assert numbers[0] == f"{'−' if mean < 0 else '+'}{abs(mean):.3f}"
     assert numbers[2] == "6"
     assert "12 pairs of fold and seed" in page.texts("#headline")[0]
-    assert "Mean of 9 comparisons" in page.one("#headline").text
+    assert "9 comparisons together, 95 % interval" in page.one("#headline").text
     assert "7.2 to 8.0 times fewer parameters" in page.one("#headline").text
+
+
+def test_headline_of_a_report_without_a_pooled_comparison_is_the_mean(show, report):
+    single = [c for c in report["comparisons"] if c["kind"] != "pooled"]
+    page = show({**report, "comparisons": single})
+    mean = sum(c["difference"] for c in single if c["kind"] == "hrf") / 9
+    assert page.texts("#headline .big .figure")[0] == f"{'−' if mean < 0 else '+'}{abs(mean):.3f}"
+    assert "Mean of 9 comparisons" in page.one("#headline").text
 
 
 def test_pictures_have_their_numbers_in_a_table(show, report):
     page = show(report)
     rows = "[data-plot={}] .numbers tbody tr"
     assert page.count(rows.format("pareto")) == 15
-    assert page.count(rows.format("forest")) == 21
+    assert page.count(rows.format("forest")) == 22
     assert page.count(rows.format("recall")) == len(LABELS)
     first = report["comparisons"][0]
     cells = page.texts("[data-plot=forest] .numbers tbody tr:first-child > *")

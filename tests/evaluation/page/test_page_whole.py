@@ -196,7 +196,7 @@ def test_large_models_with_hrf_do_not_answer_for_light_ones(show):
         if configuration["hrf"] and configuration["family"] != "conformer":
             configuration["size"] = "large"
     page = show(report)
-    assert "Mean of 3 comparisons" in page.texts("#headline .tile")[0]
+    assert "3 comparisons together" in page.texts("#headline .tile")[0]
 
 
 def test_report_without_any_number_is_shown(show):

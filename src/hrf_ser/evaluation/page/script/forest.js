@@ -1,6 +1,10 @@
 // Paired differences with their intervals. An interval that holds zero leaves the question open.
 
-const QUESTIONS = { hrf: "With HRF, against the same model without", size: "Against the large model" };
+const QUESTIONS = {
+  pooled: "With HRF, light models together",
+  hrf: "With HRF, against the same model without",
+  size: "Against the large model",
+};
 
 function forest(view) {
   const comparisons = view.comparisons;
@@ -34,7 +38,7 @@ function forestRows(comparisons) {
   const rows = [];
   for (const [kind, members] of d3.group(comparisons, (c) => c.kind)) {
     rows.push({ heading: QUESTIONS[kind] ?? kind });
-    rows.push(...members.map((c) => ({ c, group: kind === "hrf" ? "hrf" : "large", clear: known(c.p_holm) && c.p_holm < LEVEL })));
+    rows.push(...members.map((c) => ({ c, group: kind === "size" ? "large" : "hrf", clear: known(c.p_holm) && c.p_holm < LEVEL })));
   }
   return rows.map((row, index) => ({ ...row, index }));
 }

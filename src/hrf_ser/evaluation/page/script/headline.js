@@ -4,10 +4,11 @@ function headline(view) {
   // The question is about the light models; HRF in a large one is in the forest plot.
   const hrf = view.comparisons.filter((c) => c.kind === "hrf" && view.byKey.get(c.a)?.size !== "large");
   // "light - large" is asked of the plain light model where it is there; HRF - large is in the forest plot.
+  const pooled = view.comparisons.find((c) => c.kind === "pooled");
   const size = view.comparisons.filter((c) => c.kind === "size");
   const plain = size.filter((c) => view.byKey.get(c.a) && !view.byKey.get(c.a).hrf);
   const tiles = [
-    difference("Does HRF help the light model?", "HRF − light", hrf, view),
+    difference("Does HRF help the light model?", "HRF − light", hrf, view, null, pooled),
     difference("How far from the large model?", "light − large", plain.length ? plain : size, view, smaller(view)),
     belief(view),
   ];
@@ -25,16 +26,22 @@ function tile(question, number, unit, lines, picture, protocol) {
   );
 }
 
-function difference(question, name, comparisons, view, more = null) {
+function difference(question, name, comparisons, view, more = null, pooled = null) {
   const measured = comparisons.filter((c) => known(c.difference));
   if (!measured.length) return tile(question, UNKNOWN, "not measured yet", [more], null, view.protocol);
-  const mean = d3.mean(measured, (c) => c.difference);
+  const mean = pooled ? pooled.difference : d3.mean(measured, (c) => c.difference);
   const [low, high] = d3.extent(measured, (c) => c.difference);
-  const lines =
-    measured.length === 1
-      ? [`One comparison: ${measured[0].label}; ${plural(measured[0].pairs, "pair", "pairs")}.`]
-      : [`Mean of ${measured.length} comparisons, which lie from ${signed(low)} to ${signed(high)}.`];
+  const range = `from ${signed(low)} to ${signed(high)}`;
+  let lines = [`Mean of ${measured.length} comparisons, which lie ${range}.`];
+  if (measured.length === 1) lines = [`One comparison: ${measured[0].label}; ${plural(measured[0].pairs, "pair", "pairs")}.`];
+  else if (pooled) lines = [together(pooled, measured.length), `By themselves they lie ${range}.`];
   return tile(question, signed(mean), `UA, ${name}`, [...lines, clear(measured), more], strip(name, measured), view.protocol);
+}
+
+// The one test of the question: every model counts the same, on the folds and seeds that all of them have.
+function together(pooled, count) {
+  const bounds = known(pooled.low) ? `, 95 % interval ${interval(pooled.low, pooled.high, signed)}` : "";
+  return `${count} comparisons together${bounds}, p ${probability(pooled.p_holm)}.`;
 }
 
 // How many differences hold, and in which direction.
@@ -66,14 +73,15 @@ function smaller(view) {
 
 function belief(view) {
   // What is independent counts: folds, where the report says so, and not every seed of a fold.
-  const units = new Set(view.comparisons.map((c) => c.unit ?? "pair"));
+  const single = view.comparisons.filter((c) => c.kind !== "pooled");
+  const units = new Set(single.map((c) => c.unit ?? "pair"));
   const unit = units.size === 1 ? [...units][0] : "unit";
-  const numbers = view.comparisons.map((c) => c.units ?? c.pairs).filter(known);
+  const numbers = single.map((c) => c.units ?? c.pairs).filter(known);
   const runs = d3.sum(view.configurations, (c) => c.runs ?? 0);
   const [low, high] = d3.extent(numbers);
-  const pairs = d3.extent(view.comparisons.map((c) => c.pairs).filter(known));
-  const smallest = d3.min(view.comparisons, (c) => (known(c.smallest_p) ? c.smallest_p : undefined));
-  const powers = view.comparisons.filter((c) => known(c.power?.power) && known(c.power?.difference));
+  const pairs = d3.extent(single.map((c) => c.pairs).filter(known));
+  const smallest = d3.min(single, (c) => (known(c.smallest_p) ? c.smallest_p : undefined));
+  const powers = single.filter((c) => known(c.power?.power) && known(c.power?.difference));
   const weakest = d3.least(powers, (c) => c.power.power);
   const lines = [
     `${plural(runs, "finished run", "finished runs")} of ${plural(view.configurations.length, "configuration", "configurations")}.`,

@@ -10,6 +10,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from hrf_ser import __version__
+from hrf_ser.run_folder import BUNDLE
 
 # Paths, loggers, devices, and what belongs to the sweep rather than the run.
 LEFT_OUT = frozenset({"hydra", "logger", "cache_dir", "ckpt_path", "workers", "resident", "threads", "sweep"})
@@ -94,7 +95,7 @@ def run_name(config: DictConfig) -> str:
 def _weights(path: object) -> str:
     """The content of a checkpoint, or of a bundle's weights; of a run's folder its bundle counts."""
     place = Path(str(path)).expanduser()
-    inside = (place / "model.safetensors", place / "bundle" / "model.safetensors")
+    inside = (place / "model.safetensors", place / BUNDLE / "model.safetensors")
     return _content(next((file for file in inside if file.is_file()), place))
 
 

@@ -10,6 +10,7 @@ from omegaconf import DictConfig
 
 from hrf_ser.entry import entry_point
 from hrf_ser.errors import UserError
+from hrf_ser.run_folder import METRICS
 
 
 @entry_point("report", paths=("runs", "out"))
@@ -66,7 +67,7 @@ def split_paths(runs: object) -> list[str]:
 def default_out(roots: list[Path]) -> Path:
     """``report/`` inside the first folder of several runs; beside where one stands, for a single run or a file of records."""
     first = roots[0]
-    return first / "report" if first.is_dir() and not (first / "metrics.json").exists() else Path("report")
+    return first / "report" if first.is_dir() and not (first / METRICS).exists() else Path("report")
 
 
 if __name__ == "__main__":

@@ -235,13 +235,14 @@ def _overrides(folder: Path) -> Prepared:
 
 
 def _sweep_state(folder: Path) -> Prepared:
+    from hrf_ser import run_folder
     from hrf_ser.sweeps import state
 
     seeds = [json.dumps(make_run().record).encode(), b'{"status": "failed", "reason": "out of memory"}']
     content = make_run().record
 
     def attempt(data: bytes) -> None:
-        for name in (state.METRICS, state.FAILED):
+        for name in (run_folder.METRICS, run_folder.FAILED):
             (folder / name).write_bytes(data)
         assert isinstance(state.failure(folder), str)
         assert isinstance(state.ua_of(folder), float)

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from hrf_ser.errors import UserError
+from hrf_ser.run_folder import CHECKPOINTS, CONFIG, FAILED, METRICS
 
-METRICS, FAILED, CONFIG, CHECKPOINTS = "metrics.json", "failed.json", "config.yaml", "checkpoints"
 _LONGEST_REASON = 1_000
 
 

@@ -13,11 +13,10 @@ import numpy as np
 import yaml
 
 from hrf_ser.evaluation.config_text import read_settings
-from hrf_ser.evaluation.find import CONFIG, METRICS
 from hrf_ser.evaluation.record import agreeing, checked, damage, loads
 from hrf_ser.evaluation.run import Counts, Run
+from hrf_ser.run_folder import BUNDLE, CONFIG, HISTORY, METRICS, PREDICTIONS
 
-PREDICTIONS, HISTORY, BUNDLE = "predictions.csv", "history.csv", "bundle"
 CURVES = ("train/loss", "val/ua")
 _COLUMNS = ["utterance", "speaker", "label", "predicted"]
 # Beyond these a file was not written by a run. A parser in C that follows any depth ends the process.

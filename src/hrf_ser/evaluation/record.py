@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hrf_ser.evaluation.find import METRICS
 from hrf_ser.evaluation.run import Counts
 from hrf_ser.evaluation.scores import SCORES, scores
+from hrf_ser.run_folder import METRICS
 
 # What a record may also have, and its kind. Numbers in tables are finite or null.
 _OPTIONAL: dict[str, Any] = {

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from hrf_ser.errors import UserError
 from hrf_ser.files import write_text
+from hrf_ser.run_folder import CHECKPOINTS
 
-LAST = Path("checkpoints") / "last.ckpt"
+LAST = Path(CHECKPOINTS) / "last.ckpt"
 # Stands in a run's folder while an attempt is under way; one that ends, however badly, takes it away.
 ATTEMPT = ".attempt.json"
 LIMIT = 3

@@ -11,9 +11,10 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from hrf_ser.errors import UserError
+from hrf_ser.run_folder import FAILED
 from hrf_ser.sweeps.attempts import LAST, attempt
 from hrf_ser.sweeps.progress import duration, tell
-from hrf_ser.sweeps.state import FAILED, claim, record_failure, state
+from hrf_ser.sweeps.state import claim, record_failure, state
 
 
 class RunFailedError(Exception):

@@ -13,9 +13,10 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from hrf_ser.files import write_text
+from hrf_ser.run_folder import FAILED, METRICS
 from hrf_ser.sweeps.attempts import LAST
 
-METRICS, FAILED, CLAIM = "metrics.json", "failed.json", ".claim"
+CLAIM = ".claim"
 
 
 def state(folder: Path) -> str:

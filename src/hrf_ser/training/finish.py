@@ -20,6 +20,7 @@ from hrf_ser.deploy.bundle import BundleDescription, SpeechClassifier, save_bund
 from hrf_ser.deploy.card import render_card
 from hrf_ser.hrf import compare
 from hrf_ser.models import count_macs, count_parameters
+from hrf_ser.run_folder import BUNDLE, CONFUSION, PREDICTIONS, SEGMENTS
 from hrf_ser.settings import plain
 from hrf_ser.training.callbacks import Predictions
 from hrf_ser.training.history import History
@@ -27,7 +28,7 @@ from hrf_ser.training.metrics import SCORES, confusion, mean_by_unit, recalls, s
 from hrf_ser.training.module import EmotionModule
 from hrf_ser.training.origin import Origin, held_out
 from hrf_ser.training.pictures import draw_confusion
-from hrf_ser.training.record import PREDICTIONS, SEGMENTS, Scored, versions, write_predictions
+from hrf_ser.training.record import Scored, versions, write_predictions
 
 # Long enough that attention and merging stages weigh as they do on real utterances.
 _MACS_SECONDS = 4.0
@@ -116,7 +117,7 @@ def score(
     marks = [*(["protocol paper"] if data.protocol == "paper" else []), *(["leaking"] if data.corpus.leaks else [])]
     marked = f" ({', '.join(marks)})" if marks else ""
     title = f"{name} on {record['corpus']}, fold {record['fold']}: UA {test['ua']:.3f}{marked}"
-    draw_confusion(folder / "confusion.png", table, data.labels, title)
+    draw_confusion(folder / CONFUSION, table, data.labels, title)
     keys = (
         "corpus",
         "protocol",
@@ -149,7 +150,7 @@ def score(
     size = sum(value.numel() * value.element_size() for value in deployed.model.state_dict().values())
     latency = torch_latency({"deployed": classifier}, [_CARD_SECONDS], _CARD_ROUNDS)["deployed"][_CARD_SECONDS]["p50"]
     text = render_card(record, data.labels, data.corpus.licence, size, latency)
-    save_bundle(folder / "bundle", description, deployed.model, deployed.normaliser, text)
+    save_bundle(folder / BUNDLE, description, deployed.model, deployed.normaliser, text)
     return record
 
 

@@ -13,8 +13,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig
 
+from hrf_ser.run_folder import CONFUSION, PREDICTIONS
 from hrf_ser.settings import plain
-from hrf_ser.training.record import PREDICTIONS
 from hrf_ser.training.wandb_run import close_run, open_run, reason, say, within
 
 
@@ -95,7 +95,7 @@ class Wandb(WandbLogger):
             import wandb
 
             run = self.experiment
-            run.log({"confusion": wandb.Image(str(folder / "confusion.png"))})
+            run.log({"confusion": wandb.Image(str(folder / CONFUSION))})
             run.summary.update(flatten(record))
             labels, true, predicted = _labels(folder / PREDICTIONS)
             plot = wandb.plot.confusion_matrix(

@@ -16,9 +16,7 @@ from torch import Tensor
 from hrf_ser import __version__
 from hrf_ser.files import write_text
 from hrf_ser.json_values import finite
-
-METRICS, PREDICTIONS, HISTORY, CONFIG = "metrics.json", "predictions.csv", "history.csv", "config.yaml"
-SEGMENTS = "segments.csv"
+from hrf_ser.run_folder import METRICS
 
 
 def is_finished(folder: Path) -> bool:

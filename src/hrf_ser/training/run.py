@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf
 from hrf_ser.errors import UserError
 from hrf_ser.files import remove_leftovers, write_text
 from hrf_ser.identity import identity
+from hrf_ser.run_folder import CHECKPOINTS, CONFIG, HISTORY, METRICS
 from hrf_ser.training.build import (
     build_callbacks,
     build_data,
@@ -37,7 +38,7 @@ from hrf_ser.training.finish import score
 from hrf_ser.training.history import History
 from hrf_ser.training.loggers import begin_loggers, finish_loggers, mirror_record
 from hrf_ser.training.origin import origin_of, other_corpora
-from hrf_ser.training.record import CONFIG, HISTORY, METRICS, is_finished, write_metrics
+from hrf_ser.training.record import is_finished, write_metrics
 from hrf_ser.training.screen import show_result
 
 log = logging.getLogger(__name__)
@@ -70,7 +71,7 @@ def train(config: DictConfig) -> dict[str, Any]:
 def _train(config: DictConfig) -> dict[str, Any]:
     started = time.perf_counter()
     folder = Path(HydraConfig.get().runtime.output_dir)
-    checkpoints = folder / "checkpoints"
+    checkpoints = folder / CHECKPOINTS
     if is_finished(folder):
         raise UserError(f"{folder} holds a finished run: set hydra.run.dir to another folder, or remove it.")
     resume = checkpoint_to_resume(config.ckpt_path, checkpoints, HydraConfig.get().mode == RunMode.MULTIRUN)

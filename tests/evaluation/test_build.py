@@ -77,6 +77,12 @@ def test_each_corpus_has_its_own_pooled_answer():
     assert "p = 0.016 after Holm's correction" in report["answer"]
 
 
+def test_a_corpus_with_one_comparison_is_answered_beside_a_pooled_one():
+    answer = report_on([*study(), *study({None: 0.5, 4.0: 0.4}, corpus="other")])["answer"]
+    assert "better than light over 2 comparisons on demo together: +0.075 UA" in answer
+    assert "Light with HRF is worse than light for Conformer on other: -0.100 UA [-0.100, -0.100]." in answer
+
+
 def test_a_design_that_is_too_small_leads_the_answer():
     report = report_on(study({None: 0.5, 4.0: 0.9}, folds=FOLDS[:3]))
     assert report["answer"].startswith(

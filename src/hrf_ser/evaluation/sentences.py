@@ -82,9 +82,12 @@ def _answer(configurations: Sequence[dict[str, Any]], comparisons: Sequence[dict
     pooled = [entry for entry in comparisons if entry["kind"] == "pooled"]
     hrf = [entry for entry in comparisons if entry["kind"] == "hrf" and not entry["model"].endswith("_large")]
     size = [entry for entry in comparisons if entry["kind"] == "size"]
-    sentences = [_together(one, hrf, len(pooled)) for one in pooled]
-    if not pooled:
-        sentences.append(_about_hrf(hrf) if hrf else _no_pairs(configurations))
+    sentences = [_together(one, hrf) for one in pooled]
+    told = {one["corpus"] for one in pooled}
+    if rest := [entry for entry in hrf if entry["corpus"] not in told]:
+        sentences.append(_about_hrf(rest))
+    elif not pooled:
+        sentences.append(_no_pairs(configurations))
     if size:
         sentences.append(_about_size(size))
     elif hrf:
@@ -94,10 +97,10 @@ def _answer(configurations: Sequence[dict[str, Any]], comparisons: Sequence[dict
     return " ".join(sentences)
 
 
-def _together(pooled: dict[str, Any], hrf: Sequence[dict[str, Any]], corpora: int) -> str:
+def _together(pooled: dict[str, Any], hrf: Sequence[dict[str, Any]]) -> str:
     """The answer of all light models of a corpus together, and how they lie by themselves."""
     entries = [entry for entry in hrf if entry["corpus"] == pooled["corpus"]]
-    where = f" on {pooled['corpus']}" if corpora > 1 else ""
+    where = f" on {pooled['corpus']}" if len(entries) < len(hrf) else ""
     over = f"over {len(entries)} comparisons{where} together"
     if pooled["p_holm"] <= LEVEL:
         head = f"Light with HRF is {'better' if pooled['difference'] > 0 else 'worse'} than light {over}"

@@ -1,7 +1,8 @@
 """Paired differences between configurations: HRF - plain, and light - large, over the same folds and seeds.
 
 Where several light models or ranks were trained with HRF, "does it help?" is asked of all together, with one test, and of each
-by itself, with Holm's correction: few folds may answer the one question where they answer none of the many."""
+by itself, with Holm's correction: few folds may answer the one question where they answer none of the many.
+"""
 
 from __future__ import annotations
 
@@ -81,8 +82,9 @@ def _compare(kind: str, one: Configuration, other: Configuration, pairs: Sequenc
     left = "light" if one.rank is None else one.arm
     right = "large" if kind == "size" else "light" if one.size == "light" else "plain"
     variant = f", {one.variant}" if one.variant else ""
+    key = f"{one.key} - {other.key}"
     return {
-        "key": f"{one.key} - {other.key}",
+        "key": key,
         "label": f"{one.name}: {left} - {right}{variant}",
         "kind": kind,
         "corpus": one.corpus,
@@ -91,7 +93,7 @@ def _compare(kind: str, one: Configuration, other: Configuration, pairs: Sequenc
         "rank": one.rank,
         "a": one.key,
         "b": other.key,
-        **_measured([(1.0, one, other)], pairs, f"{one.key} - {other.key}"),
+        **_measured([(1.0, one, other)], pairs, key),
     }
 
 

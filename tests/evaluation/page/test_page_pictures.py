@@ -129,6 +129,12 @@ def test_headline_counts_what_holds(show, report):
     assert "7.2 to 8.0 times fewer parameters" in page.one("#headline").text
 
 
+def test_headline_is_the_pooled_difference_and_not_the_mean(show, report):
+    pooled, *single = report["comparisons"]
+    page = show({**report, "comparisons": [{**pooled, "difference": 0.042}, *single]})
+    assert page.texts("#headline .big .figure")[0] == "+0.042"
+
+
 def test_headline_of_a_report_without_a_pooled_comparison_is_the_mean(show, report):
     single = [c for c in report["comparisons"] if c["kind"] != "pooled"]
     page = show({**report, "comparisons": single})

@@ -7,6 +7,7 @@ import pytest
 
 from hrf_ser.evaluation.comparisons import compare_all
 from hrf_ser.evaluation.configurations import group
+from hrf_ser.evaluation.sentences import answer
 from hrf_ser.evaluation.statistics import sign_flip
 from study import make_run
 
@@ -63,6 +64,8 @@ def test_options_of_the_factors_do_not_part_hrf_from_the_plain_model():
         ("Conformer: light - large", -0.2),
         ("Conformer: HRF x4 - large", -0.1),
         ("Conformer: HRF x4 - large, reparam.factors=3", -0.05),
+        ("Conformer, HRF x4: optimizer.lr=0.1 - usual", 0.1),
+        ("Conformer, HRF x4: reparam.factors=3 - usual", 0.05),
     ]
     assert apart.startswith("Conformer, HRF x4, optimizer.lr=0.1 has no plain counterpart")
 
@@ -217,6 +220,59 @@ def test_other_settings_are_not_compared():
     assert sentences == [
         "Conformer, HRF x4, trainer.max_epochs=20 has no plain counterpart with the same settings: it is not compared."
     ]
+
+
+def lever(value):
+    return {"settings": {"augment.mixup": value}}
+
+
+def test_another_setting_is_compared_with_the_usual_one_and_corrected_by_itself():
+    runs = [
+        *arm(0.5, seeds=(0, 1), **lever("0.3")),
+        *arm(0.55, rank=4.0, **lever("0.3")),
+        *arm(0.4, **lever("0")),
+        *arm(0.45, seeds=(1,), **lever("0.6")),
+        *arm(0.7, corpus="other", **lever("0")),
+    ]
+    hrf, *settings = compared(runs)[0]
+    assert (hrf["kind"], hrf["tests"]) == ("hrf", 1)
+    assert [(entry["kind"], entry["label"], entry["pairs"], entry["tests"]) for entry in settings] == [
+        ("setting", "Conformer: augment.mixup=0 - usual", 8, 2),
+        ("setting", "Conformer: augment.mixup=0.6 - usual", 8, 2),
+    ]
+    assert [entry["difference"] for entry in settings] == pytest.approx([-0.1, -0.05])
+    assert settings[0]["p_holm"] == pytest.approx(4 / 256)
+    assert settings[0]["verdict"].startswith("This setting is worse than the usual one: -0.100 UA")
+
+
+def test_settings_that_were_heard_on_other_utterances_are_not_compared():
+    usual = arm(0.5, seeds=(0, 1), **lever("0.3"))
+    for other in (
+        [replace(run, speakers=("x",)) for run in arm(0.6, **lever("0"))],
+        [make_run(0.6, each=5, fold=fold, **lever("0")) for fold in FOLDS],
+        arm(0.6, seeds=(2,), **lever("0")),
+    ):
+        assert compared([*usual, *other]) == ([], [])
+
+
+def test_a_sweep_of_settings_has_its_own_answer():
+    def said(*values, folds=FOLDS):
+        runs = [*arm(0.5, folds=folds, seeds=(0, 1), **lever("0.3"))]
+        for number, right in enumerate(values):
+            runs += arm(right, folds=folds, **lever(f"{number}"))
+        configurations = [{"protocol": "honest"}]
+        return answer(configurations, compared(runs)[0])
+
+    assert said(0.4, 0.5, 0.6).startswith(
+        "Of 3 other settings 1 better and 1 worse than the usual ones, after Holm's correction. The best and the worst: "
+        "Conformer: augment.mixup=2 - usual: +0.100 UA; Conformer: augment.mixup=0 - usual: -0.100 UA."
+    )
+    assert "none is shown to be better or worse" in said(0.5, 0.5)
+    assert said(0.4).endswith("This setting is worse than the usual one: -0.100 UA [-0.100, -0.100], p = 0.008.")
+    assert said(0.4, 0.6, folds=FOLDS[:3]).endswith(
+        "Do not rely on these differences: 3 folds give p = 0.25 at best, and 2 comparisons need 0.025: it takes 7 folds, or "
+        "fewer comparisons."
+    )
 
 
 def test_other_utterances_are_told_and_no_speakers_are_paired():

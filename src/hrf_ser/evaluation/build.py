@@ -127,7 +127,7 @@ def _leaks(runs: Sequence[Run]) -> list[str]:
 
 
 def _too_small(comparisons: Sequence[dict[str, Any]]) -> list[str]:
-    single = [entry for entry in comparisons if entry["kind"] != "pooled"]
+    single = [entry for entry in comparisons if entry["kind"] in ("hrf", "size")]
     small = [entry for entry in single if not decidable(entry)]
     if not small:
         return []

@@ -1,13 +1,14 @@
-"""Paired differences between configurations: HRF - plain, and light - large, over the same folds and seeds.
+"""Paired differences over the same folds and seeds: HRF - plain, light - large, another setting - the usual one.
 
 Where several light models or ranks were trained with HRF, "does it help?" is asked of all together, with one test, and of each
-by itself, with Holm's correction: few folds may answer the one question where they answer none of the many.
+by itself, with Holm's correction: few folds may answer the one question where they answer none of the many. What settings give
+is a question of its own, corrected by itself.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,10 +37,10 @@ Twins = tuple[float, Configuration, Configuration]
 
 
 def compare_all(configurations: Sequence[Configuration]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Every comparison that the configurations allow, with Holm's correction: over the pooled ones, and over all others.
+    """Every comparison that the configurations allow, with Holm's correction: of pooled, single ones, settings.
 
     Returns:
-        The entries of the report, the pooled ones first, and a sentence for each that is missing or impaired.
+        The entries of the report in this order, and a sentence for each that is missing or impaired.
     """
     entries, sentences = [], []
     light: dict[tuple[str, str], list[tuple[Configuration, Configuration]]] = defaultdict(list)
@@ -55,11 +56,12 @@ def compare_all(configurations: Sequence[Configuration]) -> tuple[list[dict[str,
             light[one.corpus, one.protocol].append((one, other))
     sentences.extend(_apart(configurations))
     pooled = [entry for members in light.values() if (entry := _pool(members)) is not None]
-    for family in (pooled, entries):
+    settings = list(_settings(configurations))
+    for family in (pooled, entries, settings):
         for entry, p in zip(family, holm([entry["p"] for entry in family]), strict=True):
             entry |= {"p_holm": p, "tests": len(family)}
             entry["verdict"] = verdict(entry)
-    return [*pooled, *entries], sentences
+    return [*pooled, *entries, *settings], sentences
 
 
 def _pairs(configurations: Sequence[Configuration]) -> list[tuple[str, Configuration, Configuration]]:
@@ -77,15 +79,31 @@ def _pairs(configurations: Sequence[Configuration]) -> list[tuple[str, Configura
     return found
 
 
+def _settings(configurations: Sequence[Configuration]) -> Iterator[dict[str, Any]]:
+    """Every configuration with another setting against the usual ones, where both were scored on the same utterances."""
+    usual = {(c.corpus, c.protocol, c.model, c.rank): c for c in configurations if not c.variant}
+    for one in configurations:
+        other = usual.get((one.corpus, one.protocol, one.model, one.rank))
+        if not one.variant or other is None:
+            continue
+        pairs = sorted(one.runs.keys() & other.runs.keys(), key=lambda pair: (natural(pair[0]), pair[1]))
+        if pairs and not _uneven(one, other, pairs):
+            yield _compare("setting", one, other, pairs)
+
+
 def _compare(kind: str, one: Configuration, other: Configuration, pairs: Sequence[tuple[str, int]]) -> dict[str, Any]:
     """One comparison, but for Holm's correction and the verdict."""
-    left = "light" if one.rank is None else one.arm
-    right = "large" if kind == "size" else "light" if one.size == "light" else "plain"
-    variant = f", {one.variant}" if one.variant else ""
+    if kind == "setting":
+        arm = "" if one.rank is None else f", {one.arm}"
+        label = f"{one.name}{arm}: {one.variant} - usual"
+    else:
+        left = "light" if one.rank is None else one.arm
+        right = "large" if kind == "size" else "light" if one.size == "light" else "plain"
+        label = f"{one.name}: {left} - {right}{f', {one.variant}' if one.variant else ''}"
     key = f"{one.key} - {other.key}"
     return {
         "key": key,
-        "label": f"{one.name}: {left} - {right}{variant}",
+        "label": label,
         "kind": kind,
         "corpus": one.corpus,
         "protocol": one.protocol,

@@ -39,14 +39,12 @@ def verdict(entry: dict[str, Any]) -> str:
         entry: the comparison, with ``p_holm`` and ``tests``, how many it was corrected for.
     """
     size = " ".join(filter(None, [f"{signed(entry['difference'])} {entry['metric'].upper()}", bounds(entry)]))
-    left, right = ("light", "large") if entry["kind"] == "size" else ("HRF", "plain")
     of_split = " This speaks of one split and its speakers only." if entry["unit"] == "seed" else ""
     paper = f" {_capital(PAPER)}." if entry["protocol"] == "paper" else ""
     if entry["p_holm"] <= LEVEL:
-        better, worse = (left, right) if entry["difference"] > 0 else (right, left)
         across = entry["low"] is not None and entry["low"] <= 0 <= entry["high"]
         but = f" The interval over {entry['interval_over']} includes 0, so do not rely on it." if across else ""
-        said = f"{_capital(better)} is better than {worse}: {size}, {_judged(entry)}.{but}"
+        said = f"{_which(entry)}: {size}, {_judged(entry)}.{but}"
     elif not decidable(entry):
         said = f"Cannot be decided by this design: {size}; {_too_small(entry)}."
     else:
@@ -59,6 +57,15 @@ def verdict(entry: dict[str, Any]) -> str:
         )
         said = f"No difference shown: {size}, {_judged(entry)}.{chance}"
     return said + of_split + paper
+
+
+def _which(entry: dict[str, Any]) -> str:
+    """``HRF is better than plain``."""
+    better = entry["difference"] > 0
+    if entry["kind"] == "setting":
+        return f"This setting is {'better' if better else 'worse'} than the usual one"
+    one, other = ("light", "large") if entry["kind"] == "size" else ("HRF", "plain")
+    return f"{_capital(one if better else other)} is better than {other if better else one}"
 
 
 def answer(configurations: Sequence[dict[str, Any]], comparisons: Sequence[dict[str, Any]]) -> str:
@@ -82,11 +89,12 @@ def _answer(configurations: Sequence[dict[str, Any]], comparisons: Sequence[dict
     pooled = [entry for entry in comparisons if entry["kind"] == "pooled"]
     hrf = [entry for entry in comparisons if entry["kind"] == "hrf" and not entry["model"].endswith("_large")]
     size = [entry for entry in comparisons if entry["kind"] == "size"]
+    settings = [entry for entry in comparisons if entry["kind"] == "setting"]
     sentences = [_together(one, hrf) for one in pooled]
     told = {one["corpus"] for one in pooled}
     if rest := [entry for entry in hrf if entry["corpus"] not in told]:
         sentences.append(_about_hrf(rest))
-    elif not pooled:
+    elif not pooled and (size or not settings):
         sentences.append(_no_pairs(configurations))
     if size:
         sentences.append(_about_size(size))
@@ -94,6 +102,8 @@ def _answer(configurations: Sequence[dict[str, Any]], comparisons: Sequence[dict
         sentences.append("How far light is from large cannot be said: no large model ran under the same settings.")
     if hrf or size:
         sentences.append(_belief(pooled, [*hrf, *size]))
+    elif settings:
+        sentences.append(_about_settings(settings))
     return " ".join(sentences)
 
 
@@ -161,6 +171,25 @@ def _about_size(entries: Sequence[dict[str, Any]]) -> str:
             where = f" (from {_range(members)})" if len(members) > 1 else ""
             parts.append(f"{name} is {abs(mean):.3f} UA {'below' if mean < 0 else 'above'} large{where}")
     return f"{_capital(', '.join(parts))}."
+
+
+def _about_settings(entries: Sequence[dict[str, Any]]) -> str:
+    clear = [
+        f"{count} {word}"
+        for word, sign in (("better", 1), ("worse", -1))
+        if (count := sum(_clear(e, sign) for e in entries))
+    ]
+    best, worst = (choose(entries, key=lambda entry: entry["difference"]) for choose in (max, min))
+    if len(entries) == 1:
+        return f"One setting was changed, {best['label']}. {best['verdict']}"
+    shown = (
+        f"{' and '.join(clear)} than the usual ones"
+        if clear
+        else "none is shown to be better or worse than the usual ones"
+    )
+    size = "; ".join(f"{entry['label']}: {signed(entry['difference'])} UA" for entry in (best, worst))
+    small = "" if any(map(decidable, entries)) else f" Do not rely on these differences: {_too_small(entries[0])}."
+    return f"Of {len(entries)} other settings {shown}, after Holm's correction. The best and the worst: {size}.{small}"
 
 
 def _belief(pooled: Sequence[dict[str, Any]], entries: Sequence[dict[str, Any]]) -> str:

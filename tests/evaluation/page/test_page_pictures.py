@@ -143,6 +143,23 @@ def test_headline_of_a_report_without_a_pooled_comparison_is_the_mean(show, repo
     assert "Mean of 9 comparisons" in page.one("#headline").text
 
 
+def test_settings_stand_below_the_questions_in_the_look_of_their_model(show, report):
+    _, hrf, *_ = report["comparisons"]
+    settings = [
+        {**hrf, "kind": "setting", "label": f"Conformer: augment.mixup={number} - usual", "a": hrf[side]}
+        for number, side in enumerate("ab")
+    ]
+    page = show({**report, "comparisons": [*report["comparisons"], *settings]})
+    heading = "With another setting, against the usual one"
+    texts = page.texts("[data-plot=forest] svg text")
+    assert texts.index(heading) > texts.index("Against the large model")
+    strokes = page.js("""return [...document.querySelectorAll('[data-plot=forest] g.means > *')]
+      .map((mark) => mark.closest('[stroke]').getAttribute('stroke'))""")
+    assert [strokes.count(f"var(--{group})") for group in ("light", "hrf", "large")] == [1, 1 + 9 + 1, 12]
+    # They are no part of the question whether HRF helps.
+    assert "9 comparisons together" in page.one("#headline").text
+
+
 def test_pictures_have_their_numbers_in_a_table(show, report):
     page = show(report)
     rows = "[data-plot={}] .numbers tbody tr"

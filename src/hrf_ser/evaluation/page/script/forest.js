@@ -4,6 +4,7 @@ const QUESTIONS = {
   pooled: "With HRF, light models together",
   hrf: "With HRF, against the same model without",
   size: "Against the large model",
+  setting: "With another setting, against the usual one",
 };
 
 function forest(view) {
@@ -11,7 +12,7 @@ function forest(view) {
   if (!comparisons.length) {
     return section("forest", "Paired differences", view.protocol, note("No two configurations share a fold and a seed, so nothing can be compared."));
   }
-  const rows = forestRows(comparisons);
+  const rows = forestRows(view);
   const numbers = plainTable("Paired differences", [
     { title: "Comparison", text: (c) => c.label },
     { title: "Pairs", text: (c) => whole(c.pairs), number: true },
@@ -34,11 +35,12 @@ function forest(view) {
 }
 
 // A heading before each kind of comparison; every row knows its place.
-function forestRows(comparisons) {
+function forestRows(view) {
   const rows = [];
-  for (const [kind, members] of d3.group(comparisons, (c) => c.kind)) {
+  for (const [kind, members] of d3.group(view.comparisons, (c) => c.kind)) {
     rows.push({ heading: QUESTIONS[kind] ?? kind });
-    rows.push(...members.map((c) => ({ c, group: kind === "size" ? "large" : "hrf", clear: known(c.p_holm) && c.p_holm < LEVEL })));
+    const group = (c) => (kind === "setting" ? groupOf(view.byKey.get(c.a)) : kind === "size" ? "large" : "hrf");
+    rows.push(...members.map((c) => ({ c, group: group(c), clear: known(c.p_holm) && c.p_holm < LEVEL })));
   }
   return rows.map((row, index) => ({ ...row, index }));
 }
@@ -56,10 +58,10 @@ function forestPlot(width, rows) {
   const room = 0.04 * (reach[1] - reach[0]);
   const rowHeight = narrow ? 50 : 32;
   const longest = d3.max(shown, (row) => row.c.label.length) ?? 0;
-  const left = narrow ? 8 : Math.min(320, longest * 6.6 + 16);
+  const left = narrow ? 8 : Math.min(Math.max(320, 0.45 * width), longest * 6.6 + 16);
   const labelOptions = narrow ? { dx: 0, dy: -12 } : { dx: 8 - left };
   // On a phone the label has a line of its own above the bar.
-  const name = (row) => shorten(row.c.label, narrow ? Math.floor((width - 90) / 6.4) : 46);
+  const name = (row) => shorten(row.c.label, narrow ? Math.floor((width - 90) / 6.4) : Math.floor((left - 16) / 6.6));
   return Plot.plot({
     width,
     height: rows.length * rowHeight + 70,

@@ -1,8 +1,9 @@
 import errno
 
 import pytest
+from omegaconf import OmegaConf
 
-from hrf_ser.entry import describe, quote_path
+from hrf_ser.entry import describe, quote_path, refuse_lists
 from hrf_ser.errors import UserError
 
 
@@ -23,6 +24,14 @@ from hrf_ser.errors import UserError
 )
 def test_paths_are_quoted_for_hydra_and_nothing_else_is(argument, expected):
     assert quote_path(argument, ("audio",)) == expected
+
+
+@pytest.mark.parametrize("value", [["a.wav", "b.wav"], [], {"a": 1}])
+def test_a_list_is_no_path(value):
+    config = OmegaConf.create({"audio": value, "runs": ["a", "b"], "data": {"root": None}, "out": "???"})
+    with pytest.raises(UserError, match=r"^audio takes one path, not a list"):
+        refuse_lists(config, ("data.root", "out", "audio"))
+    refuse_lists(config, ("data.root", "out", "bundle"))
 
 
 def test_errors_that_the_user_can_mend_are_sentences_and_others_are_not():

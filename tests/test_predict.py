@@ -88,6 +88,7 @@ def test_mistakes_end_in_one_sentence(command, bundle, tone, tmp_path):
         ("bundle=nowhere", "audio=one.wav"): "Error: nowhere: holds no bundle.json",
         (f"bundle={copy}", "audio=one.wav"): f"Error: {copy}/bundle.json: is damaged",
         (f"bundle={bundle}", "audio=gone.wav"): "Error: audio=gone.wav: no audio file is there",
+        (f"bundle={bundle}", "audio=[one.wav,two.wav]"): "Error: audio takes one path, not a list",
         (f"bundle={bundle}",): "Error: audio has no value",
     }
     for arguments, message in cases.items():

@@ -37,13 +37,14 @@ def conf_dir() -> Path:
 
 
 def entry_point(
-    config_name: str, paths: tuple[str, ...] = ()
+    config_name: str, paths: tuple[str, ...] = (), lists: tuple[str, ...] = ()
 ) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Decorator for a main function that takes the composed config.
 
     Args:
         config_name: file in conf/.
         paths: keys whose values are paths: taken as they are, so that spaces and commas in file names need no quoting.
+        lists: those of them that may also be lists of paths.
     """
 
     def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -52,6 +53,7 @@ def entry_point(
             # A launcher may have started this process, where nobody has registered them.
             register_resolvers()
             try:
+                refuse_lists(config, tuple(key for key in paths if key not in lists))
                 return main(config)
             except Exception as error:
                 # In a sweep Hydra collects the error; a single run ends here, before Hydra repeats the command line.
@@ -109,6 +111,19 @@ def register_resolvers() -> None:
     OmegaConf.register_new_resolver(
         "run_tag", lambda hrf, rank: f"hrf{float(rank):g}" if hrf else "plain", replace=True
     )
+
+
+def refuse_lists(config: DictConfig, keys: tuple[str, ...]) -> None:
+    """Refuse ``audio=[a.wav,b.wav]``, which Hydra reads as a list, where one path is meant.
+
+    Raises:
+        UserError: names the key.
+    """
+    for key in keys:
+        if OmegaConf.is_config(OmegaConf.select(config, key)):
+            raise UserError(
+                f"{key} takes one path, not a list; quote it if its name has brackets: \"{key}='[1].wav'\"."
+            )
 
 
 def quote_path(argument: str, keys: tuple[str, ...]) -> str:

@@ -13,7 +13,7 @@ from hrf_ser.errors import UserError
 from hrf_ser.run_folder import METRICS
 
 
-@entry_point("report", paths=("runs", "out"))
+@entry_point("report", paths=("runs", "out"), lists=("runs",))
 def main(config: DictConfig) -> None:
     from hrf_ser.settings import check
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -45,7 +46,7 @@ def compare_all(configurations: Sequence[Configuration]) -> tuple[list[dict[str,
     entries, sentences = [], []
     light: dict[tuple[str, str], list[tuple[Configuration, Configuration]]] = defaultdict(list)
     for kind, one, other in _pairs(configurations):
-        pairs = sorted(one.runs.keys() & other.runs.keys(), key=lambda pair: (natural(pair[0]), pair[1]))
+        pairs = _common(one, other)
         if not pairs:
             sentences.append(f"{one.label} and {other.label} have no fold and seed in common: they are not compared.")
             continue
@@ -79,6 +80,12 @@ def _pairs(configurations: Sequence[Configuration]) -> list[tuple[str, Configura
     return found
 
 
+def _common(*configurations: Configuration) -> list[tuple[str, int]]:
+    """Folds and seeds that all of them have, in order."""
+    pairs = set.intersection(*(set(one.runs) for one in configurations))
+    return sorted(pairs, key=lambda pair: (natural(pair[0]), pair[1]))
+
+
 def _settings(configurations: Sequence[Configuration]) -> Iterator[dict[str, Any]]:
     """Every configuration with another setting against the usual ones, where both were scored on the same utterances."""
     usual = {(c.corpus, c.protocol, c.model, c.rank): c for c in configurations if not c.variant}
@@ -86,7 +93,7 @@ def _settings(configurations: Sequence[Configuration]) -> Iterator[dict[str, Any
         other = usual.get((one.corpus, one.protocol, one.model, one.rank))
         if not one.variant or other is None:
             continue
-        pairs = sorted(one.runs.keys() & other.runs.keys(), key=lambda pair: (natural(pair[0]), pair[1]))
+        pairs = _common(one, other)
         if pairs and not _uneven(one, other, pairs):
             yield _compare("setting", one, other, pairs)
 
@@ -123,7 +130,7 @@ def _pool(members: Sequence[tuple[Configuration, Configuration]]) -> dict[str, A
     Returns:
         The entry, but for Holm's correction and the verdict; None where there is nothing to take together.
     """
-    pairs = set.intersection(*(one.runs.keys() & other.runs.keys() for one, other in members))
+    pairs = _common(*chain.from_iterable(members))
     if len(members) < 2 or not pairs:
         return None
     of_model = Counter(one.model for one, _ in members)
@@ -140,7 +147,7 @@ def _pool(members: Sequence[tuple[Configuration, Configuration]]) -> dict[str, A
         "rank": None,
         "a": None,
         "b": None,
-        **_measured(twins, sorted(pairs, key=lambda pair: (natural(pair[0]), pair[1])), key),
+        **_measured(twins, pairs, key),
     }
 
 

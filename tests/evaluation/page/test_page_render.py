@@ -83,6 +83,12 @@ def test_dollars_in_a_report_are_no_templates():
     assert '<p class="answer">$title ${style} $$</p>' in render(report)
 
 
+def test_a_p_value_of_the_answer_is_not_broken_over_lines():
+    page = render({**fake_report(), "answer": "It helps, p = 0.031. Large is better, p < 0.001. Steep = 2."})
+    assert "p\u00a0=\u00a00.031." in page
+    assert "p\u00a0&lt;\u00a00.001. Steep = 2." in page
+
+
 def test_numbers_that_json_lacks_become_null():
     report = fake_report()
     report["configurations"][0]["scores"]["ua"].update(mean=float("nan"), low=float("-inf"))

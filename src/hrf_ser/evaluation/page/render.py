@@ -70,7 +70,8 @@ def render(report: dict[str, Any]) -> str:
 
 
 def _answer(text: str) -> str:
-    """The first sentence large, as it must be grasped at once; the others below it."""
+    """The first sentence large, as it must be grasped at once; the others below it. No line breaks within ``p = 0.031``."""
+    text = re.sub(r"\bp ([=<]) (?=\d)", "p\u00a0\\1\u00a0", text)
     first, *rest = re.split(r"(?<=[.!?]) (?=[A-Z])", text, maxsplit=1)
     return html.escape(first) + "".join(f' <span class="more">{html.escape(part)}</span>' for part in rest)
 

@@ -256,11 +256,11 @@ def test_settings_that_were_heard_on_other_utterances_are_not_compared():
 
 
 def test_a_sweep_of_settings_has_its_own_answer():
-    def said(*values, folds=FOLDS):
-        runs = [*arm(0.5, folds=folds, seeds=(0, 1), **lever("0.3"))]
+    def said(*values, folds=FOLDS, protocol="honest"):
+        runs = [*arm(0.5, folds=folds, seeds=(0, 1), protocol=protocol, **lever("0.3"))]
         for number, right in enumerate(values):
-            runs += arm(right, folds=folds, **lever(f"{number}"))
-        configurations = [{"protocol": "honest"}]
+            runs += arm(right, folds=folds, protocol=protocol, **lever(f"{number}"))
+        configurations = [{"protocol": protocol}]
         return answer(configurations, compared(runs)[0])
 
     assert said(0.4, 0.5, 0.6).startswith(
@@ -269,6 +269,7 @@ def test_a_sweep_of_settings_has_its_own_answer():
     )
     assert "none is shown to be better or worse" in said(0.5, 0.5)
     assert said(0.4).endswith("This setting is worse than the usual one: -0.100 UA [-0.100, -0.100], p = 0.008.")
+    assert "Do not believe it yet: protocol paper" in said(0.4, 0.6, protocol="paper")
     assert said(0.4, 0.6, folds=FOLDS[:3]).endswith(
         "Do not rely on these differences: 3 folds give p = 0.25 at best, and 2 comparisons need 0.025: it takes 7 folds, or "
         "fewer comparisons."

@@ -174,22 +174,26 @@ def _about_size(entries: Sequence[dict[str, Any]]) -> str:
 
 
 def _about_settings(entries: Sequence[dict[str, Any]]) -> str:
+    if len(entries) == 1:
+        return f"One setting was changed, {entries[0]['label']}. {entries[0]['verdict']}"
     clear = [
         f"{count} {word}"
         for word, sign in (("better", 1), ("worse", -1))
         if (count := sum(_clear(e, sign) for e in entries))
     ]
     best, worst = (choose(entries, key=lambda entry: entry["difference"]) for choose in (max, min))
-    if len(entries) == 1:
-        return f"One setting was changed, {best['label']}. {best['verdict']}"
     shown = (
         f"{' and '.join(clear)} than the usual ones"
         if clear
         else "none is shown to be better or worse than the usual ones"
     )
     size = "; ".join(f"{entry['label']}: {signed(entry['difference'])} UA" for entry in (best, worst))
-    small = "" if any(map(decidable, entries)) else f" Do not rely on these differences: {_too_small(entries[0])}."
-    return f"Of {len(entries)} other settings {shown}, after Holm's correction. The best and the worst: {size}.{small}"
+    said = f"Of {len(entries)} other settings {shown}, after Holm's correction. The best and the worst: {size}."
+    if entries[0]["protocol"] == "paper":
+        return f"{said} Do not believe it yet: {PAPER}."
+    if not any(map(decidable, entries)):
+        return f"{said} Do not rely on these differences: {_too_small(entries[0])}."
+    return said
 
 
 def _belief(pooled: Sequence[dict[str, Any]], entries: Sequence[dict[str, Any]]) -> str:

@@ -94,6 +94,7 @@ def test_a_picture_is_saved_with_its_looks(show, report, tmp_path, scheme):
     there = page.js(LOOKS, "[data-plot=forest] svg")
     page.driver.get(saved.as_uri())
     page.driver.untouched = None
+    page.until("return document.readyState === 'complete'")
     assert page.js(LOOKS, "svg") == there
     assert page.js("return getComputedStyle(document.querySelector('rect')).fill") == SURFACE[scheme]
 
@@ -158,6 +159,14 @@ def test_settings_stand_below_the_questions_in_the_look_of_their_model(show, rep
     assert [strokes.count(f"var(--{group})") for group in ("light", "hrf", "large")] == [1, 1 + 9 + 1, 12]
     # They are no part of the question whether HRF helps.
     assert "9 comparisons together" in page.one("#headline").text
+
+
+@pytest.mark.parametrize("letters", [31, 38, 48])
+def test_a_label_that_has_room_is_written_whole(show, report, letters):
+    first, *others = report["comparisons"]
+    label = "ConvTransformer: ".ljust(letters, "x")
+    page = show({**report, "comparisons": [{**first, "label": label}, *others]})
+    assert label in page.texts("[data-plot=forest] svg text")
 
 
 def test_pictures_have_their_numbers_in_a_table(show, report):

@@ -58,10 +58,11 @@ function forestPlot(width, rows) {
   const room = 0.04 * (reach[1] - reach[0]);
   const rowHeight = narrow ? 50 : 32;
   const longest = d3.max(shown, (row) => row.c.label.length) ?? 0;
-  const left = narrow ? 8 : Math.min(Math.max(320, 0.45 * width), longest * 6.6 + 16);
-  const labelOptions = narrow ? { dx: 0, dy: -12 } : { dx: 8 - left };
   // On a phone the label has a line of its own above the bar.
-  const name = (row) => shorten(row.c.label, narrow ? Math.floor((width - 90) / 6.4) : Math.floor((left - 16) / 6.6));
+  const letters = Math.min(longest, Math.floor(narrow ? (width - 90) / 6.4 : (Math.max(320, 0.45 * width) - 16) / 6.6));
+  const left = narrow ? 8 : letters * 6.6 + 16;
+  const labelOptions = narrow ? { dx: 0, dy: -12 } : { dx: 8 - left };
+  const name = (row) => shorten(row.c.label, letters);
   return Plot.plot({
     width,
     height: rows.length * rowHeight + 70,

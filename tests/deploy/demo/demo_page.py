@@ -108,7 +108,7 @@ class Page:
     def open(self, address: str, size: tuple[int, int] = DESKTOP) -> Page:
         self.look(size)
         self.driver.get(address)
-        self.until("return document.body.dataset.state")
+        self.until("return document.body?.dataset.state")
         return self
 
     def js(self, script: str, *arguments: Any) -> Any:

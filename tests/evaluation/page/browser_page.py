@@ -8,7 +8,11 @@ from typing import Any
 from hrf_ser.evaluation.page import render
 
 DESKTOP, PHONE = (1280, 900), (360, 740)
-DRAWN = "return [...document.querySelectorAll('.plot')].every((plot) => plot.querySelector('svg'))"
+# A driver may call a page opened while its scripts still run, when there is no picture yet that could be missing.
+DRAWN = """
+return document.readyState === 'complete'
+    && [...document.querySelectorAll('.plot')].every((plot) => plot.querySelector('svg'))
+"""
 
 
 class Page:

@@ -49,6 +49,10 @@ def config(*overrides):
         ),
         (["hrf=true", "reparam.reopen_every=0"], "Error: reparam.reopen_every=0 is not a number of at least 1."),
         (["hrf=true", "reparam.reopen_every=1.5"], "Error: reparam.reopen_every=1.5 is not a whole number."),
+        (
+            ["model=speechformer", "+model.options.ffn=16"],
+            "Error: model: speechformer has no option ffn; its options are: width, ",
+        ),
         (["model.options.heads=3"], "Error: model: width must be a multiple of heads"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",

@@ -18,6 +18,7 @@ from hrf_ser.training.origin import origin_of
 
 # Parsed as YAML, the files would take as long as everything else here together.
 _NAME = re.compile(r"^name: *(?P<name>\w+)", re.MULTILINE)
+_OPTION = re.compile(r"^  (\w+):", re.MULTILINE)
 _CHOICES = {
     "positions": ("relative", "sinusoidal", "none"),
     "pooling": ("mean", "attentive", "statistics"),
@@ -25,17 +26,20 @@ _CHOICES = {
 
 
 def check_model(config: DictConfig) -> None:
-    """Refuse a model that is none, or whose sizes do not fit together. Options that are not listed here are left to the model.
+    """Refuse a model that is none, or whose options are another's or do not fit together.
 
     Raises:
         UserError: names the key and what it may be.
     """
     name = config.model.name
     texts = [file.read_text(encoding="utf-8") for file in sorted((conf_dir() / "model").glob("*.yaml"))]
-    known = list(dict.fromkeys(found["name"] for text in texts if (found := _NAME.search(text))))
+    known = {found["name"]: _OPTION.findall(text) for text in texts if (found := _NAME.search(text))}
     if name not in known:
         raise UserError(f"model: there is no model {name!r}; the models are: {', '.join(known)}.")
     options = plain(config.model.options)
+    for key in options:
+        if key not in known[name]:
+            raise UserError(f"model: {name} has no option {key}; its options are: {', '.join(known[name])}.")
     sizes = {key: value for key, value in options.items() if isinstance(value, int) and not isinstance(value, bool)}
     for key, value in sizes.items():
         if value < 1 and key in ("width", "layers", "heads", "ffn", "kernel", "members"):

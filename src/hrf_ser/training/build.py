@@ -86,7 +86,7 @@ def build_module(config: DictConfig, data: SpeechData, origin: Origin | None = N
             seed=config.seed,
         )
     except (ValueError, TypeError) as error:
-        raise UserError(f"model: {error}.") from error
+        raise UserError(f"model: {str(error).removesuffix('.')}.") from error
     if origin is not None and weights is not None:
         try:
             module.model.load_state_dict(adapt_state_dict(weights, module.model))

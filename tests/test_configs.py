@@ -7,6 +7,7 @@ from hydra import compose, initialize_config_dir
 
 from helpers import REPOSITORY
 from hrf_ser.entry import register_resolvers
+from hrf_ser.models import count_parameters, create_model
 from hrf_ser.settings import check
 
 CONF = REPOSITORY / "conf"
@@ -31,7 +32,7 @@ def test_every_choice_composes_and_is_valid(path):
     if path.name == "ray.yaml":
         pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="hrf_ser[ray] wants an environment of its own")
     group, name = path.parts[0], path.stem
-    root = ["data.root=/somewhere"] if group == "data" or name == "ravdess_light" else []
+    root = ["data.root=/somewhere"] if group == "data" or name in ("ravdess_light", "ravdess_recipe") else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", [f"{group}={name}", *root])
     del config.logger  # names the run's folder, which there is none of here
@@ -42,7 +43,23 @@ def test_every_choice_composes_and_is_valid(path):
 def test_a_recipe_and_a_sweep_go_together(sweep, ranks):
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        words = [f"experiment=[ravdess_light,{sweep}]", "data.root=/somewhere"]
+        words = [f"experiment=[ravdess_recipe,{sweep}]", "data.root=/somewhere"]
         config = compose("train", words, return_hydra_config=True)
     assert config.features.hop_ms == 40
     assert config.hydra.sweeper.params.rank == ranks
+
+
+def test_the_light_recipe_is_light():
+    register_resolvers()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        config = compose("train", ["experiment=ravdess_light", "data.root=/somewhere"])
+    model = create_model(
+        config.model.name,
+        n_features=config.features.n_mels,
+        n_classes=8,
+        hop_ms=config.features.hop_ms,
+        **config.model.options,
+    )
+    assert 200_000 < count_parameters(model) <= 300_000
+    # What the recipe of one model has, the light one has too, but for what it says itself.
+    assert (config.augment.mixup, config.augment.time_masks) == (0.3, 0)

@@ -56,7 +56,7 @@ def test_options_of_the_factors_do_not_part_hrf_from_the_plain_model():
         *arm(0.7, rank=4.0, settings=tuned | {"optimizer.lr": "0.1"}, folds=FOLDS[:6]),
         *arm(0.7, model="conformer_large", settings={"optimizer.lr": "0.001"}),
     ]
-    entries, (apart,) = compared(runs)
+    entries, (apart, narrowed) = compared(runs)
     assert [(entry["label"], round(entry["difference"], 3)) for entry in entries] == [
         ("All 2 together: HRF - light", 0.125),
         ("Conformer: HRF x4 - light", 0.1),
@@ -68,6 +68,7 @@ def test_options_of_the_factors_do_not_part_hrf_from_the_plain_model():
         ("Conformer, HRF x4: reparam.factors=3 - usual", 0.05),
     ]
     assert apart.startswith("Conformer, HRF x4, optimizer.lr=0.1 has no plain counterpart")
+    assert narrowed.startswith("All 2 comparisons of HRF with light are taken together on 6 folds only: ")
 
 
 def test_seeds_are_averaged_before_folds_are_tested():
@@ -81,6 +82,21 @@ def test_seeds_are_averaged_before_folds_are_tested():
     assert entry["p"] == pytest.approx(sign_flip(np.array(list(liking.values()))))
     assert entry["smallest_p"] == 2 / 256
     assert [pair["difference"] for pair in entry["per_pair"] if pair["fold"] == "3"] == pytest.approx([-0.05, 0.05])
+
+
+@pytest.mark.parametrize("heard", [True, False])
+def test_a_fold_with_more_seeds_does_not_count_more_in_the_difference(heard):
+    more = [*arm(0.5, seeds=(0,)), *arm(0.5, folds=FOLDS[:1], seeds=range(1, 6))]
+    other = [
+        *arm(lambda fold, _: 0.6 if fold == "1" else 0.45, rank=4.0),
+        *arm(0.6, folds=FOLDS[:1], seeds=range(1, 6), rank=4.0),
+    ]
+    runs = more + other if heard else [replace(run, counts=None, speakers=()) for run in more + other]
+    (entry,), _ = compared(runs)
+    assert (entry["pairs"], entry["units"]) == (13, 8)
+    assert entry["difference"] == pytest.approx((0.1 - 7 * 0.05) / 8)
+    assert entry["low"] < entry["difference"] < entry["high"]
+    assert entry["p"] == pytest.approx(sign_flip(np.array([0.1, *[-0.05] * 7])))
 
 
 def test_only_folds_and_seeds_that_both_have_are_compared():
@@ -168,8 +184,9 @@ def test_every_model_counts_the_same_in_the_pooled_comparison():
     entries, _ = compared(runs)
     (pooled,) = [entry for entry in entries if entry["kind"] == "pooled"]
     by_fold = np.array([(0.15 + liking[fold]) / 2 for fold in FOLDS])
-    assert (pooled["corpus"], pooled["label"], pooled["pairs"]) == ("demo", "All 3 together: HRF - light", 8)
-    assert [pair["difference"] for pair in pooled["per_pair"]] == pytest.approx(list(by_fold))
+    assert (pooled["corpus"], pooled["label"], pooled["pairs"]) == ("demo", "All 3 together: HRF - light", 40)
+    assert [(point["fold"], point["seed"]) for point in pooled["per_pair"]] == [(fold, None) for fold in FOLDS]
+    assert [point["difference"] for point in pooled["per_pair"]] == pytest.approx(list(by_fold))
     assert pooled["p"] == pytest.approx(sign_flip(by_fold))
 
 
@@ -184,9 +201,41 @@ def test_pooling_a_comparison_with_itself_changes_nothing():
     assert (pooled["low"], pooled["high"]) == pytest.approx((one["low"], one["high"]), abs=1e-9)
 
 
-def test_what_has_no_fold_in_common_is_not_pooled():
+def test_every_comparison_is_pooled_with_all_seeds_that_it_has():
+    seeds = {(fold, seed): 0.05 * seed for fold in FOLDS for seed in range(3)}
+    usual = [*arm(0.4, seeds=range(3)), *arm(lambda fold, seed: 0.4 + seeds[fold, seed], seeds=range(3), rank=4.0)]
+    fewer = [*arm(0.4, model="conv_transformer"), *arm(0.5, model="conv_transformer", rank=4.0)]
+    (pooled, *_), sentences = compared([*usual, *fewer])
+    assert (pooled["pairs"], pooled["units"], pooled["interval_over"]) == (32, 8, "speakers")
+    assert pooled["difference"] == pytest.approx((0.05 + 0.1) / 2)
+    assert pooled["low"] < pooled["difference"] < pooled["high"]
+    assert sentences == []
+
+
+def test_a_comparison_on_fewer_folds_narrows_the_pool_and_is_named():
+    runs = [*arm(0.5), *arm(0.6, rank=2.0), *arm(0.6, folds=FOLDS[:1], rank=4.0)]
+    (pooled, *_), (said,) = compared(runs)
+    assert (pooled["units"], pooled["unit"]) == (1, "seed")
+    assert said == (
+        "All 2 comparisons of HRF with light are taken together on 1 fold only: Conformer, HRF x4 has 1 of the 8 that "
+        "others have."
+    )
+
+
+def test_of_a_single_fold_the_seeds_that_all_have_are_pooled():
+    one = {"folds": ["official"]}
+    runs = [*arm(0.5, seeds=range(7), **one), *arm(0.6, seeds=range(6), rank=2.0, **one)]
+    (pooled, *_), sentences = compared([*runs, *arm(0.7, seeds=range(1, 7), rank=4.0, **one)])
+    assert (pooled["units"], pooled["unit"], pooled["pairs"]) == (5, "seed", 10)
+    assert [point["difference"] for point in pooled["per_pair"]] == pytest.approx([0.15] * 5)
+    assert sentences == []
+
+
+def test_what_has_no_fold_in_common_is_not_pooled_and_it_is_said():
     runs = [*arm(0.5), *arm(0.6, folds=FOLDS[:4], rank=2.0), *arm(0.6, folds=FOLDS[4:], rank=4.0)]
-    assert [entry["kind"] for entry in compared(runs)[0]] == ["hrf", "hrf"]
+    entries, (said,) = compared(runs)
+    assert [entry["kind"] for entry in entries] == ["hrf", "hrf"]
+    assert said.startswith("All 2 comparisons of HRF with light are not taken together: ")
 
 
 def test_no_difference_comes_with_the_power_to_see_one():

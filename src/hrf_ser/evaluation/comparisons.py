@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from itertools import chain
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,9 @@ import numpy as np
 from hrf_ser.evaluation.configurations import Configuration, cells, fold_means, seed_of, unit_values
 from hrf_ser.evaluation.run import LARGE, Run, natural
 from hrf_ser.evaluation.scores import scores
-from hrf_ser.evaluation.sentences import verdict
+from hrf_ser.evaluation.sentences import many, verdict
 from hrf_ser.evaluation.statistics import (
+    BOOTSTRAPS,
     bootstrap_weights,
     cell_weights,
     holm,
@@ -33,8 +34,24 @@ METRIC = "ua"
 # Two points of UA: what published light models differ by, so what a study should be able to see.
 PLANTED = 0.02
 
-# A share of the whole, and the two configurations that are compared.
-Twins = tuple[float, Configuration, Configuration]
+# Folds and seeds, in order.
+Pairs = Sequence[tuple[str, int]]
+
+
+@dataclass(frozen=True)
+class _Twins:
+    """Two configurations that are compared, on which folds and seeds, and their share of the whole."""
+
+    one: Configuration
+    other: Configuration
+    pairs: Pairs
+    share: float = 1.0
+
+    def differences(self) -> dict[tuple[str, int], float]:
+        return {pair: self.one.runs[pair].score(METRIC) - self.other.runs[pair].score(METRIC) for pair in self.pairs}
+
+    def folds(self) -> set[str]:
+        return {fold for fold, _ in self.pairs}
 
 
 def compare_all(configurations: Sequence[Configuration]) -> tuple[list[dict[str, Any]], list[str]]:
@@ -44,7 +61,7 @@ def compare_all(configurations: Sequence[Configuration]) -> tuple[list[dict[str,
         The entries of the report in this order, and a sentence for each that is missing or impaired.
     """
     entries, sentences = [], []
-    light: dict[tuple[str, str], list[tuple[Configuration, Configuration]]] = defaultdict(list)
+    light: dict[tuple[str, str], list[_Twins]] = defaultdict(list)
     for kind, one, other in _pairs(configurations):
         pairs = _common(one, other)
         if not pairs:
@@ -54,9 +71,10 @@ def compare_all(configurations: Sequence[Configuration]) -> tuple[list[dict[str,
             sentences.append(uneven)
         entries.append(_compare(kind, one, other, pairs))
         if kind == "hrf" and one.size == "light":
-            light[one.corpus, one.protocol].append((one, other))
+            light[one.corpus, one.protocol].append(_Twins(one, other, pairs))
     sentences.extend(_apart(configurations))
     pooled = [entry for members in light.values() if (entry := _pool(members)) is not None]
+    sentences.extend(said for members in light.values() if (said := _narrowed(members)) is not None)
     settings = list(_settings(configurations))
     for family in (pooled, entries, settings):
         for entry, p in zip(family, holm([entry["p"] for entry in family]), strict=True):
@@ -80,10 +98,9 @@ def _pairs(configurations: Sequence[Configuration]) -> list[tuple[str, Configura
     return found
 
 
-def _common(*configurations: Configuration) -> list[tuple[str, int]]:
-    """Folds and seeds that all of them have, in order."""
-    pairs = set.intersection(*(set(one.runs) for one in configurations))
-    return sorted(pairs, key=lambda pair: (natural(pair[0]), pair[1]))
+def _common(one: Configuration, other: Configuration) -> Pairs:
+    """Folds and seeds that both have."""
+    return sorted(set(one.runs) & set(other.runs), key=lambda pair: (natural(pair[0]), pair[1]))
 
 
 def _settings(configurations: Sequence[Configuration]) -> Iterator[dict[str, Any]]:
@@ -98,7 +115,7 @@ def _settings(configurations: Sequence[Configuration]) -> Iterator[dict[str, Any
             yield _compare("setting", one, other, pairs)
 
 
-def _compare(kind: str, one: Configuration, other: Configuration, pairs: Sequence[tuple[str, int]]) -> dict[str, Any]:
+def _compare(kind: str, one: Configuration, other: Configuration, pairs: Pairs) -> dict[str, Any]:
     """One comparison, but for Holm's correction and the verdict."""
     if kind == "setting":
         arm = "" if one.rank is None else f", {one.arm}"
@@ -118,24 +135,38 @@ def _compare(kind: str, one: Configuration, other: Configuration, pairs: Sequenc
         "rank": one.rank,
         "a": one.key,
         "b": other.key,
-        **_measured([(1.0, one, other)], pairs, key),
+        **_measured([_Twins(one, other, pairs)], key),
     }
 
 
-def _pool(members: Sequence[tuple[Configuration, Configuration]]) -> dict[str, Any] | None:
-    """HRF - light over all models and ranks of a corpus, on the folds and seeds that all of them have.
+def _pool(members: Sequence[_Twins]) -> dict[str, Any] | None:
+    """HRF - light over all models and ranks of a corpus, on the folds that all of them have.
 
-    Every model counts the same, at however many ranks it was trained.
+    Every model counts the same, at however many ranks it was trained, and every fold, with however many seeds. Of a single
+    fold, whose seeds are the units, the seeds that all have are taken.
 
     Returns:
         The entry, but for Holm's correction and the verdict; None where there is nothing to take together.
     """
-    pairs = _common(*chain.from_iterable(members))
-    if len(members) < 2 or not pairs:
+    shared = set.intersection(*(twins.folds() for twins in members))
+    if len(shared) == 1:
+        kept = set.intersection(*(set(twins.pairs) for twins in members))
+    else:
+        kept = {pair for twins in members for pair in twins.pairs}
+    kept = {(fold, seed) for fold, seed in kept if fold in shared}
+    if len(members) < 2 or not kept:
         return None
-    of_model = Counter(one.model for one, _ in members)
-    twins = [(1 / len(of_model) / of_model[one.model], one, other) for one, other in members]
-    first = members[0][0]
+    of_model = Counter(twins.one.model for twins in members)
+    parts = [
+        _Twins(
+            twins.one,
+            twins.other,
+            [pair for pair in twins.pairs if pair in kept],
+            1 / len(of_model) / of_model[twins.one.model],
+        )
+        for twins in members
+    ]
+    first = members[0].one
     key = f"{first.corpus}/{first.protocol}: HRF - light"
     return {
         "key": key,
@@ -147,67 +178,96 @@ def _pool(members: Sequence[tuple[Configuration, Configuration]]) -> dict[str, A
         "rank": None,
         "a": None,
         "b": None,
-        **_measured(twins, pairs, key),
+        **_measured(parts, key),
     }
 
 
-def _measured(twins: Sequence[Twins], pairs: Sequence[tuple[str, int]], key: str) -> dict[str, Any]:
-    """The difference over pairs of fold and seed, its interval and test: what every kind of comparison says."""
-    differences = {
-        pair: sum(
-            share * (one.runs[pair].score(METRIC) - other.runs[pair].score(METRIC)) for share, one, other in twins
-        )
-        for pair in pairs
-    }
-    values = np.array(list(differences.values()))
-    units = unit_values(differences)
-    # Where the sides were tested on other speakers, there is nothing to resample in pairs.
-    reference = twins[0][1].runs
-    heard = all(
-        _comparable(reference[pair], side.runs[pair]) for _, *sides in twins for side in sides for pair in pairs
+def _narrowed(members: Sequence[_Twins]) -> str | None:
+    """A sentence where one comparison leaves the others fewer folds to be taken together on."""
+    folds = [len(twins.folds()) for twins in members]
+    shared = len(set.intersection(*(twins.folds() for twins in members)))
+    if shared == max(folds):
+        return None
+    fewest = members[folds.index(min(folds))].one
+    on = f"are taken together on {many(shared, 'fold')} only" if shared else "are not taken together"
+    return (
+        f"All {len(members)} comparisons of HRF with light {on}: {fewest.label} has {min(folds)} of the "
+        f"{max(folds)} that others have."
     )
-    mean = float(values.mean())
-    bounds = _bounds(twins, pairs, mean, key) if heard else mean_interval(units, seed_of(key))
+
+
+def _measured(parts: Sequence[_Twins], key: str) -> dict[str, Any]:
+    """The difference, its interval and test: what every kind of comparison says.
+
+    Folds count the same, however many seeds each has.
+    """
+    points = _points(parts)
+    units = unit_values(points)
+    # Where the sides were tested on other speakers, there is nothing to resample in pairs.
+    reference = {fold: parts[0].one.runs[fold, seed] for fold, seed in parts[0].pairs}
+    heard = all(
+        _comparable(reference[fold], side.runs[fold, seed])
+        for twins in parts
+        for side in (twins.one, twins.other)
+        for fold, seed in twins.pairs
+    )
+    mean = float(units.mean())
+    bounds = _bounds(parts, mean, key) if heard else mean_interval(units, seed_of(key))
     spread = float(units.std(ddof=1)) if len(units) > 1 else None
+    folded = len(reference) > 1
     return {
         "metric": METRIC,
-        "pairs": len(pairs),
-        "unit": "fold" if len(fold_means(differences)) > 1 else "seed",
+        "pairs": sum(len(twins.pairs) for twins in parts),
+        "unit": "fold" if folded else "seed",
         "units": len(units),
-        "interval_over": "speakers" if heard else "folds" if len(fold_means(differences)) > 1 else "seeds",
+        "interval_over": "speakers" if heard else "folds" if folded else "seeds",
         "difference": mean,
         "low": bounds[0] if bounds else None,
         "high": bounds[1] if bounds else None,
         "p": sign_flip(units, seed_of(key)),
         "smallest_p": smallest_p(len(units)),
         "power": None if spread is None else {"difference": PLANTED, "power": power(PLANTED, spread, len(units))},
-        "per_pair": [{"fold": fold, "seed": seed, "difference": value} for (fold, seed), value in differences.items()],
+        "per_pair": [{"fold": fold, "seed": seed, "difference": value} for (fold, seed), value in points.items()],
     }
 
 
-def _bounds(
-    twins: Sequence[Twins], pairs: Sequence[tuple[str, int]], mean: float, key: str
-) -> tuple[float, float] | None:
-    """The interval of the difference: all sides are scored on the same resampled speakers and seeds."""
-    _, speakers, owners, folds = cells([twins[0][1].runs[pair] for pair in pairs])
-    weights = bootstrap_weights(speakers, owners, folds, seed_of(key))
-    shares: dict[str, float] = defaultdict(float)
-    counts = {}
-    for share, one, other in twins:
-        for side, signed in ((one, share), (other, -share)):
-            # Every rank of a model has the same plain one beside it.
-            shares[side.key] += signed
-            if side.key not in counts:
-                counts[side.key], *_ = cells([side.runs[pair] for pair in pairs])
+def _points(parts: Sequence[_Twins]) -> dict[tuple[str, int | None], float]:
+    """(fold, seed) -> difference; of several comparisons on several folds (fold, None) -> their weighted mean."""
+    points: dict[tuple[str, int | None], float] = defaultdict(float)
+    by_fold = len(parts) > 1 and len(parts[0].folds()) > 1
+    for twins in parts:
+        differences = twins.differences()
+        if by_fold:
+            for fold, value in fold_means(differences).items():
+                points[fold, None] += twins.share * value
+        else:
+            for pair, value in differences.items():
+                points[pair] += twins.share * value
+    return dict(points)
 
-    def difference(weight: Any) -> Any:
-        return sum(
-            shares[name] * scores((weight @ side.reshape(len(side), -1)).reshape(-1, *side.shape[1:]))[METRIC]
-            for name, side in counts.items()
-        )
 
-    observed = float(difference(cell_weights(owners, folds))[0])
-    bounds = interval(difference(weights), observed, int(speakers.max()) + 1)
+def _bounds(parts: Sequence[_Twins], mean: float, key: str) -> tuple[float, float] | None:
+    """The interval of the difference: all sides are scored on the same resampled speakers, and each pair on the same seeds."""
+    # Every rank of a model has the same plain one beside it, mostly on the same folds and seeds.
+    shares: dict[tuple[str, tuple[tuple[str, int], ...]], float] = defaultdict(float)
+    sides: dict[str, Configuration] = {}
+    for twins in parts:
+        for side, signed in ((twins.one, twins.share), (twins.other, -twins.share)):
+            shares[side.key, tuple(twins.pairs)] += signed
+            sides[side.key] = side
+    weighed: dict[tuple[tuple[str, int], ...], tuple[Any, Any]] = {}
+    observed, resampled, speakers = 0.0, np.zeros(BOOTSTRAPS), 0
+    for (name, pairs), share in shares.items():
+        counts, of_cell, owners, folds = cells([sides[name].runs[pair] for pair in pairs])
+        if pairs not in weighed:
+            # One seed for all: the same speakers are drawn, whatever the runs.
+            weighed[pairs] = (cell_weights(owners, folds), bootstrap_weights(of_cell, owners, folds, seed_of(key)))
+            speakers = int(of_cell.max()) + 1
+        flat = counts.reshape(len(counts), -1)
+        seen, drawn = (scores((w @ flat).reshape(-1, *counts.shape[1:]))[METRIC] for w in weighed[pairs])
+        observed += share * float(seen[0])
+        resampled += share * drawn
+    bounds = interval(resampled, observed, speakers)
     return bounds and (bounds[0] - observed + mean, bounds[1] - observed + mean)
 
 
@@ -217,7 +277,7 @@ def _comparable(a: Run, b: Run) -> bool:
     )
 
 
-def _uneven(one: Configuration, other: Configuration, pairs: Sequence[tuple[str, int]]) -> str | None:
+def _uneven(one: Configuration, other: Configuration, pairs: Pairs) -> str | None:
     """A sentence where a pair was not scored on the same utterances."""
     for fold, seed in pairs:
         a, b = one.runs[fold, seed], other.runs[fold, seed]

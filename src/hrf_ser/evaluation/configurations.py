@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -160,7 +160,7 @@ def summarise(one: Configuration) -> dict[str, Any]:
     }
 
 
-def fold_means(values: dict[tuple[str, int], float]) -> dict[str, float]:
+def fold_means(values: Mapping[tuple[str, Any], float]) -> dict[str, float]:
     """(fold, seed) -> value, as fold -> mean over its seeds."""
     by_fold: dict[str, list[float]] = defaultdict(list)
     for (fold, _), value in values.items():
@@ -173,7 +173,7 @@ def seed_of(text: str) -> int:
     return zlib.crc32(text.encode())
 
 
-def unit_values(values: dict[tuple[str, int], float]) -> NDArray[np.float64]:
+def unit_values(values: Mapping[tuple[str, Any], float]) -> NDArray[np.float64]:
     """The independent units: folds with their seeds averaged, or the seeds of a single fold."""
     folds = fold_means(values)
     return np.array(list(values.values() if len(folds) == 1 else folds.values()))
@@ -199,15 +199,15 @@ def cells(
 def _scores(one: Configuration) -> dict[str, dict[str, float | None]]:
     runs = list(one.runs.values())
     heard = all(run.counts is not None for run in runs)
-    pooled, resampled, speakers = _pooled(one) if heard else ({}, {}, 0)
+    pooled, observed, resampled, speakers = _pooled(one) if heard else ({}, {}, {}, 0)
     entry: dict[str, dict[str, float | None]] = {}
     for name in SCORES:
         values = {pair: run.score(name) for pair, run in one.runs.items()}
-        mean = float(np.mean(list(values.values())))
+        mean = float(unit_values(values).mean())
         if heard:
-            bounds = interval(resampled[name], pooled[name][1], speakers)
-            # Resamples are of the pooled score, which exists for any set of speakers; the mean over runs may lie beside it.
-            bounds = bounds and (bounds[0] - pooled[name][1] + mean, bounds[1] - pooled[name][1] + mean)
+            bounds = interval(resampled[name], observed[name], speakers)
+            # Resamples are of the pooled score, which exists for any set of speakers; the mean over folds may lie beside it.
+            bounds = bounds and (bounds[0] - observed[name] + mean, bounds[1] - observed[name] + mean)
         else:
             bounds = mean_interval(unit_values(values), seed_of(one.key + name))
         low, high = bounds or (None, None)
@@ -216,27 +216,29 @@ def _scores(one: Configuration) -> dict[str, dict[str, float | None]]:
             "sd": float(np.std(list(values.values()), ddof=1)) if len(values) > 1 else None,
             "low": low if low is None else max(0.0, low),
             "high": high if high is None else min(1.0, high),
-            "fold_mean": float(np.mean(list(fold_means(values).values()))),
-            "pooled": pooled[name][0] if heard else None,
+            "pooled": pooled[name] if heard else None,
         }
     return entry
 
 
-def _pooled(one: Configuration) -> tuple[dict[str, tuple[float, float]], dict[str, Any], int]:
-    """Name -> (mean over seeds of the pooled score, score of the confusion averaged over seeds), its resamples, speakers."""
+def _pooled(one: Configuration) -> tuple[dict[str, float | None], dict[str, float], dict[str, Any], int]:
+    """What all folds together give: of each seed that has all of them, the mean; of all seeds averaged, as observed and in
+    resamples; and how many speakers there are."""
     runs = list(one.runs.values())
     counts, speakers, owners, folds = cells(runs)
     flat = counts.reshape(len(counts), -1)
     shape = (-1, *counts.shape[1:])
-    of_seed = np.stack(
-        [counts[np.isin(owners, [i for i, r in enumerate(runs) if r.seed == s])].sum(0) for s in one.seeds]
-    )
-    by_seed = scores(of_seed)
+    whole = [seed for seed in one.seeds if all((fold, seed) in one.runs for fold in one.folds)]
+    of_seed = [counts[np.isin(owners, [i for i, run in enumerate(runs) if run.seed == seed])].sum(0) for seed in whole]
+    by_seed = scores(np.stack(of_seed)) if of_seed else None
     observed = scores((cell_weights(owners, folds) @ flat).reshape(shape))
-    weights = bootstrap_weights(speakers, owners, folds, seed_of(one.key))
-    resampled = scores((weights @ flat).reshape(shape))
-    pooled = {name: (float(by_seed[name].mean()), float(observed[name][0])) for name in SCORES}
-    return pooled, resampled, int(speakers.max()) + 1
+    resampled = scores((bootstrap_weights(speakers, owners, folds, seed_of(one.key)) @ flat).reshape(shape))
+    return (
+        {name: None if by_seed is None else float(by_seed[name].mean()) for name in SCORES},
+        {name: float(observed[name][0]) for name in SCORES},
+        resampled,
+        int(speakers.max()) + 1,
+    )
 
 
 def _history(runs: Sequence[Run]) -> dict[str, list[float]]:

@@ -11,7 +11,7 @@ from typing import Any
 from hrf_ser.evaluation.scores import SCORES
 from hrf_ser.evaluation.sentences import PAPER, bounds, signed
 
-_STATISTICS = ("mean", "sd", "low", "high", "fold_mean", "pooled")
+_STATISTICS = ("mean", "sd", "low", "high", "pooled")
 _COMPARISON = (
     "key", "label", "kind", "corpus", "protocol", "a", "b", "metric", "pairs", "unit", "units", "difference", "low", "high",
     "interval_over", "p", "p_holm", "smallest_p", "verdict",
@@ -103,7 +103,7 @@ def latex(report: dict[str, Any]) -> str:
             for _, row in members:
                 cells = [f"\\textbf{{{_tex(text)}}}" if best else _tex(text) for text, best in row]
                 rows.append(" & ".join(cells) + r" \\")
-        caption = f"{_heading(corpus, protocol)}: mean over runs, 95 % interval in brackets, best in bold."
+        caption = f"{_heading(corpus, protocol)}: mean over folds, 95 % interval in brackets, best in bold."
         header = ["Model", "HRF", "Parameters", "MACs/s", "UA", "SD", "WA", "WF1", "F1", "Runs"]
         parts.append(_table(header, "llrrlrrrrr", rows, caption, f"tab:scores-{number + 1}"))
     if report["comparisons"]:

@@ -122,7 +122,7 @@ function runsOf(configuration) {
     { title: "Command", text: (run) => copyButton(run.command, `${configuration.label}, fold ${run.fold}, seed ${run.seed}`) },
   ], configuration.detail ?? []);
   const { ua } = configuration.scores ?? {};
-  const facts = `UA ${score(ua?.mean)}, 95 % interval ${interval(ua?.low, ua?.high)}; mean of folds ${score(ua?.fold_mean)}; all utterances pooled ${score(ua?.pooled)}.`;
+  const facts = `UA ${score(ua?.mean)}, 95 % interval ${interval(ua?.low, ua?.high)}; all utterances pooled ${score(ua?.pooled)}.`;
   return element("div", { class: "runs" }, note(facts), element("div", { class: "command" }, element("pre", {}, element("code", {}, configuration.command ?? UNKNOWN)), copyButton(configuration.command, configuration.label)), runs);
 }
 

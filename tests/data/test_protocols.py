@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -82,6 +83,16 @@ def test_official_parts_are_those_of_the_column():
     table.utterances[3] = Utterance("u3", Path("a.wav"), "a", "s5", part="train")
     with pytest.raises(UserError, match="Speaker s5 is in the train and in the test part of fold=official"):
         split(table, None, "honest")
+
+
+@pytest.mark.parametrize("name", ["official", "dev"])
+def test_a_group_may_be_called_like_the_fold_of_a_part(name):
+    table = corpus(4, lambda group: [group])
+    table.utterances = [replace(one, group=name) if one.group == "g1" else one for one in table.utterances]
+    for rule in ("group", "corpus"):
+        table.folds = {group: (group,) for group in ("g0", name, "g2", "g3")}
+        parts = split(table, name, "fixed", rule)
+        assert {table.utterances[row].group for row in parts.test} == {name}
 
 
 @pytest.mark.parametrize(

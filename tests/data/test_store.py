@@ -4,6 +4,7 @@ import os
 import pickle
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,16 @@ def test_a_change_of_front_end_view_or_audio_computes_anew(corpus, tmp_path, com
     after = open_store(tmp_path, corpus, front_end, view)[3]
     assert len(computed) == 2
     assert before.shape != after.shape or not np.allclose(before, after)
+
+
+def test_an_utterance_that_moves_to_another_file_of_the_corpus_is_computed_anew(corpus, tmp_path, computed):
+    stretch = replace(corpus.utterances[3], utterance="u4", start=0.1, end=0.3)
+    corpus.utterances.append(stretch)
+    before = open_store(tmp_path, corpus, FRONT_END, View())[4].copy()
+    corpus.utterances[4] = replace(stretch, path=corpus.utterances[0].path)
+    after = open_store(tmp_path, corpus, FRONT_END, View())[4]
+    assert len(computed) == 2
+    assert not np.allclose(before, after)
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "no index", "empty index", "foreign index"])

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -65,6 +66,29 @@ def test_one_corpus_trains_and_another_is_tested():
     assert cross_split(joined, source, "all", "fixed") == fixed
     with pytest.raises(UserError, match="fold=1: under protocol=fixed all of a trains"):
         cross_split(joined, source, "1", "fixed")
+
+
+def test_a_dialog_with_a_speaker_who_validates_does_not_train():
+    source, target = corpus("a", ("angry", "sad")), corpus("b", ("angry", "sad"), groups=2)
+    # The first of group 0 talks with somebody of group 1.
+    source.utterances[0] = replace(source.utterances[0], dialog="d1")
+    joined = join(source, target)
+    parts = cross_split(joined, source, "1", "honest")
+    assert {joined.utterances[row].dialog for row in parts.val} == {"a/d1"}
+    assert {joined.utterances[row].dialog for row in parts.train} == {"a/d0", "a/d2", "a/d3"}
+    assert len(parts.train) == 5
+
+
+@pytest.mark.parametrize("fold", ["official", "dev"])
+def test_the_owners_parts_of_the_source_train_and_validate(fold):
+    source, target = corpus("a", ("angry", "sad")), corpus("b", ("angry", "sad"), groups=2)
+    parts = ["train"] * 4 + ["val"] * 2 + ["test"] * 2
+    source.utterances = [replace(one, part=part) for one, part in zip(source.utterances, parts, strict=True)]
+    source.folds = {"official": (), "dev": ()}
+    joined = join(source, target)
+    divided = cross_split(joined, source, fold, "honest")
+    assert (divided.fold, divided.train, divided.val) == (fold, (0, 1, 2, 3), (4, 5))
+    assert divided.test == (8, 9, 10, 11)
 
 
 def test_corpora_with_other_classes_or_the_same_corpus_are_refused():

@@ -6,7 +6,6 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from hrf_ser.data.corpora import Corpus
-from hrf_ser.data.folds import DEV, OFFICIAL
 from hrf_ser.data.protocols import PARTS
 
 if TYPE_CHECKING:
@@ -50,8 +49,8 @@ def count_table(corpus: Corpus) -> Table:
     for column in ("fold", *corpus.labels, "all", "speakers"):
         table.add_column(column, justify="left" if column == "fold" else "right")
     parts = {fold: [one for one in corpus.utterances if one.group in groups] for fold, groups in corpus.folds.items()}
-    if OFFICIAL in parts or DEV in parts:
-        parts = {fold: inside for fold, inside in parts.items() if fold not in (OFFICIAL, DEV)}
+    if not all(corpus.folds.values()):
+        parts = {fold: inside for fold, inside in parts.items() if corpus.folds[fold]}
         parts |= {part: [one for one in corpus.utterances if one.part == part] for part in PARTS}
     for fold, inside in parts.items():
         counts = Counter(one.label for one in inside)

@@ -26,6 +26,10 @@ class Folds:
     column: str
     held_out: dict[str, tuple[str, ...]]
 
+    def by_parts(self, name: str) -> bool:
+        """Whether the fold holds out a part that the corpus's owners drew; a group may have the name of such a fold."""
+        return not self.held_out[name]
+
 
 def folds_of(corpus: Corpus, rule: str | int = "corpus") -> Folds:
     """The folds of a corpus.

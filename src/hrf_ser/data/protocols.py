@@ -50,8 +50,7 @@ def split(corpus: Corpus, fold: str | None, protocol: str, rule: str | int = "co
         UserError: an unknown fold, rule or protocol, a part without utterances, or a speaker or dialog on two sides.
     """
     folds, name = _chosen(corpus, fold, protocol, rule)
-    by_parts = name in (OFFICIAL, DEV)
-    divided = _by_parts(corpus, name, protocol) if by_parts else _by_values(corpus, folds, name, protocol)
+    divided = _by_parts(corpus, name, protocol) if folds.by_parts(name) else _by_values(corpus, folds, name, protocol)
     _require_parts(divided, corpus.name)
     check_leakage(corpus.utterances, divided)
     return divided
@@ -85,7 +84,7 @@ def cross_split(joined: Corpus, source: Corpus, fold: str | None, protocol: str,
         divided = Split(ALL, protocol, train=everyone, val=(), test=test)
     elif protocol == "paper":
         divided = Split(name, protocol, train=everyone, val=test, test=test)
-    elif name in (OFFICIAL, DEV):
+    elif folds.by_parts(name):
         own = _by_parts(source, OFFICIAL, protocol)
         divided = Split(name, protocol, train=own.train, val=own.val, test=test)
     else:
@@ -164,7 +163,7 @@ def _by_parts(corpus: Corpus, name: str, protocol: str) -> Split:
 
 def _by_values(corpus: Corpus, folds: Folds, name: str, protocol: str) -> Split:
     """The parts of a fold that holds out groups or speakers."""
-    held_out = {fold: values for fold, values in folds.held_out.items() if fold not in (OFFICIAL, DEV)}
+    held_out = {fold: values for fold, values in folds.held_out.items() if not folds.by_parts(fold)}
     utterances = corpus.utterances
     column = [getattr(one, folds.column) for one in utterances]
     test = [row for row, value in enumerate(column) if value in held_out[name]]

@@ -11,7 +11,6 @@ import errno
 import hashlib
 import json
 import logging
-import os
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -154,9 +153,11 @@ def _load(folder: Path, wanted: dict[str, Any]) -> FeatureStore | None:
 
 
 def _key(corpus: Corpus, front_end: FrontEndConfig, view: View) -> str:
-    place = os.path.commonpath([utterance.path.resolve().parent for utterance in corpus.utterances])
-    stretches = [(one.utterance, one.start, one.end) for one in corpus.utterances]
-    text = json.dumps([VERSION, front_end.as_dict(), view.as_dict(), place, stretches], sort_keys=True)
+    folders = {folder: folder.resolve() for folder in {one.path.parent for one in corpus.utterances}}
+    stretches = [
+        (one.utterance, str(folders[one.path.parent] / one.path.name), one.start, one.end) for one in corpus.utterances
+    ]
+    text = json.dumps([VERSION, front_end.as_dict(), view.as_dict(), stretches], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -44,6 +44,14 @@ def test_official_parts_are_a_fold_only_where_every_row_has_one(write):
     assert list(read_corpus("table", file).folds) == ["anna", "bob"]
 
 
+def test_a_group_called_as_the_fold_of_the_parts_is_refused(write):
+    file = write("path,label,speaker,group,part", "a.wav,x,anna,official,train", "b.wav,y,bob,s1,test")
+    with pytest.raises(UserError, match="group=official is what the fold of the column part is called: rename"):
+        read_corpus("table", file)
+    file = write("path,label,speaker,group", "a.wav,x,anna,official", "b.wav,y,bob,s1")
+    assert read_corpus("table", file).folds == {"official": ("official",), "s1": ("s1",)}
+
+
 def test_without_optional_columns_group_is_the_speaker_and_id_is_the_path(write):
     corpus = read_corpus("table", write("path,label,speaker", "c/d.wav,x,anna", "a.wav,y,bob"))
     assert [(one.utterance, one.group) for one in corpus.utterances] == [("a.wav", "bob"), ("c/d.wav", "anna")]

@@ -46,7 +46,7 @@ def read(root: Path, *, labels: Sequence[object] | None = None) -> Corpus:
         raise UserError(f"{root} has no row below its header: add one row for each utterance.")
     classes = _classes(rows, labels)
     utterances = _utterances(root, rows)
-    folds = {**_official(utterances), **{group: (group,) for group in sorted({one.group for one in utterances})}}
+    folds = _folds(root, utterances)
     corpus = Corpus("table", utterances, classes, folds, licence=f"{root.name}: not stated")
     present = {one.label for one in utterances}
     corpus.invariants = [f"class {label}: no utterance in {root}" for label in classes if label not in present]
@@ -202,6 +202,11 @@ def _seconds(row: _Row, column: str) -> float | None:
     return seconds
 
 
-def _official(utterances: list[Utterance]) -> dict[str, tuple[str, ...]]:
-    """The fold of the file's own parts, where every row has one."""
-    return {"official": ()} if all(one.part for one in utterances) else {}
+def _folds(root: Path, utterances: list[Utterance]) -> dict[str, tuple[str, ...]]:
+    """A fold for every group, and before them that of the file's own parts, where every row has one."""
+    groups: dict[str, tuple[str, ...]] = {group: (group,) for group in sorted({one.group for one in utterances})}
+    if not all(one.part for one in utterances):
+        return groups
+    if "official" in groups:
+        raise UserError(f"{root}: group=official is what the fold of the column part is called: rename the group.")
+    return {"official": (), **groups}

@@ -70,6 +70,22 @@ def test_one_question_may_be_answered_where_the_many_cannot():
     assert few.startswith("These runs cannot decide whether light with HRF is better than light over 2 comparisons")
 
 
+def test_what_is_shown_of_all_together_is_not_called_no_difference():
+    early, late = (
+        {fold: 0.12 if int(fold) in folds else -0.08 for fold in FOLDS} for folds in (range(1, 7), range(3, 9))
+    )
+    runs = [make_run(0.5, each=50, fold=fold) for fold in FOLDS]
+    for rank, liking in ((2.0, early), (4.0, late)):
+        runs += [make_run(0.5 + liking[fold], each=50, fold=fold, rank=rank) for fold in FOLDS]
+    report = report_on(runs)
+    pooled, *single = report["comparisons"]
+    assert pooled["p_holm"] < 0.05 < min(entry["p_holm"] for entry in single)
+    assert "better than light over 2 comparisons together: +0.070 UA" in report["answer"]
+    assert report["answer"].endswith(
+        "One can believe it as far as these corpora go: it is tested over folds and corrected for 2 comparisons."
+    )
+
+
 def test_each_corpus_has_its_own_pooled_answer():
     report = report_on([*study(), *study({None: 0.6, 2.0: 0.5, 4.0: 0.4}, corpus="other")])
     assert "better than light over 2 comparisons on demo together: +0.075 UA" in report["answer"]

@@ -200,6 +200,26 @@ def test_commands_come_from_the_words_the_run_was_started_with():
     assert entry["detail"][1]["command"].endswith("fold=1 seed=1 optimizer.lr=0.01")
 
 
+def test_runs_that_each_had_something_of_their_own_are_repeated_one_by_one():
+    words = ["data=demo", "model=conformer", "hrf=true", "rank=4"]
+    runs = [
+        make_run(
+            rank=4.0,
+            fold=fold,
+            overrides=[*words, f"fold={fold}", f"init_from=runs/fold{fold}", "data.root=/of/" + fold],
+        )
+        for fold in ("1", "2")
+    ]
+    assert one_of(runs)["command"].splitlines() == [
+        "python -m hrf_ser.train data=demo model=conformer hrf=true rank=4 fold=1 init_from=runs/fold1 data.root=/of/1 "
+        "seed=0",
+        "python -m hrf_ser.train data=demo model=conformer hrf=true rank=4 fold=2 init_from=runs/fold2 data.root=/of/2 "
+        "seed=0",
+    ]
+    same = [replace(run, record={**run.record, "overrides": run.record["overrides"][:5]}) for run in runs]
+    assert one_of(same)["command"].endswith("hrf=true rank=4 fold=1,2 seed=0")
+
+
 def test_commands_without_such_words_are_made_from_the_record():
     run = replace(make_run(protocol="paper", corpus="emodb>ravdess"), root="/my corpora")
     assert one_of([run])["command"] == (

@@ -2,6 +2,7 @@
 
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from hrf_ser.errors import UserError
 from hrf_ser.evaluation import read
 from hrf_ser.evaluation.build import build_report
 from hrf_ser.evaluation.config_text import read_settings
+from hrf_ser.evaluation.configurations import group
 from hrf_ser.evaluation.find import Found, find_runs
 from hrf_ser.evaluation.folder import read_predictions, read_run
 from hrf_ser.evaluation.read import read_runs
@@ -159,6 +161,18 @@ def test_runs_travel_as_lines_and_give_the_same_report(tmp_path):
         return report
 
     assert told(again) == told(runs)
+
+
+def test_of_runs_that_are_there_twice_the_newer_one_counts_in_their_lines_too(tmp_path):
+    older = [make_run(0.2, seed=seed) for seed in range(12)]
+    newer = [replace(make_run(0.8, seed=seed), written=2, folder=f"again/{seed}") for seed in range(12)]
+    lines = tmp_path / "runs.jsonl"
+    lines.write_text(to_lines([*newer, *older]))
+    again, _ = read_runs(find_runs([str(lines)]))
+    for runs in ([*newer, *older], again):
+        (one,), doubles = group(runs)
+        assert {run.score("ua") for run in one.runs.values()} == {0.8}
+        assert len(doubles) == 12
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from collections import defaultdict
 from collections.abc import Sequence
 
 from hrf_ser.evaluation.run import Run, natural
@@ -18,17 +19,29 @@ def train_command(run: Run, variant: str = "") -> str:
 
 
 def sweep_command(runs: Sequence[Run], variant: str = "") -> str:
-    """The command line that sweeps the folds and seeds of runs of one configuration.
+    """The command line that sweeps the folds and seeds of runs of one configuration, or a line for every run where each was
+    started with something of its own, such as ``init_from`` the trained model of its fold.
 
     A grid is swept whole: where runs are missing in it, they are run too.
     """
     folds = sorted({run.fold for run in runs}, key=natural)
     seeds = sorted({run.seed for run in runs})
-    if len(runs) == 1:
-        return train_command(runs[0], variant)
-    words = [word for word in _words(runs[-1], variant) if word.partition("=")[0] not in ("fold", "seed")]
+    of_runs = [_words(run, variant) for run in runs]
+    if len(runs) == 1 or _differ(of_runs):
+        return "\n".join(train_command(run, variant) for run in runs)
+    words = [word for word in of_runs[-1] if word.partition("=")[0] not in ("fold", "seed")]
     grid = [f"fold={','.join(folds)}", f"seed={','.join(map(str, seeds))}"]
     return shlex.join([*_TRAIN.split(), "-m", *words, *grid])
+
+
+def _differ(of_runs: Sequence[Sequence[str]]) -> bool:
+    """Whether a key has several values, other than what is swept and where on its machine the corpus lay."""
+    values: dict[str, set[str]] = defaultdict(set)
+    for words in of_runs:
+        for key, _, value in (word.partition("=") for word in words):
+            if key not in ("fold", "seed") and not key.endswith(".root"):
+                values[key].add(value)
+    return any(len(found) > 1 for found in values.values())
 
 
 def _words(run: Run, variant: str) -> list[str]:

@@ -57,7 +57,7 @@ def read_settings(text: str, hrf: bool) -> tuple[dict[str, str], str | None]:
 def variants(runs: Sequence[Run]) -> list[str]:
     """For every run, in what it differs from the usual settings of its corpus: ``trainer.max_epochs=20``, or nothing.
 
-    Usual is the commonest value, of equally common ones the first in order of text. Options of a model are compared with
+    Usual is the commonest value, of equally common ones the one that ran first. Options of a model are compared with
     runs of the same model, and options of the factors with runs that have them. A whole group that a run's file does not have,
     as files of older versions, is not compared; a key that is absent from a group that it has is a difference.
     """
@@ -66,10 +66,11 @@ def variants(runs: Sequence[Run]) -> list[str]:
     leaves = sorted(key for key in keys if not any(other.startswith(f"{key}.") for other in keys))
     compared = [_compared(run, leaves) for run in runs]
     values: dict[tuple[str, ...], Counter[str]] = defaultdict(Counter)
-    for run, settings in zip(runs, compared, strict=True):
+    for run, settings in sorted(zip(runs, compared, strict=True), key=lambda pair: pair[0].written):
         for key, value in settings.items():
             values[_scope(run, key)][value] += 1
-    usual = {scope: min(counter, key=lambda v: (-counter[v], v)) for scope, counter in values.items()}
+    # Of equals a counter tells the one that it met first.
+    usual = {scope: counter.most_common(1)[0][0] for scope, counter in values.items()}
     differing = {scope for scope, counter in values.items() if len(counter) > 1}
     return [
         _told(

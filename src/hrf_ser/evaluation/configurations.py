@@ -84,11 +84,11 @@ class Configuration:
 def group(runs: Sequence[Run]) -> tuple[list[Configuration], list[str]]:
     """Configurations in order of corpus, protocol, model family, size and rank; a sentence for every run that is there twice.
 
-    Of two runs with the same configuration, fold and seed the newer one counts.
+    Of two runs with the same configuration, fold and seed the newer one counts, of equally old ones the later.
     """
     found: dict[tuple[Any, ...], Configuration] = {}
     doubles: list[str] = []
-    labelled = sorted(zip(runs, variants(runs), strict=True), key=lambda pair: (pair[0].written, pair[0].folder))
+    labelled = sorted(zip(runs, variants(runs), strict=True), key=lambda pair: pair[0].written)
     for run, variant in labelled:
         parts = (run.corpus, run.protocol, run.model, run.rank, variant)
         one = found.setdefault(parts, Configuration(*parts))

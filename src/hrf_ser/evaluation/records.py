@@ -18,9 +18,12 @@ _LONGEST_SETTING, _MOST_SETTINGS = 4_096, 1_000
 
 
 def to_lines(runs: Sequence[Run]) -> str:
-    """A line a run: what ``metrics.json`` holds, ``settings``, and by whom it was heard: ``labels``, ``speakers`` and
-    ``confusion``, a matrix for every speaker whose rows are labels."""
-    return "".join(json.dumps(_entry(run), allow_nan=False) + "\n" for run in runs)
+    """A line a run, the newest last: of runs that are there twice it counts.
+
+    It has what ``metrics.json`` holds, ``settings``, and by whom the run was heard: ``labels``, ``speakers`` and ``confusion``,
+    a matrix for every speaker whose rows are labels.
+    """
+    return "".join(json.dumps(_entry(run), allow_nan=False) + "\n" for run in sorted(runs, key=lambda run: run.written))
 
 
 def read_records(path: Path) -> Iterator[tuple[Run | None, list[str]]]:

@@ -208,9 +208,9 @@ def _belief(pooled: Sequence[dict[str, Any]], entries: Sequence[dict[str, Any]])
     corrected = f"tested over folds and corrected for {many(entries[0]['tests'], 'comparison')}"
     if small:
         return f"It is {corrected}; {len(small)} of {len(entries)} comparisons have too few folds or seeds to decide anything."
-    if any(entry["p_holm"] <= LEVEL for entry in entries):
+    if any(entry["p_holm"] <= LEVEL for entry in [*pooled, *entries]):
         return f"One can believe it as far as these corpora go: it is {corrected}."
-    return f"No difference shown is not equality: see the intervals, which are {corrected.replace('tested', 'judged')}."
+    return f"No difference shown is not equality: see the intervals. It is {corrected}."
 
 
 def _too_small(entry: dict[str, Any]) -> str:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from hrf_ser.demo import exported, path_to_serve
+from hrf_ser.data.corpora import read_corpus
+from hrf_ser.demo import exported, exports_folder, path_to_serve
 from hrf_ser.deploy.demo.model import read_browser_model
 from hrf_ser.errors import UserError
 
@@ -28,6 +29,16 @@ def test_exported_file_beside_the_bundle_is_taken(tmp_path):
     (tmp_path / "run" / "export").mkdir()
     (tmp_path / "run" / "export" / "conformer.onnx").write_bytes(b"")
     assert path_to_serve(bundle, tmp_path / "cache") == bundle
+
+
+def test_demo_corpus_has_room_beside_exported_bundles(tmp_path):
+    pytest.importorskip("espeakng_loader", reason="needs the extra demo")
+    file = exports_folder(str(tmp_path)) / "model.onnx"
+    file.parent.mkdir()
+    file.write_bytes(b"")
+    # The root that conf/data/demo.yaml gives it.
+    assert len(read_corpus("demo", tmp_path / "demo", utterances_per_cell=1).utterances) == 48
+    assert file.is_file()
 
 
 def test_page_knows_labels_size_and_card(model_file, hostile_file):

@@ -46,9 +46,10 @@ def exports_folder(cache_dir: str) -> Path:
 
 
 def path_to_serve(path: Path, cache: Path) -> Path:
-    """A file as it is, a folder with exported files or ``export/`` beside it as well; any other folder is exported first."""
-    has_export = any(any(place.glob("*.onnx")) for place in (path, path.resolve().parent / "export"))
-    return exported(path, cache) if path.is_dir() and not has_export else path
+    """What the runtime opens as it is: a file, or a folder in which it finds one. Any other folder is exported first."""
+    from hrf_ser.deploy.runtime.model_file import exported_files
+
+    return exported(path, cache) if path.is_dir() and not exported_files(path) else path
 
 
 def exported(bundle: Path, folder: Path) -> Path:

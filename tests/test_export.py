@@ -2,13 +2,16 @@ import json
 from pathlib import Path
 
 import pytest
+from omegaconf import OmegaConf
 
-from hrf_ser.data.corpora import Corpus, Utterance
-from hrf_ser.data.protocols import Split
+from hrf_ser.data.corpora import Corpus, Utterance, read_corpus
+from hrf_ser.data.protocols import Split, held_out, split
+from hrf_ser.data.transfer import as_joined
 from hrf_ser.errors import UserError
-from hrf_ser.export import calibration_rows, spread
+from hrf_ser.export import CorpusAudio, calibration_rows, spread
 from tiny_bundles import write_bundle
 
+LABELS = ("angry", "happy", "sad")
 RAVDESS = ("neutral", "calm", "happy", "sad", "angry", "fearful", "disgust", "surprised")
 
 
@@ -84,3 +87,53 @@ def test_another_corpus_is_no_test_part(command, ravdess, tmp_path):
     finished = command("export", f"bundle={bundle}", "data=ravdess", f"data.root={ravdess}", cwd=tmp_path)
     assert finished.returncode == 1
     assert "the bundle was trained on emodb" in finished.stderr.splitlines()[-1]
+
+
+@pytest.fixture
+def table(tmp_path):
+    """``table(speakers)``: a CSV table in which each speaker says every label once."""
+
+    def write(speakers):
+        rows = [f"{speaker}_{label}.wav,{label},{speaker}" for speaker in speakers for label in LABELS]
+        for row in rows:
+            (tmp_path / row.split(",")[0]).write_bytes(b"")
+        path = tmp_path / f"{'_'.join(speakers)}.csv"
+        path.write_text("\n".join(["path,label,speaker", *rows]) + "\n")
+        return path
+
+    return write
+
+
+def audio_of(bundle, path, part="test", mode="static"):
+    data = {"name": "table", "root": str(path), "options": {}, "on_bad_audio": "stop"}
+    config = {"data": data, "format": "onnx-int8", "int8": {"mode": mode}, "parity": {"part": part}}
+    return CorpusAudio(OmegaConf.create(config), bundle)
+
+
+def test_another_table_is_no_test_part(table, tmp_path):
+    old, grown, other = table("abcd"), table("abcdefgh"), table("acef")
+    trained_on = read_corpus("table", old)
+    divided = split(trained_on, "1of2", "honest", 2)
+    card = {"corpus": "table", "fold": "1of2", "protocol": "honest", "folds": 2}
+    bundle = write_bundle(tmp_path / "new", card={**card, "tested_speakers": held_out(trained_on, divided)})
+    assert audio_of(bundle, old).split == divided
+    for path in (grown, other):
+        with pytest.raises(
+            UserError, match=rf"{path.name} tests other speakers than .* parity.part=all and another int8"
+        ):
+            audio_of(bundle, path)
+        with pytest.raises(UserError, match=r"or parity\.part=all\.$"):
+            audio_of(bundle, path, mode="weights")
+        assert audio_of(bundle, path, "all", "weights").split is None
+    # What an earlier version wrote does not say whom it tested.
+    assert audio_of(write_bundle(tmp_path / "early", card=card), grown).split is not None
+
+
+def test_table_that_was_only_tested_is_the_test_part(table, tmp_path):
+    tested = read_corpus("table", table("cd"))
+    whole = Split("1", "honest", train=(), val=(), test=tuple(range(6)))
+    card = {"corpus": "table>table", "fold": "1", "protocol": "honest"}
+    bundle = write_bundle(tmp_path / "bundle", card={**card, "tested_speakers": held_out(as_joined(tested), whole)})
+    assert audio_of(bundle, table("cd"), mode="weights").split == whole
+    with pytest.raises(UserError, match="tests other speakers"):
+        audio_of(bundle, table("ab"), mode="weights")

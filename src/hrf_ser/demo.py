@@ -25,8 +25,8 @@ def main(config: DictConfig) -> None:
     from hrf_ser.deploy.demo.serve import Server
     from hrf_ser.deploy.demo.site import build_site
 
-    cache = Path(config.cache_dir).expanduser() / "demo"
-    model = read_browser_model(path_to_serve(Path(config.bundle).expanduser(), cache))
+    exports = exports_folder(config.cache_dir)
+    model = read_browser_model(path_to_serve(Path(config.bundle).expanduser(), exports))
     server = Server(build_site(model), config.port)
     print(f"{model.name}, {len(model.content) / 1e3:,.0f} kB: {server.address}", flush=True)
     print("It runs in the browser; nothing leaves this computer. Ctrl+C ends the server.", flush=True)
@@ -40,10 +40,16 @@ def main(config: DictConfig) -> None:
         server.server_close()
 
 
+def exports_folder(cache_dir: str) -> Path:
+    """Where bundles are exported to. The other folders of the cache have the names of corpora, and one corpus is ``demo``."""
+    return Path(cache_dir).expanduser() / "exports"
+
+
 def path_to_serve(path: Path, cache: Path) -> Path:
-    """A file as it is, a folder with exported files or ``export/`` beside it as well; any other folder is exported first."""
-    has_export = any(any(place.glob("*.onnx")) for place in (path, path.resolve().parent / "export"))
-    return exported(path, cache) if path.is_dir() and not has_export else path
+    """What the runtime opens as it is: a file, or a folder in which it finds one. Any other folder is exported first."""
+    from hrf_ser.deploy.runtime.model_file import exported_files
+
+    return exported(path, cache) if path.is_dir() and not exported_files(path) else path
 
 
 def exported(bundle: Path, folder: Path) -> Path:

@@ -11,11 +11,11 @@ from omegaconf import OmegaConf
 
 from helpers import REPOSITORY
 from hrf_ser.data.corpora import Corpus, Utterance
-from hrf_ser.data.protocols import cross_split, split
+from hrf_ser.data.protocols import cross_split, held_out, split
 from hrf_ser.data.transfer import join
 from hrf_ser.errors import UserError
 from hrf_ser.settings import plain
-from hrf_ser.training.origin import held_out, origin_of, other_corpora
+from hrf_ser.training.origin import origin_of, other_corpora
 
 LABELS = ("angry", "sad")
 

@@ -9,6 +9,8 @@ epochs that was settled beforehand, and the last epoch's model is tested, once.
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -118,6 +120,12 @@ def check_leakage(utterances: Sequence[Utterance], divided: Split) -> None:
                     f"{noun} {shared[0]} is in the {one} and in the {other} part of fold={divided.fold}: "
                     f"give all utterances of a {noun.lower()} the same group."
                 )
+
+
+def held_out(corpus: Corpus, divided: Split) -> str:
+    """Ten characters that two runs on one corpus share if they test the same speakers."""
+    speakers = sorted({corpus.utterances[row].speaker for row in divided.test})
+    return hashlib.sha256(json.dumps(speakers).encode()).hexdigest()[:10]
 
 
 def left_out(utterances: Sequence[Utterance], divided: Split) -> int:

@@ -62,7 +62,18 @@ def join(source: Corpus, target: Corpus) -> Corpus:
         raise UserError(f"{source.name} would be tested on itself: leave data@test_data out, folds do that.")
     joined = copy.copy(source)
     joined.name = f"{source.name}>{target.name}"
-    joined.utterances = [
+    joined.utterances = [*as_joined(source).utterances, *as_joined(target).utterances]
+    for field in ("invariants", "notes"):
+        setattr(joined, field, [f"{c.name}: {s}" for c in (source, target) for s in getattr(c, field)])
+    joined.leaks = tuple(dict.fromkeys((*source.leaks, *target.leaks)))
+    joined.licence = "; ".join(dict.fromkeys((source.licence, target.licence)))
+    return joined
+
+
+def as_joined(corpus: Corpus) -> Corpus:
+    """A corpus as it stands in a joined table: its name is before every name that the other corpus may have as well."""
+    changed, part = copy.copy(corpus), corpus.name
+    changed.utterances = [
         replace(
             one,
             utterance=f"{part}/{one.utterance}",
@@ -70,11 +81,6 @@ def join(source: Corpus, target: Corpus) -> Corpus:
             group=f"{part}/{one.group}",
             dialog=f"{part}/{one.dialog}" if one.dialog else "",
         )
-        for part, corpus in ((source.name, source), (target.name, target))
         for one in corpus.utterances
     ]
-    for field in ("invariants", "notes"):
-        setattr(joined, field, [f"{c.name}: {s}" for c in (source, target) for s in getattr(c, field)])
-    joined.leaks = tuple(dict.fromkeys((*source.leaks, *target.leaks)))
-    joined.licence = "; ".join(dict.fromkeys((source.licence, target.licence)))
-    return joined
+    return changed

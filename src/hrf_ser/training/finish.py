@@ -14,7 +14,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from hrf_ser.data.datamodule import SpeechData
-from hrf_ser.data.protocols import PARTS
+from hrf_ser.data.protocols import PARTS, held_out
 from hrf_ser.deploy.benchmark import torch_latency
 from hrf_ser.deploy.bundle import BundleDescription, SpeechClassifier, save_bundle
 from hrf_ser.deploy.card import render_card
@@ -26,7 +26,7 @@ from hrf_ser.training.callbacks import Predictions
 from hrf_ser.training.history import History
 from hrf_ser.training.metrics import SCORES, confusion, mean_by_unit, recalls, scores
 from hrf_ser.training.module import EmotionModule
-from hrf_ser.training.origin import Origin, held_out
+from hrf_ser.training.origin import Origin
 from hrf_ser.training.pictures import draw_confusion
 from hrf_ser.training.record import Scored, versions, write_predictions
 

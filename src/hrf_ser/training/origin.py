@@ -6,7 +6,6 @@ run that they come from, before torch is imported.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from hrf_ser.data.corpora import Corpus
-from hrf_ser.data.protocols import Split
+from hrf_ser.data.protocols import Split, held_out
 from hrf_ser.errors import UserError
 from hrf_ser.run_folder import BUNDLE
 from hrf_ser.settings import plain
@@ -93,12 +92,6 @@ def other_corpora(origin: Origin, corpus: Corpus) -> list[str]:
     """The corpora that the weights have heard and that are not this run's."""
     heard = dict.fromkeys(name for one in _lineage(origin) for name in one["corpus"].split(">"))
     return [name for name in heard if name not in corpus.name.split(">")]
-
-
-def held_out(corpus: Corpus, divided: Split) -> str:
-    """Ten characters that two runs on one corpus share if they test the same speakers."""
-    speakers = sorted({corpus.utterances[row].speaker for row in divided.test})
-    return hashlib.sha256(json.dumps(speakers).encode()).hexdigest()[:10]
 
 
 def _find(named: str) -> Origin:

@@ -1,11 +1,14 @@
 """A bundle becomes a file for the page: exported once, checked, and never over a file that stands beside it."""
 
 import json
+import shutil
 
 import pytest
 
-from hrf_ser.demo import exported, path_to_serve
+from hrf_ser.data.corpora import read_corpus
+from hrf_ser.demo import exported, exports_folder, path_to_serve
 from hrf_ser.deploy.demo.model import read_browser_model
+from hrf_ser.deploy.runtime import Emotion
 from hrf_ser.errors import UserError
 
 
@@ -25,9 +28,37 @@ def test_exported_file_beside_the_bundle_is_taken(tmp_path):
     bundle.mkdir(parents=True)
     with pytest.raises(UserError, match=r"holds no bundle\.json"):
         path_to_serve(bundle, tmp_path / "cache")
+    (bundle / "bundle.json").write_text("{}")
     (tmp_path / "run" / "export").mkdir()
     (tmp_path / "run" / "export" / "conformer.onnx").write_bytes(b"")
     assert path_to_serve(bundle, tmp_path / "cache") == bundle
+
+
+def test_folder_is_opened_where_the_runtime_opens_it(model_file, tmp_path):
+    run = tmp_path / "run"
+    shutil.copytree(model_file.parents[1] / "bundle", run / "bundle")
+    with pytest.raises(UserError, match=r"holds no bundle\.json"):
+        path_to_serve(run, tmp_path / "cache")
+    (run / "export").mkdir()
+    for suffix in ("", ".json"):
+        shutil.copy(f"{model_file}{suffix}", f"{run}/export/model.onnx{suffix}")
+    for place in (run, run / "bundle", run / "export"):
+        served = read_browser_model(path_to_serve(place, tmp_path / "cache"))
+        assert served.file.path == Emotion(place).file.path
+    # A folder beside which something is exported, and that is no bundle, is no place where the runtime looks.
+    (run / "recordings").mkdir()
+    with pytest.raises(UserError, match=r"holds no bundle\.json"):
+        path_to_serve(run / "recordings", tmp_path / "cache")
+
+
+def test_demo_corpus_has_room_beside_exported_bundles(tmp_path):
+    pytest.importorskip("espeakng_loader", reason="needs the extra demo")
+    file = exports_folder(str(tmp_path)) / "model.onnx"
+    file.parent.mkdir()
+    file.write_bytes(b"")
+    # The root that conf/data/demo.yaml gives it.
+    assert len(read_corpus("demo", tmp_path / "demo", utterances_per_cell=1).utterances) == 48
+    assert file.is_file()
 
 
 def test_page_knows_labels_size_and_card(model_file, hostile_file):

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from helpers import REPOSITORY
+from hrf_ser.models import create_model
+from tiny_bundles import OPTIONS
 
 MODELS = ["conv_transformer", "conformer", "speechformer"]
 
@@ -31,6 +33,19 @@ def test_file_equals_bundle_for_any_length(exported, model):
             expected = classifier(torch.from_numpy(waveform), torch.tensor([samples]))
         np.testing.assert_allclose(logits, expected, atol=2e-5)
         np.testing.assert_allclose(probabilities, expected.softmax(-1), atol=2e-5)
+
+
+@pytest.mark.parametrize("members", [1, 2])
+@pytest.mark.parametrize("model", MODELS)
+def test_what_is_written_for_graphs_is_the_same_function(model, members):
+    pytest.importorskip("onnxscript")
+    from hrf_ser.deploy.export.onnx import for_export
+
+    torch.manual_seed(0)
+    backbone = create_model(model, n_features=20, n_classes=3, **{**OPTIONS[model], "members": members}).eval()
+    features = torch.randn(1, 331, 20)
+    with torch.inference_mode():
+        torch.testing.assert_close(for_export(backbone)(features, None), backbone(features, None), atol=1e-5, rtol=0)
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -15,12 +15,13 @@ onnx = pytest.importorskip("onnx")
 
 @pytest.fixture
 def changed(exported_file, tmp_path, save):
-    """``changed(function)``: the exported file after a change of its graph, with a report that fits."""
+    """``changed(function)``: the exported file after a change of its graph, with a report that fits. The function changes the
+    model, or returns the bytes of the file."""
 
     def write(change):
         model = onnx.load(exported_file)
-        change(model)
-        return save(tmp_path / "model.onnx", model.SerializeToString())
+        content = change(model)
+        return save(tmp_path / "model.onnx", content if isinstance(content, bytes) else model.SerializeToString())
 
     return write
 
@@ -68,6 +69,50 @@ def own_function(model):
     model.functions.append(onnx.helper.make_function("", "Softmax", ["x"], ["y"], [node], [opset]))
 
 
+def varint(value):
+    low, rest = value & 0x7F, value >> 7
+    return bytes([low | 0x80]) + varint(rest) if rest else bytes([low])
+
+
+def field(number, content, tag_bits=0):
+    """A field with bytes. onnxruntime cuts tags to 32 bits, so it reads the field in spite of greater ``tag_bits``."""
+    return varint((number << 3 | 2) | tag_bits) + varint(len(content)) + content
+
+
+def with_tensor(model, tensor):
+    """The file with one more tensor, given as bytes."""
+    graph = model.graph.SerializeToString() + field(5, tensor)
+    model.ClearField("graph")
+    return model.SerializeToString() + field(7, graph)
+
+
+def hidden_external(model):
+    tensor, entry = onnx.TensorProto(name="hidden"), onnx.StringStringEntryProto(key="location", value="secret")
+    return with_tensor(model, tensor.SerializeToString() + field(13, entry.SerializeToString(), 1 << 32))
+
+
+def hidden_location(model):
+    """A number that is 1, which says external, once it is cut to 32 bits."""
+    tensor = onnx.TensorProto(name="hidden")
+    return with_tensor(model, tensor.SerializeToString() + varint(14 << 3) + varint(1 << 32 | 1))
+
+
+def hidden_node_domain(model):
+    node = onnx.helper.make_node("Gelu", ["logits"], ["unused"]).SerializeToString()
+    graph = model.graph.SerializeToString() + field(1, node + field(7, b"com.evil", 1 << 32))
+    model.ClearField("graph")
+    return model.SerializeToString() + field(7, graph)
+
+
+def hidden_opset_domain(model):
+    return model.SerializeToString() + field(8, field(1, b"com.evil", 1 << 32))
+
+
+def long_number(model):
+    """An opset's version of 65 bits."""
+    return model.SerializeToString() + field(8, varint(2 << 3) + varint(1 << 64 | 20))
+
+
 CHANGES = {
     "newer": (entry("version", "2"), "newer hrf_ser"),
     "version is no number": (entry("version", "one"), "is damaged"),
@@ -85,6 +130,11 @@ CHANGES = {
     "data in a branch": (nested_external, "'../weights'"),
     "foreign operator": (foreign_operator, "operators of 'com.evil'"),
     "own function": (own_function, "functions of its own"),
+    "hidden data": (hidden_external, "field of number 536870925"),
+    "hidden place of data": (hidden_location, "'unnamed'"),
+    "hidden operator": (hidden_node_domain, "field of number 536870919"),
+    "hidden operators": (hidden_opset_domain, "field of number 536870913"),
+    "number too long": (long_number, "a number that is too long"),
     "no graph": (lambda model: model.ClearField("graph"), "holds 0 graphs"),
     "other input": (lambda model: setattr(model.graph.input[0], "name", "audio"), "model.onnx: "),
 }

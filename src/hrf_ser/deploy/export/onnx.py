@@ -30,6 +30,7 @@ from hrf_ser.deploy.export.parity import Run
 from hrf_ser.deploy.export.waveform import MatrixMel, UtteranceClassifier, UtteranceFrontEnd
 from hrf_ser.models.attention import SelfAttention
 from hrf_ser.models.conformer import ConvolutionModule
+from hrf_ser.models.ensemble import members_of
 from hrf_ser.models.speechformer import SpeechFormer, SpeechFormerLayer, Stage
 
 # Names of all nodes of the front end begin with this; the tensor with the logits has this name.
@@ -79,9 +80,10 @@ def for_export(model: nn.Module) -> nn.Module:
                 for norm in (layer.attention_norm, layer.ffn_norm):
                     norm.eps /= layer.residual**2
                 layer.residual = 1.0
-    if isinstance(model, SpeechFormer):
-        for number, stage in enumerate(model.stages):
-            model.stages[number] = RowStage(cast(Stage, stage), many=number == 0)
+    for member in members_of(model):
+        if isinstance(member, SpeechFormer):
+            for number, stage in enumerate(member.stages):
+                member.stages[number] = RowStage(cast(Stage, stage), many=number == 0)
     for name, module in list(model.named_modules()):
         if isinstance(module, SelfAttention):
             model.set_submodule(name, OneUtterance(module))

@@ -20,9 +20,9 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from hrf_ser.deploy.export.formats import INT8_MODES
 from hrf_ser.deploy.export.onnx import FRONT_END, LAST, set_metadata
 
-MODES = ("weights", "dynamic", "static")
 # Weights smaller than this cost more in nodes than they save in bytes.
 _LEAST = 512
 
@@ -32,14 +32,14 @@ def to_int8(model: onnx.ModelProto, mode: str, calibration: Sequence[NDArray[np.
 
     Args:
         model: from ``to_onnx``.
-        mode: one of ``MODES``.
+        mode: one of ``INT8_MODES``.
         calibration: waveforms ``(samples,)`` of training speakers; only ``static`` wants them.
 
     Raises:
         ValueError: an unknown mode, or ``static`` without calibration audio.
     """
-    if mode not in MODES:
-        raise ValueError(f"mode {mode!r} is unknown; use one of {', '.join(MODES)}")
+    if mode not in INT8_MODES:
+        raise ValueError(f"mode {mode!r} is unknown; use one of {', '.join(INT8_MODES)}")
     if mode == "static" and not calibration:
         raise ValueError("static quantisation wants calibration audio")
     copy = onnx.ModelProto()

@@ -84,12 +84,7 @@ def find(path: Path) -> Path:
         return path
     if not path.is_dir():
         raise UserError(f"{path}: does not exist; give an exported .onnx file, or the folder that holds one.")
-    folders = [path, path / "export"]
-    if (path / "bundle.json").is_file():
-        folders.append(path.resolve().parent / "export")
-    files: list[Path] = []
-    for folder in folders:
-        files = files or sorted(file for file in folder.glob("*.onnx") if file.is_file())
+    files = exported_files(path)
     # Of model.onnx, model.int8.onnx and model.fp16.onnx the first.
     plain = [file for file in files if "." not in file.name.removesuffix(".onnx")] or files
     if not plain:
@@ -99,6 +94,17 @@ def find(path: Path) -> Path:
     if len(plain) > 1:
         raise UserError(f"{path}: holds {len(plain)} exported files ({plain[0].name}, {plain[1].name}, ...); name one.")
     return plain[0]
+
+
+def exported_files(folder: Path) -> list[Path]:
+    """The exported files in a folder; or else in its ``export/``; or else, of a bundle, in the ``export/`` beside it."""
+    folders = [folder, folder / "export"]
+    if (folder / "bundle.json").is_file():
+        folders.append(folder.resolve().parent / "export")
+    files: list[Path] = []
+    for place in folders:
+        files = files or sorted(file for file in place.glob("*.onnx") if file.is_file())
+    return files
 
 
 def _check_alone(file: Path, found: Contents) -> None:

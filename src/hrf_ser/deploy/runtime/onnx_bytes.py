@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 _VARINT, _EIGHT, _LENGTH, _FOUR = 0, 1, 2, 5
+# Greater ones, and more than 64 bits, are cut by some readers, so that they would see another field than is looked at here.
+_LAST_NUMBER, _BITS = 2**29 - 1, 64
 # Graphs lie in attributes of nodes of graphs; real ones two or three deep.
 _DEEPEST = 16
 # ModelProto
@@ -117,7 +119,8 @@ def _tensor(tensor: memoryview, found: Contents) -> None:
             entry = {key: _text(part) for key, part in _fields(_bytes(value)) if key in (_KEY, _VALUE)}
             if entry.get(_KEY) == "location":
                 found.external.append(entry.get(_VALUE, ""))
-        elif number == _TENSOR_LOCATION and value == 1 and not found.external:
+        # Anything but the default, since readers cut this number to 32 bits.
+        elif number == _TENSOR_LOCATION and value != 0 and not found.external:
             found.external.append("unnamed")
 
 
@@ -127,8 +130,8 @@ def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
     while place < end:
         tag, place = _varint(data, place)
         number, kind = tag >> 3, tag & 7
-        if not number:
-            raise NotOnnxError("it has a field without a number")
+        if not 1 <= number <= _LAST_NUMBER:
+            raise NotOnnxError(f"it has a field of number {number}")
         if kind == _VARINT:
             value, place = _varint(data, place)
             yield number, value
@@ -153,10 +156,10 @@ def _varint(data: memoryview, place: int) -> tuple[int, int]:
         byte = data[place]
         value |= (byte & 0x7F) << shift
         place, shift = place + 1, shift + 7
+        if value >> _BITS or (byte >= 0x80 and shift >= _BITS):
+            raise NotOnnxError("it has a number that is too long")
         if byte < 0x80:
             return value, place
-        if shift > 63:
-            raise NotOnnxError("it has a number that is too long")
 
 
 def _bytes(value: memoryview | int) -> memoryview:

@@ -1,5 +1,6 @@
 """Going on with a run: only with one of the same settings, and with the best epoch that it had."""
 
+import csv
 import shlex
 import shutil
 
@@ -10,6 +11,9 @@ from omegaconf import OmegaConf
 
 from hrf_ser.errors import UserError
 from hrf_ser.training.history import History
+
+# Its best epoch comes early.
+EARLY = ("optimizer.lr=0.05", "callbacks=none", "seed=1")
 
 
 @pytest.fixture
@@ -32,6 +36,11 @@ def stopped(train, monkeypatch):
                 train(folder, *overrides)
 
     return run
+
+
+def rows(path):
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def test_a_checkpoint_of_a_run_of_other_settings_is_refused(train, tmp_path):
@@ -58,6 +67,44 @@ def test_an_unfinished_run_is_not_gone_on_with_under_other_settings(train, stopp
     ):
         train(tmp_path, "batch_size=4", "ckpt_path=last")
     assert (tmp_path / "config.yaml").read_bytes() == before
+
+
+def test_a_run_goes_on_for_longer_elsewhere_and_keeps_its_best_epoch(train, tmp_path):
+    train(tmp_path / "a", *EARLY, "trainer.max_epochs=3")
+    train(tmp_path / "b", *EARLY, "trainer.max_epochs=6", f"ckpt_path={tmp_path}/a/checkpoints/last.ckpt")
+    history = rows(tmp_path / "b/history.csv")
+    assert [int(row["epoch"]) for row in history] == list(range(6))
+    best = max(history, key=lambda row: float(row["val/ua"]))
+    assert int(best["epoch"]) < 3, "else this shows nothing"
+    assert torch.load(tmp_path / "b/checkpoints/best.ckpt", weights_only=True)["epoch"] == int(best["epoch"])
+
+
+@pytest.mark.parametrize("place", ["moved", "copied"])
+def test_a_run_whose_folder_was_moved_knows_its_best_epoch(train, stopped, tmp_path, place):
+    whole = train(tmp_path / "whole", *EARLY, "trainer.max_epochs=4")
+    stopped(3, 1, tmp_path / "cut", *EARLY, "trainer.max_epochs=4")
+    if place == "moved":
+        (tmp_path / "cut").rename(tmp_path / "there")
+    else:
+        shutil.copytree(tmp_path / "cut", tmp_path / "there")
+    record = train(tmp_path / "there", *EARLY, "trainer.max_epochs=4", "ckpt_path=last")
+    assert record["best_epoch"] == whole["best_epoch"] < 3, "else this shows nothing"
+    for name in ("predictions.csv", "history.csv"):
+        assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+def test_a_run_of_an_earlier_version_knows_its_best_epoch(train, stopped, tmp_path):
+    stopped(3, 1, tmp_path, *EARLY, "trainer.max_epochs=4")
+    last = tmp_path / "checkpoints/last.ckpt"
+    content = torch.load(last, weights_only=True)
+    content["callbacks"] = {
+        key.replace("BestEpoch", "ModelCheckpoint"): one for key, one in content["callbacks"].items()
+    }
+    torch.save(content, last)
+    train(tmp_path, *EARLY, "trainer.max_epochs=4", "ckpt_path=last")
+    history = rows(tmp_path / "history.csv")
+    best = max(history, key=lambda row: float(row["val/ua"]))
+    assert torch.load(tmp_path / "checkpoints/best.ckpt", weights_only=True)["epoch"] == int(best["epoch"]) < 3
 
 
 def test_an_unfinished_run_is_not_written_over_by_a_checkpoint_from_elsewhere(train, tmp_path):

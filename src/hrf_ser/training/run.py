@@ -14,7 +14,6 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
@@ -22,6 +21,7 @@ from hrf_ser.errors import UserError
 from hrf_ser.files import remove_leftovers, write_text
 from hrf_ser.identity import identity
 from hrf_ser.run_folder import CHECKPOINTS, CONFIG, HISTORY, METRICS
+from hrf_ser.training.best_epoch import BestEpoch
 from hrf_ser.training.build import (
     build_callbacks,
     build_data,
@@ -108,16 +108,7 @@ def _train(config: DictConfig) -> dict[str, Any]:
             Predictions(),
             Interruption(checkpoints),
             *([ProgressBar()] if config.trainer.get("enable_progress_bar", True) else []),
-            ModelCheckpoint(
-                checkpoints,
-                filename="best",
-                # With nothing to watch, the last epoch's.
-                monitor=None if data.protocol == "fixed" else "val/ua",
-                mode="max",
-                save_last=True,
-                save_on_train_epoch_end=True,
-                enable_version_counter=False,
-            ),
+            BestEpoch(checkpoints, monitor=None if data.protocol == "fixed" else "val/ua"),
         ],
         loggers,
     )

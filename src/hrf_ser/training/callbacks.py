@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from hrf_ser.hrf import factorised_layers, insert_hrf
+from hrf_ser.training.best_epoch import BestEpoch
 from hrf_ser.training.module import EmotionModule
 
 
@@ -60,8 +61,10 @@ class HRF(Callback):
 
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, EmotionModule)
-        checkpoint = trainer.checkpoint_callback
-        best = checkpoint.best_model_path if isinstance(checkpoint, ModelCheckpoint) else ""
+        kept = [one for one in trainer.checkpoint_callbacks if isinstance(one, ModelCheckpoint)]
+        # Others are the user's, and may watch anything.
+        own = next((one for one in kept if isinstance(one, BestEpoch)), kept[0] if kept else None)
+        best = "" if own is None else own.best_model_path
         if best:
             self.deployed = EmotionModule.load_from_checkpoint(best, map_location="cpu", weights_only=True)
         else:

@@ -9,7 +9,6 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig
 from torch import nn
 
@@ -22,6 +21,7 @@ from hrf_ser.hrf import compare
 from hrf_ser.models import count_macs, count_parameters
 from hrf_ser.run_folder import BUNDLE, CONFUSION, PREDICTIONS, SEGMENTS
 from hrf_ser.settings import plain
+from hrf_ser.training.best_epoch import BestEpoch
 from hrf_ser.training.callbacks import Predictions
 from hrf_ser.training.history import History
 from hrf_ser.training.metrics import SCORES, confusion, mean_by_unit, recalls, scores
@@ -49,7 +49,7 @@ def score(
 
     Args:
         config: the run's configuration.
-        trainer: which fitted ``module``, with the Predictions, History and ModelCheckpoint callbacks.
+        trainer: which fitted ``module``, with the Predictions, History and BestEpoch callbacks.
         module: the module that was trained.
         deployed: the merged module of the best epoch; of the last, where nobody validated.
         data: the corpus.
@@ -73,7 +73,7 @@ def score(
     table = confusion(torch.from_numpy(data.targets)[rows], probabilities.argmax(1), len(data.labels))
     test = scores(table)
 
-    best = torch.load(_callback(trainer, ModelCheckpoint).best_model_path, map_location="cpu", weights_only=True)
+    best = torch.load(_callback(trainer, BestEpoch).best_model_path, map_location="cpu", weights_only=True)
     trained = copy.deepcopy(module).cpu()
     trained.load_state_dict(best["state_dict"])
     merge = compare(trained, deployed.cpu(), ((b["features"], b["lengths"]) for b in data.test_dataloader()))

@@ -143,7 +143,9 @@ def command_to_go_on(folder: Path) -> str:
 def _has_best(content: Mapping[str, Any]) -> bool:
     callbacks = content.get("callbacks")
     states = callbacks.values() if isinstance(callbacks, dict) else ()
-    return any(isinstance(state, dict) and state.get("best_model_path") for state in states)
+    # Further callbacks of the user may keep files of other names.
+    named = [state.get("best_model_path") for state in states if isinstance(state, dict)]
+    return any(isinstance(path, str) and Path(path).name == _BEST for path in named)
 
 
 def _epoch(content: Mapping[str, Any]) -> int:

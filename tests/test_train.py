@@ -214,33 +214,42 @@ main()
 """
 
 
-@pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize(
-    ("number", "status", "lost"), [(signal.SIGKILL, -9, True), (signal.SIGTERM, 143, False)], ids=["SIGKILL", "SIGTERM"]
+    ("number", "batch", "workers", "accumulate", "steps"),
+    [
+        # Of 18 batches an epoch.
+        *((signal.SIGKILL, 7, workers, 1, 18) for workers in (0, 1)),
+        *((signal.SIGTERM, 7, workers, 1, 18 + 8) for workers in (0, 1)),
+        # Gradients that were not used yet are in no checkpoint.
+        (signal.SIGTERM, 6, 0, 4, 5),
+        (signal.SIGTERM, 7, 0, 4, 5 + 2),
+    ],
 )
-def test_an_interrupted_run_continues_as_if_it_had_not_been(train, cache, tmp_path, number, status, lost, workers):
-    train(tmp_path / "whole", *INTERRUPTIBLE)
-    options = [*INTERRUPTIBLE, f"workers={workers}"]
+def test_an_interrupted_run_continues_as_if_it_had_not_been(
+    train, cache, tmp_path, number, batch, workers, accumulate, steps
+):
+    words = (*INTERRUPTIBLE, f"trainer.accumulate_grad_batches={accumulate}")
+    train(tmp_path / "whole", *words)
+    options = [*words, f"workers={workers}"]
     folder = tmp_path / "cut"
-    words = [
+    command = [
         *TINY,
         f"model.options={TINY_OPTIONS['conv_transformer']}",
         f"cache_dir={cache}",
         f"hydra.run.dir={folder}",
-        *INTERRUPTIBLE,
+        *words,
     ]
-    line = [sys.executable, "-c", KILLER, str(int(number)), "1", "7", *words]
+    line = [sys.executable, "-c", KILLER, str(int(number)), "1", str(batch), *command]
     killed = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
-    assert killed.returncode == status, killed.stderr
+    assert killed.returncode == (143 if number == signal.SIGTERM else -9), killed.stderr
     assert not (folder / "metrics.json").exists()
-    if not lost:
+    if number == signal.SIGTERM:
         assert "ckpt_path=last" in killed.stderr
         assert "Traceback" not in killed.stderr
     import torch
 
     progress = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
-    batches = 18  # 72 training utterances
-    assert progress["global_step"] == (batches if lost else batches + 8)
+    assert progress["global_step"] == steps
     train(folder, *options, "ckpt_path=last")
     for name in ("predictions.csv", "history.csv"):
         assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

@@ -76,7 +76,8 @@ class HRF(Callback):
 class Interruption(Callback):
     """SIGTERM within an epoch writes ``last.ckpt``, and resuming goes on at the next batch.
 
-    Between epochs and during validation the file of the last whole epoch stands already.
+    Between epochs and during validation the file of the last whole epoch stands already; so it does where gradients of further
+    batches are to be added before the optimizer's next step, as no checkpoint holds them.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -87,7 +88,8 @@ class Interruption(Callback):
     ) -> None:
         if isinstance(exception, SIGTERMException) and trainer.training:
             progress = trainer.fit_loop.epoch_loop.batch_progress.current
-            if 0 < progress.completed < trainer.num_training_batches:
+            used = progress.completed % trainer.accumulate_grad_batches == 0
+            if used and 0 < progress.completed < trainer.num_training_batches:
                 trainer.save_checkpoint(self.folder / "last.ckpt")
 
 

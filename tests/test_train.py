@@ -148,6 +148,13 @@ def test_finished_and_unfinished_folders_are_not_overwritten(train, tmp_path):
         (["batch_size=0"], r"batch_size=0 is not a number of at least 1"),
         (["ckpt_path=nowhere.ckpt"], r"ckpt_path=nowhere.ckpt: no such file"),
         (["data.options.utterances_per_cell=0"], r"utterances_per_cell"),
+        (["trainer.check_val_every_n_epoch=3"], r"trainer.check_val_every_n_epoch=3 is more than trainer.max_epochs=2"),
+        (["+trainer.fast_dev_run=true"], r"trainer.fast_dev_run=True keeps no epoch to test: use debug=fast"),
+        (["+trainer.limit_val_batches=0", "callbacks=none"], r"limit_val_batches=0 .*: set protocol=fixed"),
+        (["+trainer.limit_train_batches=0"], r"limit_train_batches=0 leaves nothing"),
+        (["+trainer.limit_train_batches=0.01"], r"trainer: You requested to check 0.01 of the `train_dataloader`"),
+        (["+trainer.max_steps=1", "batch_size=4"], r"callbacks: .* `val/ua` which is not available; watch another one"),
+        (["+trainer.max_steps=1", "batch_size=4", "callbacks=none"], r"ended before an epoch was validated"),
         (
             ["optimizer.lr=1e12", "trainer.gradient_clip_val=null"],
             r"The training loss of epoch \d is .*lower optimizer.lr",

@@ -22,10 +22,11 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 }
 _FOLDS = ("corpus", "group", "speaker", "official")
 _FLAGS = ("hrf", "compile", "reparam.bias")
-_OPTIONAL = ("threads", "reparam.reopen_every")
+_OPTIONAL = ("threads", "reparam.reopen_every", "trainer.check_val_every_n_epoch")
 # Numbers of something: no fractions, and no more than machines count to.
 _WHOLE = (
     *("seed", "batch_size", "workers", "threads", "trainer.max_epochs", "features.n_mels"),
+    "trainer.check_val_every_n_epoch",
     *("augment.time_masks", "augment.band_masks", "reparam.reopen_every"),
 )
 _MOST = {"seed": 2**32 - 1}
@@ -39,6 +40,7 @@ _LEAST: dict[str, float] = {
     "optimizer.lr": 0,
     "optimizer.weight_decay": 0,
     "trainer.max_epochs": 1,
+    "trainer.check_val_every_n_epoch": 1,
     "features.n_mels": 1,
     "features.hop_ms": 1,
     "augment.time_masks": 0,
@@ -86,12 +88,35 @@ def check(config: DictConfig) -> None:
         if value > most:
             raise UserError(f"{key}={_short(value)} is more than {most:g}; give a smaller number.")
     _check_reopening(config)
+    _check_trainer(config)
 
 
 def _check_reopening(config: DictConfig) -> None:
     every = OmegaConf.select(config, "reparam.reopen_every")
     if every is not None and not OmegaConf.select(config, "hrf"):
         raise UserError(f"reparam.reopen_every={every} opens factors anew, and a plain model has none: set hrf=true.")
+
+
+def _check_trainer(config: DictConfig) -> None:
+    """Refuse a training that keeps no epoch to test."""
+    trainer = OmegaConf.select(config, "trainer", default={})
+    if trainer.get("fast_dev_run"):
+        raise UserError(f"trainer.fast_dev_run={_short(trainer.fast_dev_run)} keeps no epoch to test: use debug=fast.")
+    for key in ("limit_train_batches", "limit_test_batches"):
+        if trainer.get(key) == 0:
+            raise UserError(f"trainer.{key}=0 leaves nothing to train or test with: give a larger number.")
+    if OmegaConf.select(config, "protocol.name") == "fixed":
+        return
+    if trainer.get("limit_val_batches") == 0:
+        raise UserError(
+            "trainer.limit_val_batches=0 leaves nobody to choose the epoch: set protocol=fixed, which takes the last."
+        )
+    every, epochs = trainer.get("check_val_every_n_epoch"), trainer.get("max_epochs")
+    if every is not None and epochs is not None and every > epochs:
+        raise UserError(
+            f"trainer.check_val_every_n_epoch={every} is more than trainer.max_epochs={epochs}, "
+            "so that no epoch would be validated: give a smaller number."
+        )
 
 
 def _short(value: object) -> str:

@@ -17,6 +17,7 @@ from hrf_ser.data.protocols import PARTS
 from hrf_ser.deploy.benchmark import torch_latency
 from hrf_ser.deploy.bundle import BundleDescription, SpeechClassifier, save_bundle
 from hrf_ser.deploy.card import render_card
+from hrf_ser.errors import UserError
 from hrf_ser.hrf import compare
 from hrf_ser.models import count_macs, count_parameters
 from hrf_ser.run_folder import BUNDLE, CONFUSION, PREDICTIONS, SEGMENTS
@@ -58,7 +59,16 @@ def score(
 
     Returns:
         What ``metrics.json`` holds, but for the seconds.
+
+    Raises:
+        UserError: no epoch was validated, so that there is none to test.
     """
+    chosen = _callback(trainer, BestEpoch).best_model_path
+    if not chosen:
+        raise UserError(
+            "The training ended before an epoch was validated, so that there is none to test: let it last longer "
+            "(trainer.max_epochs, max_steps, max_time), or validate sooner (trainer.check_val_every_n_epoch)."
+        )
     trainer.test(deployed, data, verbose=False)
     predictions = _callback(trainer, Predictions)
     rows, probabilities = predictions.rows, predictions.probabilities
@@ -73,7 +83,7 @@ def score(
     table = confusion(torch.from_numpy(data.targets)[rows], probabilities.argmax(1), len(data.labels))
     test = scores(table)
 
-    best = torch.load(_callback(trainer, BestEpoch).best_model_path, map_location="cpu", weights_only=True)
+    best = torch.load(chosen, map_location="cpu", weights_only=True)
     trained = copy.deepcopy(module).cpu()
     trained.load_state_dict(best["state_dict"])
     merge = compare(trained, deployed.cpu(), ((b["features"], b["lengths"]) for b in data.test_dataloader()))

@@ -14,6 +14,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
@@ -56,13 +57,14 @@ def train(config: DictConfig) -> dict[str, Any]:
     """Run the main job and return what ``metrics.json`` holds.
 
     Raises:
-        UserError: a mistake in the configuration, the corpus or the run's folder, or too little memory.
+        UserError: a mistake in the configuration, the corpus or the run's folder, a setting that Lightning refuses, or too
+            little memory.
         SystemExit: status 143, after SIGTERM.
     """
     try:
         return _train(config)
     except Exception as error:
-        if sentence := out_of_memory(error):
+        if sentence := out_of_memory(error) or refused_option(error):
             raise UserError(sentence) from error
         raise
 
@@ -156,6 +158,16 @@ def out_of_memory(error: BaseException) -> str | None:
     return (
         f"Memory ran out{first}: set a smaller batch_size, or let fewer runs work side by side (hydra.launcher.n_jobs)."
     )
+
+
+def refused_option(error: BaseException) -> str | None:
+    """The sentence for a setting that Lightning refuses once it trains; None for any other error."""
+    text = next(iter(str(error).strip().splitlines()), "").removesuffix(".")
+    if isinstance(error, MisconfigurationException):
+        return f"trainer: {text}."
+    if isinstance(error, RuntimeError) and text.startswith("Early stopping conditioned on metric"):
+        return f"callbacks: {text.partition('. ')[0]}; watch another one, or train until an epoch is validated."
+    return None
 
 
 def quieten() -> None:

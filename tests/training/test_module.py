@@ -84,6 +84,12 @@ def test_factors_are_in_the_optimizer_and_move(tmp_path):
             assert trainer.optimizers[0].state[factor]["exp_avg"].any()
 
 
+def test_one_pattern_needs_no_list(tmp_path):
+    hrf = HRF(rank=2, targets=r"layers\.\d+\.ffn\.linear1")
+    fit(module(), tmp_path, hrf, max_epochs=1)
+    assert hrf.layers == ["layers.0.ffn.linear1"]
+
+
 def test_fit_leaves_the_module_factorised_and_deploys_the_best_epoch_merged(tmp_path):
     net = module()
     hrf = HRF(rank=2)

@@ -26,7 +26,7 @@ class HRF(Callback):
     Args:
         enabled: False trains the plain model, and still gives the deployable one.
         rank: inner dimension as a multiple of each layer's output dimension.
-        targets: patterns of layer names; None takes the feed-forward layers that the model names.
+        targets: patterns of layer names, or one; None takes the feed-forward layers that the model names.
         factors: 2 or 3.
         init: ``exact``, ``variance`` or ``default``.
         mode: ``folded`` or ``literal``.
@@ -49,7 +49,8 @@ class HRF(Callback):
         bias: bool = False,
     ) -> None:
         self.enabled = enabled
-        self.rank, self.targets = rank, None if targets is None else list(targets)
+        self.rank = rank
+        self.targets = targets if targets is None or isinstance(targets, str) else list(targets)
         self.options: dict[str, Any] = {"factors": factors, "init": init, "mode": mode, "bias": bias}
         self.layers: list[str] = []
         self.deployed: EmotionModule | None = None

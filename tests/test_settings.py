@@ -26,6 +26,7 @@ def config(*overrides):
         ("augment.speed=[fast]", "is no list of numbers"),
         ("augment.noise_snr_db=5", "is neither null nor a range in dB, such as [10,30]"),
         ("augment.noise_snr_db=[1]", "is neither null nor a range in dB"),
+        ("augment.mixup=1e-300", "is neither 0 nor a number of at least 1e-06"),
         ("augment.band_width=abc", "is not a number of at least 0"),
         ("augment.time_width=abc", "is not a number of at least 0"),
         ("trainer.accumulate_grad_batches=0", "is not a number of at least 1"),

@@ -71,6 +71,8 @@ _LEAST: dict[str, float] = {
     "augment.gain_db": 0,
     "augment.mixup": 0,
 }
+# Numbers nearer to 0 have no Beta distribution in single precision.
+_LEAST_MIXUP = 1e-6
 _SPEEDS, _SNR_DB = (0.1, 10.0), (-100.0, 100.0)
 
 
@@ -112,14 +114,15 @@ def check(config: DictConfig) -> None:
         most = _MOST.get(key, 2**31 - 1 if key in _WHOLE else 1e12)
         if value > most:
             raise UserError(f"{key}={_short(value)} is more than {most:g}; give a smaller number.")
-    _check_lists(config)
+    _check_augmentation(config)
+    _check_targets(config)
     _check_frequencies(config)
     _check_reopening(config)
     _check_trainer(config)
 
 
-def _check_lists(config: DictConfig) -> None:
-    """Refuse a single value where a list is meant, and lists of anything else than they are of."""
+def _check_augmentation(config: DictConfig) -> None:
+    """Refuse a single value where a list is meant, lists of anything else, and mixtures without shares."""
     speed = OmegaConf.select(config, "augment.speed", default=[])
     if not _are_numbers(speed, _SPEEDS):
         low, high = _SPEEDS
@@ -129,6 +132,12 @@ def _check_lists(config: DictConfig) -> None:
     noise = OmegaConf.select(config, "augment.noise_snr_db")
     if noise is not None and not (_are_numbers(noise, _SNR_DB) and len(noise) == 2):
         raise UserError(f"augment.noise_snr_db={_short(noise)} is neither null nor a range in dB, such as [10,30].")
+    mixup = OmegaConf.select(config, "augment.mixup", default=0)
+    if 0 < mixup < _LEAST_MIXUP:
+        raise UserError(f"augment.mixup={mixup} is neither 0 nor a number of at least {_LEAST_MIXUP:g}.")
+
+
+def _check_targets(config: DictConfig) -> None:
     targets = OmegaConf.select(config, "reparam.targets")
     patterns = targets if isinstance(targets, ListConfig) else [targets]
     if targets is not None and not all(isinstance(pattern, str) for pattern in patterns):

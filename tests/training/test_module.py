@@ -180,6 +180,35 @@ def test_accumulation_takes_each_product_once_a_step_and_gives_the_big_batch_gra
     assert len(taken) == len(factorised_layers(net.model)) * 1
 
 
+@pytest.mark.parametrize(
+    ("options", "warmed", "steps"),
+    [
+        ({}, 4, 12),
+        ({"limit_train_batches": 2}, 2, 6),
+        ({"limit_train_batches": 0.5}, 2, 6),
+        ({"limit_train_batches": 9}, 4, 12),
+        ({"limit_train_batches": 2, "accumulate_grad_batches": 2}, 1, 3),
+        ({"max_steps": 10}, 4, 10),
+    ],
+    ids=str,
+)
+def test_the_learning_rate_rises_and_falls_over_the_steps_that_are_taken(tmp_path, options, warmed, steps):
+    class Rates(lightning.Callback):
+        def __init__(self) -> None:
+            self.seen = {}
+
+        def on_train_batch_start(self, trainer, *_) -> None:
+            self.seen[trainer.global_step] = trainer.optimizers[0].param_groups[0]["lr"]
+
+    rates = Rates()
+    net = module(optimizer={"lr": 0.01, "warmup_epochs": 1, "final_lr": 0.0})
+    trainer = fit(net, tmp_path, rates, max_epochs=3, **options)
+    assert trainer.global_step == steps
+    assert max(rates.seen, key=rates.seen.get) == warmed
+    assert rates.seen[warmed] == 0.01
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0)
+
+
 def test_validation_takes_each_product_once(tmp_path):
     class Watch(lightning.Callback):
         forward_products = 0

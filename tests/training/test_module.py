@@ -13,6 +13,7 @@ from hrf_ser.hrf import folded as folded_module
 from hrf_ser.hrf import step as step_module
 from hrf_ser.training.callbacks import HRF
 from hrf_ser.training.module import EmotionModule
+from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer
 
 OPTIONS = {"width": 16, "layers": 1, "heads": 2, "ffn": 32, "dropout": 0.1}
 
@@ -171,13 +172,33 @@ class StopAfter(lightning.Callback):
         trainer.should_stop = trainer.current_epoch + 1 >= self.epochs
 
 
+class Start(lightning.Callback):
+    """Keeps the model with which a fit begins, factors in it."""
+
+    def on_train_start(self, trainer, pl_module) -> None:
+        self.model = copy.deepcopy(pl_module.model)
+
+
 def test_accumulation_takes_each_product_once_a_step_and_gives_the_big_batch_gradient(tmp_path, monkeypatch):
     taken = []
     multiply = step_module.multiply
     monkeypatch.setattr(step_module, "multiply", lambda factors: taken.append(1) or multiply(factors))
-    net = module(optimizer={"name": "sgd", "lr": 0.1, "warmup_epochs": 0, "schedule": "constant"})
-    fit(net, tmp_path, HRF(rank=2), max_epochs=1, accumulate_grad_batches=4, limit_val_batches=0)
+    sgd = {"name": "sgd", "lr": 0.1, "warmup_epochs": 0, "schedule": "constant"}
+    net = module(optimizer=sgd, augment=None, options={**OPTIONS, "dropout": 0.0})
+    start = Start()
+    fit(net, tmp_path, HRF(rank=2), start, max_epochs=1, accumulate_grad_batches=4, limit_val_batches=0)
     assert len(taken) == len(factorised_layers(net.model)) * 1
+
+    parts = list(batches())
+    batch = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    whole = module(augment=None)
+    whole.model = start.model
+    optimizer = build_optimizer(whole.model, OptimizerConfig(**sgd))
+    whole.training_step(batch, 0).backward()
+    optimizer.step()
+    assert not torch.equal(next(net.model.parameters()), next(module().model.parameters())), "else nothing was learned"
+    for one, other in zip(net.model.parameters(), whole.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize(

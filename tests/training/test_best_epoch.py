@@ -39,3 +39,42 @@ def test_before_there_is_a_best_epoch_one_of_a_further_callback_is_none(train, t
             train(tmp_path / "run", *words)
     assert torch.load(tmp_path / "run/checkpoints/last.ckpt", weights_only=True)["global_step"] == 5
     assert train(tmp_path / "run", *words, "ckpt_path=last")["epochs"] == 2
+
+
+@pytest.mark.parametrize("callbacks", ["none", "ema"])
+def test_a_killed_run_loses_one_epoch_however_long_ago_the_best_was(train, tmp_path, monkeypatch, callbacks):
+    words = ("optimizer.lr=0.05", f"callbacks={callbacks}", "seed=1", "trainer.max_epochs=7")
+    whole = train(tmp_path / "whole", *words)
+    assert whole["best_epoch"] < 5, "else this shows nothing"
+
+    class KilledError(Exception):
+        pass
+
+    begun = []
+
+    def on_train_epoch_start(self, trainer, *_):
+        begun.append(trainer.current_epoch)
+        if begun.count(6) == 1 and trainer.current_epoch == 6:
+            raise KilledError
+
+    monkeypatch.setattr(History, "on_train_epoch_start", on_train_epoch_start)
+    with pytest.raises(KilledError):
+        train(tmp_path / "cut", *words)
+    train(tmp_path / "cut", *words, "ckpt_path=last")
+    assert begun == [*range(7), 6]
+    for name in ("predictions.csv", "history.csv"):
+        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
+@pytest.mark.parametrize("patience", [0, 1, 2])
+def test_a_run_that_was_stopped_early_and_then_killed_trains_no_more(train, tmp_path, monkeypatch, patience):
+    words = ("trainer.max_epochs=20", f"callbacks.early_stopping.patience={patience}", "optimizer.lr=0.05", "seed=1")
+    epochs = train(tmp_path, *words)["epochs"]
+    assert epochs < 20
+    before = {name: (tmp_path / name).read_bytes() for name in ("predictions.csv", "history.csv")}
+    (tmp_path / "metrics.json").unlink()
+    begun = []
+    monkeypatch.setattr(History, "on_train_epoch_start", lambda *given: begun.append(given[1].current_epoch))
+    assert train(tmp_path, *words, "ckpt_path=last")["epochs"] == epochs
+    assert not begun
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before

@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 
 
 class BestEpoch(ModelCheckpoint):
-    """Keeps ``best.ckpt`` and ``last.ckpt``.
+    """Keeps ``best.ckpt`` and, after every epoch, ``last.ckpt``.
 
     Args:
         folder: of both.
@@ -27,6 +27,19 @@ class BestEpoch(ModelCheckpoint):
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        super().on_train_start(trainer, pl_module)
+        # A fit that was stopped early and then killed has ended: Lightning would train an epoch more.
+        for callback in trainer.early_stopping_callbacks:
+            if isinstance(callback, EarlyStopping) and 0 < callback.wait_count >= callback.patience:
+                trainer.should_stop = True
+
+    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        super().on_train_epoch_end(trainer, pl_module)
+        # Lightning leaves the last one as it is where the epoch is not the best.
+        if self._last_global_step_saved != trainer.global_step:
+            trainer.save_checkpoint(Path(str(self.dirpath)) / "last.ckpt")
 
     def on_load_checkpoint(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, checkpoint: dict[str, Any]

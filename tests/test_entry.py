@@ -1,6 +1,7 @@
 import errno
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
 from hrf_ser.entry import describe, quote_path, refuse_lists
@@ -24,6 +25,21 @@ from hrf_ser.errors import UserError
 )
 def test_paths_are_quoted_for_hydra_and_nothing_else_is(argument, expected):
     assert quote_path(argument, ("audio",)) == expected
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        r"a\b (1).wav",
+        r"C:\Users\Jane Doe\x.wav",
+        r"\\server\share (x)\f.wav",
+        "C:\\Data (1)\\",
+        r"it's \'here\', (1)\\",
+        "a, b's.wav",
+    ],
+)
+def test_hydra_reads_a_quoted_path_as_it_was_typed(path):
+    assert OverridesParser.create().parse_override(quote_path(f"audio={path}", ("audio",))).value() == path
 
 
 @pytest.mark.parametrize("value", [["a.wav", "b.wav"], [], {"a": 1}])

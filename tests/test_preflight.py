@@ -77,6 +77,11 @@ def test_every_model_of_conf_passes(name):
         (["model=conformer", "model.options.positions=absolute"], "positions=absolute is unknown: use one of relative"),
         (["model.options.pooling=max"], "pooling=max is unknown: use one of mean, attentive, statistics"),
         (["model.options.width=0"], "width=0 is not a whole number of at least 1"),
+        (["model.options.width=9", "model.options.heads=3"], "width must be even"),
+        (["model.options.attention_dropout=2"], "attention_dropout=2 is not a number from 0 to 1"),
+        (["model.options.dropout=abc"], "dropout=abc is not a number from 0 to 1"),
+        (["model=speechformer", "model.options.layers=[0,0,0,0]"], r"layers=\[0, 0, 0, 0\] are no layers at all"),
+        (["model=conformer", "model.options.max_distance=-1"], "max_distance=-1 is not a whole number of at least 0"),
     ],
 )
 def test_sizes_that_cannot_be_are_refused(words, message):

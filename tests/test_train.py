@@ -148,6 +148,13 @@ def test_finished_and_unfinished_folders_are_not_overwritten(train, tmp_path):
         (["batch_size=0"], r"batch_size=0 is not a number of at least 1"),
         (["ckpt_path=nowhere.ckpt"], r"ckpt_path=nowhere.ckpt: no such file"),
         (["data.options.utterances_per_cell=0"], r"utterances_per_cell"),
+        (["trainer.check_val_every_n_epoch=3"], r"trainer.check_val_every_n_epoch=3 is more than trainer.max_epochs=2"),
+        (["+trainer.fast_dev_run=true"], r"trainer.fast_dev_run=True keeps no epoch to test: use debug=fast"),
+        (["+trainer.limit_val_batches=0", "callbacks=none"], r"limit_val_batches=0 .*: set protocol=fixed"),
+        (["+trainer.limit_train_batches=0"], r"limit_train_batches=0 leaves nothing"),
+        (["+trainer.limit_train_batches=0.01"], r"trainer: You requested to check 0.01 of the `train_dataloader`"),
+        (["+trainer.max_steps=1", "batch_size=4"], r"callbacks: .* `val/ua` which is not available; watch another one"),
+        (["+trainer.max_steps=1", "batch_size=4", "callbacks=none"], r"ended before an epoch was validated"),
         (
             ["optimizer.lr=1e12", "trainer.gradient_clip_val=null"],
             r"The training loss of epoch \d is .*lower optimizer.lr",
@@ -214,33 +221,42 @@ main()
 """
 
 
-@pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize(
-    ("number", "status", "lost"), [(signal.SIGKILL, -9, True), (signal.SIGTERM, 143, False)], ids=["SIGKILL", "SIGTERM"]
+    ("number", "batch", "workers", "accumulate", "steps"),
+    [
+        # Of 18 batches an epoch.
+        *((signal.SIGKILL, 7, workers, 1, 18) for workers in (0, 1)),
+        *((signal.SIGTERM, 7, workers, 1, 18 + 8) for workers in (0, 1)),
+        # Gradients that were not used yet are in no checkpoint.
+        (signal.SIGTERM, 6, 0, 4, 5),
+        (signal.SIGTERM, 7, 0, 4, 5 + 2),
+    ],
 )
-def test_an_interrupted_run_continues_as_if_it_had_not_been(train, cache, tmp_path, number, status, lost, workers):
-    train(tmp_path / "whole", *INTERRUPTIBLE)
-    options = [*INTERRUPTIBLE, f"workers={workers}"]
+def test_an_interrupted_run_continues_as_if_it_had_not_been(
+    train, cache, tmp_path, number, batch, workers, accumulate, steps
+):
+    words = (*INTERRUPTIBLE, f"trainer.accumulate_grad_batches={accumulate}")
+    train(tmp_path / "whole", *words)
+    options = [*words, f"workers={workers}"]
     folder = tmp_path / "cut"
-    words = [
+    command = [
         *TINY,
         f"model.options={TINY_OPTIONS['conv_transformer']}",
         f"cache_dir={cache}",
         f"hydra.run.dir={folder}",
-        *INTERRUPTIBLE,
+        *words,
     ]
-    line = [sys.executable, "-c", KILLER, str(int(number)), "1", "7", *words]
+    line = [sys.executable, "-c", KILLER, str(int(number)), "1", str(batch), *command]
     killed = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
-    assert killed.returncode == status, killed.stderr
+    assert killed.returncode == (143 if number == signal.SIGTERM else -9), killed.stderr
     assert not (folder / "metrics.json").exists()
-    if not lost:
+    if number == signal.SIGTERM:
         assert "ckpt_path=last" in killed.stderr
         assert "Traceback" not in killed.stderr
     import torch
 
     progress = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
-    batches = 18  # 72 training utterances
-    assert progress["global_step"] == (batches if lost else batches + 8)
+    assert progress["global_step"] == steps
     train(folder, *options, "ckpt_path=last")
     for name in ("predictions.csv", "history.csv"):
         assert (folder / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()

@@ -17,6 +17,7 @@ from typing import Any, NoReturn
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
@@ -131,7 +132,7 @@ def quote_path(argument: str, keys: tuple[str, ...]) -> str:
     key, separator, value = argument.partition("=")
     if not separator or key not in keys or value[:1] in {"'", '"', "["} or _parses(argument):
         return argument
-    return "{}='{}'".format(key, value.replace("\\", "\\\\").replace("'", "\\'"))
+    return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
 
 
 def _parses(argument: str) -> bool:

@@ -79,7 +79,11 @@ def settings_of_result(config: DictConfig) -> dict[str, Any]:
 
 
 def identity(config: DictConfig) -> str:
-    """Ten characters that two configurations share if, and only if, they describe the same run of this version."""
+    """Ten characters that two configurations share if, and only if, they describe the same run of this version.
+
+    Where it goes on (``ckpt_path``) is no part of it: only with a run of the same settings. One that goes on for longer than
+    it was begun for has the identity of the longer run, although its learning rate fell sooner.
+    """
     settings = {"version": __version__, **settings_of_result(config)}
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:10]
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, OmegaConf
 
 from hrf_ser.errors import UserError
 
@@ -22,13 +23,24 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
 }
 _FOLDS = ("corpus", "group", "speaker", "official")
 _FLAGS = ("hrf", "compile", "reparam.bias")
-_OPTIONAL = ("threads", "reparam.reopen_every")
+_OPTIONAL = ("threads", "reparam.reopen_every", "trainer.check_val_every_n_epoch", "features.trim_db")
 # Numbers of something: no fractions, and no more than machines count to.
 _WHOLE = (
     *("seed", "batch_size", "workers", "threads", "trainer.max_epochs", "features.n_mels"),
-    *("augment.time_masks", "augment.band_masks", "reparam.reopen_every"),
+    *("trainer.check_val_every_n_epoch", "trainer.accumulate_grad_batches"),
+    *("augment.time_masks", "augment.band_masks", "augment.band_width", "reparam.reopen_every"),
 )
-_MOST = {"seed": 2**32 - 1}
+_MOST = {
+    "seed": 2**32 - 1,
+    "loss.label_smoothing": 1,
+    "features.n_mels": 4096,
+    "features.hop_ms": 1000,
+    "features.window_ms": 1000,
+    "features.f_max": 8000,  # half of the sample rate
+    "augment.time_masks": 1000,
+    "augment.band_masks": 1000,
+    "augment.time_width": 1,
+}
 _LEAST: dict[str, float] = {
     "rank": 0,
     "reparam.reopen_every": 1,
@@ -38,14 +50,30 @@ _LEAST: dict[str, float] = {
     "threads": 1,
     "optimizer.lr": 0,
     "optimizer.weight_decay": 0,
+    "optimizer.momentum": 0,
+    "optimizer.warmup_epochs": 0,
+    "optimizer.final_lr": 0,
+    "loss.label_smoothing": 0,
     "trainer.max_epochs": 1,
+    "trainer.check_val_every_n_epoch": 1,
+    "trainer.accumulate_grad_batches": 1,
     "features.n_mels": 1,
     "features.hop_ms": 1,
+    "features.window_ms": 1,
+    "features.f_min": 0,
+    "features.f_max": 0,
+    "features.floor_db": 0,
+    "features.trim_db": 0,
     "augment.time_masks": 0,
+    "augment.time_width": 0,
     "augment.band_masks": 0,
+    "augment.band_width": 0,
     "augment.gain_db": 0,
     "augment.mixup": 0,
 }
+# Numbers nearer to 0 have no Beta distribution in single precision.
+_LEAST_MIXUP = 1e-6
+_SPEEDS, _SNR_DB = (0.1, 10.0), (-100.0, 100.0)
 
 
 def check(config: DictConfig) -> None:
@@ -68,7 +96,8 @@ def check(config: DictConfig) -> None:
         raise UserError(f"{key} has no value: give it on the command line as {key}=...")
     for key, choices in _CHOICES.items():
         value = OmegaConf.select(config, key, default=choices[0])
-        if value not in choices:
+        # 2.0 is no number of factors.
+        if not any(value == choice and type(value) is type(choice) for choice in choices):
             raise UserError(f"{key}={_short(value)} is unknown: use one of {', '.join(map(str, choices))}.")
     for key in _FLAGS:
         value = OmegaConf.select(config, key, default=False)
@@ -85,13 +114,76 @@ def check(config: DictConfig) -> None:
         most = _MOST.get(key, 2**31 - 1 if key in _WHOLE else 1e12)
         if value > most:
             raise UserError(f"{key}={_short(value)} is more than {most:g}; give a smaller number.")
+    _check_augmentation(config)
+    _check_targets(config)
+    _check_frequencies(config)
     _check_reopening(config)
+    _check_trainer(config)
+
+
+def _check_augmentation(config: DictConfig) -> None:
+    """Refuse a single value where a list is meant, lists of anything else, and mixtures without shares."""
+    speed = OmegaConf.select(config, "augment.speed", default=[])
+    if not _are_numbers(speed, _SPEEDS):
+        low, high = _SPEEDS
+        raise UserError(
+            f"augment.speed={_short(speed)} is no list of numbers from {low:g} to {high:g}, such as [0.9,1.1]."
+        )
+    noise = OmegaConf.select(config, "augment.noise_snr_db")
+    if noise is not None and not (_are_numbers(noise, _SNR_DB) and len(noise) == 2):
+        raise UserError(f"augment.noise_snr_db={_short(noise)} is neither null nor a range in dB, such as [10,30].")
+    mixup = OmegaConf.select(config, "augment.mixup", default=0)
+    if 0 < mixup < _LEAST_MIXUP:
+        raise UserError(f"augment.mixup={mixup} is neither 0 nor a number of at least {_LEAST_MIXUP:g}.")
+
+
+def _check_targets(config: DictConfig) -> None:
+    targets = OmegaConf.select(config, "reparam.targets")
+    patterns = targets if isinstance(targets, ListConfig) else [targets]
+    if targets is not None and not all(isinstance(pattern, str) for pattern in patterns):
+        raise UserError(f"reparam.targets={_short(targets)} is neither a regular expression nor a list of them.")
+
+
+def _are_numbers(values: object, bounds: tuple[float, float]) -> bool:
+    low, high = bounds
+    return isinstance(values, list | ListConfig) and all(
+        isinstance(one, int | float) and not isinstance(one, bool) and low <= one <= high for one in values
+    )
+
+
+def _check_frequencies(config: DictConfig) -> None:
+    low = OmegaConf.select(config, "features.f_min", default=0)
+    high = OmegaConf.select(config, "features.f_max", default=math.inf)
+    if low >= high:
+        raise UserError(f"features.f_min={low} is not less than features.f_max={high}.")
 
 
 def _check_reopening(config: DictConfig) -> None:
     every = OmegaConf.select(config, "reparam.reopen_every")
     if every is not None and not OmegaConf.select(config, "hrf"):
         raise UserError(f"reparam.reopen_every={every} opens factors anew, and a plain model has none: set hrf=true.")
+
+
+def _check_trainer(config: DictConfig) -> None:
+    """Refuse a training that keeps no epoch to test."""
+    trainer = OmegaConf.select(config, "trainer", default={})
+    if trainer.get("fast_dev_run"):
+        raise UserError(f"trainer.fast_dev_run={_short(trainer.fast_dev_run)} keeps no epoch to test: use debug=fast.")
+    for key in ("limit_train_batches", "limit_test_batches"):
+        if trainer.get(key) == 0:
+            raise UserError(f"trainer.{key}=0 leaves nothing to train or test with: give a larger number.")
+    if OmegaConf.select(config, "protocol.name") == "fixed":
+        return
+    if trainer.get("limit_val_batches") == 0:
+        raise UserError(
+            "trainer.limit_val_batches=0 leaves nobody to choose the epoch: set protocol=fixed, which takes the last."
+        )
+    every, epochs = trainer.get("check_val_every_n_epoch"), trainer.get("max_epochs")
+    if every is not None and epochs is not None and every > epochs:
+        raise UserError(
+            f"trainer.check_val_every_n_epoch={every} is more than trainer.max_epochs={epochs}, "
+            "so that no epoch would be validated: give a smaller number."
+        )
 
 
 def _short(value: object) -> str:

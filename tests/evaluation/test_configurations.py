@@ -1,5 +1,6 @@
 """Grouping of runs, their scores and intervals, their commands."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -94,6 +95,17 @@ def test_curves_end_where_half_of_the_runs_ended():
     assert history["val/ua"] == pytest.approx([0.2, 0.3, 0.4])
     assert history["val/ua_low"] == pytest.approx([0.1, 0.2, 0.3])
     assert history["val/ua_high"] == pytest.approx([0.3, 0.4, 0.5])
+
+
+def test_curves_have_no_point_where_no_run_validated():
+    curves = {"train/loss": [2.0, 1.5, 1.0], "val/ua": [float("nan"), 0.3, float("nan")]}
+    runs = [replace(make_run(seed=seed), history=curves) for seed in range(2)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        history = one_of(runs)["history"]
+    assert history["train/loss"] == [2.0, 1.5, 1.0]
+    for curve in ("val/ua", "val/ua_low", "val/ua_high"):
+        assert np.isnan(history[curve]).tolist() == [True, False, True]
 
 
 def test_of_runs_that_are_there_twice_the_newer_one_counts_and_it_is_told():

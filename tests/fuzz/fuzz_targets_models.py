@@ -161,7 +161,7 @@ class _Evil:
 def _checkpoint(folder: Path) -> Prepared:
     import torch
 
-    from hrf_ser.training.run import checkpoint_to_resume
+    from hrf_ser.training.resume import checkpoint_to_resume
 
     written, path = folder / "written", folder / "last.ckpt"
     torch.set_num_threads(1)

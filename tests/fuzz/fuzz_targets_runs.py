@@ -10,6 +10,7 @@ from typing import Any
 
 from fuzz_harness import Target
 from fuzz_mutators import NUMBERS, PIECES, VALUES, mutate, mutate_json
+from fuzz_usable import KEYS, usable
 
 from hrf_ser.errors import UserError
 from hrf_ser.evaluation.records import to_lines
@@ -98,56 +99,6 @@ def _compose(words: list[str]) -> Any:
         return compose("train", ["logger=none", *words])  # others ask Hydra for the folder of a run
 
 
-def _usable(config: Any) -> None:
-    """What programs take for granted once a configuration is checked."""
-    from hrf_ser.settings import plain
-
-    plain(config)
-    whole = (
-        "seed",
-        "batch_size",
-        "workers",
-        "trainer.max_epochs",
-        "features.n_mels",
-        "augment.time_masks",
-        "augment.band_masks",
-    )
-    for key in whole:
-        value = _at(config, key)
-        assert type(value) is int, f"{key} is {value!r}"
-        assert abs(value) < 2**32
-    for key in ("rank", "optimizer.lr", "optimizer.weight_decay", "features.hop_ms", "augment.gain_db"):
-        value = _at(config, key)
-        assert type(value) in (int, float), f"{key} is {value!r}"
-        assert abs(value) <= 1e12
-
-
-def _at(config: Any, key: str) -> Any:
-    from omegaconf import OmegaConf
-
-    return OmegaConf.select(config, key)
-
-
-KEYS = (
-    *(
-        "rank",
-        "seed",
-        "batch_size",
-        "workers",
-        "threads",
-        "hrf",
-        "fold",
-        "protocol.name",
-        "protocol.folds",
-        "loss.class_weights",
-    ),
-    *("reparam.factors", "reparam.init", "reparam.mode", "reparam.bias", "reparam.weight_decay", "reparam.targets"),
-    *("optimizer.name", "optimizer.lr", "optimizer.weight_decay", "optimizer.schedule", "trainer.max_epochs"),
-    *("features.n_mels", "features.hop_ms", "features.normalisation", "data.on_bad_audio"),
-    *("augment.time_masks", "augment.band_masks", "augment.gain_db"),
-)
-
-
 def _values(folder: Path) -> Prepared:
     """Any value for any key that is checked."""
     from omegaconf import OmegaConf
@@ -198,7 +149,7 @@ def _values(folder: Path) -> Prepared:
             raise UserError(str(error).splitlines()[0]) from error
         except UserError as error:
             raise (error if key in str(error) else AssertionError(f"{error} does not name {key}")) from error
-        _usable(changed)
+        usable(changed)
 
     return draw, attempt, ""
 
@@ -229,7 +180,7 @@ def _overrides(folder: Path) -> Prepared:
             if sentence is None:
                 raise
             raise UserError(sentence) from error
-        _usable(config)
+        usable(config)
 
     return draw, attempt, ""
 

@@ -6,7 +6,8 @@ import io
 import numpy as np
 import pytest
 import soundfile
-from fuzz_targets_runs import KEYS, _compose, _usable
+from fuzz_targets_runs import _compose
+from fuzz_usable import KEYS, usable
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
@@ -56,6 +57,19 @@ def _is_sentence(error, name):
 @example(key="optimizer.lr", value=1e308)
 @example(key="batch_size", value=10**400)
 @example(key="rank", value={"\n": "???"})
+@example(key="loss.label_smoothing", value=2)
+@example(key="optimizer.warmup_epochs", value="abc")
+@example(key="optimizer.final_lr", value="abc")
+@example(key="augment.speed", value=0.9)
+@example(key="augment.speed", value=[0])
+@example(key="augment.noise_snr_db", value=5)
+@example(key="augment.noise_snr_db", value=[1])
+@example(key="augment.time_width", value="abc")
+@example(key="augment.mixup", value=1e-300)
+@example(key="features.window_ms", value=0)
+@example(key="features.f_min", value=9000)
+@example(key="reparam.factors", value=2.0)
+@example(key="reparam.targets", value=4)
 @given(key=st.sampled_from(KEYS), value=VALUES)
 def test_any_value_of_any_key_is_refused_by_its_name_or_usable(key, value):
     changed = _CONFIG.copy()
@@ -67,7 +81,7 @@ def test_any_value_of_any_key_is_refused_by_its_name_or_usable(key, value):
     except UserError as error:
         _is_sentence(error, key)
         return
-    _usable(changed)
+    usable(changed)
 
 
 _CONFIG = _compose([])

@@ -106,7 +106,7 @@ def hidden(evil, where):
 @pytest.mark.parametrize("where", ["state", "settings", "callbacks"])
 def test_a_checkpoint_that_would_run_code_is_refused(tmp_path, form, where):
     from hrf_ser.training.module import EmotionModule
-    from hrf_ser.training.run import checkpoint_to_resume
+    from hrf_ser.training.resume import checkpoint_to_resume
 
     path, written = tmp_path / "last.ckpt", tmp_path / "written"
     content = hidden(Evil(written), where)

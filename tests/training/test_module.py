@@ -13,6 +13,7 @@ from hrf_ser.hrf import folded as folded_module
 from hrf_ser.hrf import step as step_module
 from hrf_ser.training.callbacks import HRF
 from hrf_ser.training.module import EmotionModule
+from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer
 
 OPTIONS = {"width": 16, "layers": 1, "heads": 2, "ffn": 32, "dropout": 0.1}
 
@@ -82,6 +83,12 @@ def test_factors_are_in_the_optimizer_and_move(tmp_path):
         for factor in layer.parameters():
             assert id(factor) in optimised
             assert trainer.optimizers[0].state[factor]["exp_avg"].any()
+
+
+def test_one_pattern_needs_no_list(tmp_path):
+    hrf = HRF(rank=2, targets=r"layers\.\d+\.ffn\.linear1")
+    fit(module(), tmp_path, hrf, max_epochs=1)
+    assert hrf.layers == ["layers.0.ffn.linear1"]
 
 
 def test_fit_leaves_the_module_factorised_and_deploys_the_best_epoch_merged(tmp_path):
@@ -165,13 +172,62 @@ class StopAfter(lightning.Callback):
         trainer.should_stop = trainer.current_epoch + 1 >= self.epochs
 
 
+class Start(lightning.Callback):
+    """Keeps the model with which a fit begins, factors in it."""
+
+    def on_train_start(self, trainer, pl_module) -> None:
+        self.model = copy.deepcopy(pl_module.model)
+
+
 def test_accumulation_takes_each_product_once_a_step_and_gives_the_big_batch_gradient(tmp_path, monkeypatch):
     taken = []
     multiply = step_module.multiply
     monkeypatch.setattr(step_module, "multiply", lambda factors: taken.append(1) or multiply(factors))
-    net = module(optimizer={"name": "sgd", "lr": 0.1, "warmup_epochs": 0, "schedule": "constant"})
-    fit(net, tmp_path, HRF(rank=2), max_epochs=1, accumulate_grad_batches=4, limit_val_batches=0)
+    sgd = {"name": "sgd", "lr": 0.1, "warmup_epochs": 0, "schedule": "constant"}
+    net = module(optimizer=sgd, augment=None, options={**OPTIONS, "dropout": 0.0})
+    start = Start()
+    fit(net, tmp_path, HRF(rank=2), start, max_epochs=1, accumulate_grad_batches=4, limit_val_batches=0)
     assert len(taken) == len(factorised_layers(net.model)) * 1
+
+    parts = list(batches())
+    batch = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
+    whole = module(augment=None)
+    whole.model = start.model
+    optimizer = build_optimizer(whole.model, OptimizerConfig(**sgd))
+    whole.training_step(batch, 0).backward()
+    optimizer.step()
+    assert not torch.equal(next(net.model.parameters()), next(module().model.parameters())), "else nothing was learned"
+    for one, other in zip(net.model.parameters(), whole.model.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize(
+    ("options", "warmed", "steps"),
+    [
+        ({}, 4, 12),
+        ({"limit_train_batches": 2}, 2, 6),
+        ({"limit_train_batches": 0.5}, 2, 6),
+        ({"limit_train_batches": 9}, 4, 12),
+        ({"limit_train_batches": 2, "accumulate_grad_batches": 2}, 1, 3),
+        ({"max_steps": 10}, 4, 10),
+    ],
+    ids=str,
+)
+def test_the_learning_rate_rises_and_falls_over_the_steps_that_are_taken(tmp_path, options, warmed, steps):
+    class Rates(lightning.Callback):
+        def __init__(self) -> None:
+            self.seen = {}
+
+        def on_train_batch_start(self, trainer, *_) -> None:
+            self.seen[trainer.global_step] = trainer.optimizers[0].param_groups[0]["lr"]
+
+    rates = Rates()
+    net = module(optimizer={"lr": 0.01, "warmup_epochs": 1, "final_lr": 0.0})
+    trainer = fit(net, tmp_path, rates, max_epochs=3, **options)
+    assert trainer.global_step == steps
+    assert max(rates.seen, key=rates.seen.get) == warmed
+    assert rates.seen[warmed] == 0.01
+    assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0)
 
 
 def test_validation_takes_each_product_once(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 import zlib
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
@@ -255,9 +256,12 @@ def _history(runs: Sequence[Run]) -> dict[str, list[float]]:
         for curve in CURVES
         if all(curve in h for h in histories)
     }
-    curves = {curve: np.nanmean(values, 0).tolist() for curve, values in stacked.items()}
-    if (scored := stacked.get("val/ua")) is not None:
-        curves["val/ua_low"], curves["val/ua_high"] = np.nanmin(scored, 0).tolist(), np.nanmax(scored, 0).tolist()
+    with warnings.catch_warnings():
+        # Of an epoch that no run validated: there is no point there.
+        warnings.filterwarnings("ignore", "Mean of empty slice|All-NaN slice", RuntimeWarning)
+        curves = {curve: np.nanmean(values, 0).tolist() for curve, values in stacked.items()}
+        if (scored := stacked.get("val/ua")) is not None:
+            curves["val/ua_low"], curves["val/ua_high"] = np.nanmin(scored, 0).tolist(), np.nanmax(scored, 0).tolist()
     return {"epoch": list(range(until)), **curves}
 
 

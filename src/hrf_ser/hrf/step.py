@@ -26,10 +26,6 @@ class StepProducts:
         self._layers = [layer for layer in model.modules() if is_folded(layer)]
         self._held: list[tuple[Tensor, Tensor]] = []
 
-    @property
-    def holding(self) -> bool:
-        return bool(self._held)
-
     def hold(self) -> None:
         """Take every product, unless it is held already."""
         if self._held:

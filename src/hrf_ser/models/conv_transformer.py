@@ -33,7 +33,7 @@ class TransformerLayer(nn.Module):
 
 @register("conv_transformer")
 class ConvTransformer(nn.Module):
-    """Strided convolutions (a token every 4 frames), sinusoidal positions, Transformer layers, pooling, a linear.
+    """Strided convolutions (a token every ``token_ms``), sinusoidal positions, Transformer layers, pooling, a linear.
 
     The backbone of that name in the HRF paper (arXiv 2411.09339) is not described in what could be read; this is the
     plain form.

@@ -13,6 +13,7 @@ from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 
 from hrf_ser.hrf import factorised_layers, insert_hrf
+from hrf_ser.training.best_epoch import BestEpoch
 from hrf_ser.training.module import EmotionModule
 
 
@@ -25,7 +26,7 @@ class HRF(Callback):
     Args:
         enabled: False trains the plain model, and still gives the deployable one.
         rank: inner dimension as a multiple of each layer's output dimension.
-        targets: patterns of layer names; None takes the feed-forward layers that the model names.
+        targets: patterns of layer names, or one; None takes the feed-forward layers that the model names.
         factors: 2 or 3.
         init: ``exact``, ``variance`` or ``default``.
         mode: ``folded`` or ``literal``.
@@ -48,7 +49,8 @@ class HRF(Callback):
         bias: bool = False,
     ) -> None:
         self.enabled = enabled
-        self.rank, self.targets = rank, None if targets is None else list(targets)
+        self.rank = rank
+        self.targets = targets if targets is None or isinstance(targets, str) else list(targets)
         self.options: dict[str, Any] = {"factors": factors, "init": init, "mode": mode, "bias": bias}
         self.layers: list[str] = []
         self.deployed: EmotionModule | None = None
@@ -60,8 +62,10 @@ class HRF(Callback):
 
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, EmotionModule)
-        checkpoint = trainer.checkpoint_callback
-        best = checkpoint.best_model_path if isinstance(checkpoint, ModelCheckpoint) else ""
+        kept = [one for one in trainer.checkpoint_callbacks if isinstance(one, ModelCheckpoint)]
+        # Others are the user's, and may watch anything.
+        own = next((one for one in kept if isinstance(one, BestEpoch)), kept[0] if kept else None)
+        best = "" if own is None else own.best_model_path
         if best:
             self.deployed = EmotionModule.load_from_checkpoint(best, map_location="cpu", weights_only=True)
         else:
@@ -73,7 +77,8 @@ class HRF(Callback):
 class Interruption(Callback):
     """SIGTERM within an epoch writes ``last.ckpt``, and resuming goes on at the next batch.
 
-    Between epochs and during validation the file of the last whole epoch stands already.
+    Between epochs and during validation the file of the last whole epoch stands already; so it does where gradients of further
+    batches are to be added before the optimizer's next step, as no checkpoint holds them.
     """
 
     def __init__(self, folder: str | Path) -> None:
@@ -84,7 +89,8 @@ class Interruption(Callback):
     ) -> None:
         if isinstance(exception, SIGTERMException) and trainer.training:
             progress = trainer.fit_loop.epoch_loop.batch_progress.current
-            if 0 < progress.completed < trainer.num_training_batches:
+            used = progress.completed % trainer.accumulate_grad_batches == 0
+            if used and 0 < progress.completed < trainer.num_training_batches:
                 trainer.save_checkpoint(self.folder / "last.ckpt")
 
 

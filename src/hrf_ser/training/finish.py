@@ -9,7 +9,6 @@ from typing import Any
 import lightning
 import numpy as np
 import torch
-from lightning.pytorch.callbacks import ModelCheckpoint
 from omegaconf import DictConfig
 from torch import nn
 
@@ -18,10 +17,12 @@ from hrf_ser.data.protocols import PARTS, held_out
 from hrf_ser.deploy.benchmark import torch_latency
 from hrf_ser.deploy.bundle import BundleDescription, SpeechClassifier, save_bundle
 from hrf_ser.deploy.card import render_card
+from hrf_ser.errors import UserError
 from hrf_ser.hrf import compare
 from hrf_ser.models import count_macs, count_parameters
 from hrf_ser.run_folder import BUNDLE, CONFUSION, PREDICTIONS, SEGMENTS
 from hrf_ser.settings import plain
+from hrf_ser.training.best_epoch import BestEpoch
 from hrf_ser.training.callbacks import Predictions
 from hrf_ser.training.history import History
 from hrf_ser.training.metrics import SCORES, confusion, mean_by_unit, recalls, scores
@@ -49,7 +50,7 @@ def score(
 
     Args:
         config: the run's configuration.
-        trainer: which fitted ``module``, with the Predictions, History and ModelCheckpoint callbacks.
+        trainer: which fitted ``module``, with the Predictions, History and BestEpoch callbacks.
         module: the module that was trained.
         deployed: the merged module of the best epoch; of the last, where nobody validated.
         data: the corpus.
@@ -58,7 +59,16 @@ def score(
 
     Returns:
         What ``metrics.json`` holds, but for the seconds.
+
+    Raises:
+        UserError: no epoch was validated, so that there is none to test.
     """
+    chosen = _callback(trainer, BestEpoch).best_model_path
+    if not chosen:
+        raise UserError(
+            "The training ended before an epoch was validated, so that there is none to test: let it last longer "
+            "(trainer.max_epochs, max_steps, max_time), or validate sooner (trainer.check_val_every_n_epoch)."
+        )
     trainer.test(deployed, data, verbose=False)
     predictions = _callback(trainer, Predictions)
     rows, probabilities = predictions.rows, predictions.probabilities
@@ -73,7 +83,7 @@ def score(
     table = confusion(torch.from_numpy(data.targets)[rows], probabilities.argmax(1), len(data.labels))
     test = scores(table)
 
-    best = torch.load(_callback(trainer, ModelCheckpoint).best_model_path, map_location="cpu", weights_only=True)
+    best = torch.load(chosen, map_location="cpu", weights_only=True)
     trained = copy.deepcopy(module).cpu()
     trained.load_state_dict(best["state_dict"])
     merge = compare(trained, deployed.cpu(), ((b["features"], b["lengths"]) for b in data.test_dataloader()))

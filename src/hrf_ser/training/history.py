@@ -31,6 +31,7 @@ class History(Callback):
         self.path = Path(path)
         self.rows: list[dict[str, float]] = []
         self._loss = torch.zeros(2, dtype=torch.float64)
+        self._scores: dict[str, float] = {}
 
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -40,6 +41,11 @@ class History(Callback):
         # Stays on the device: reading a number from it each step would make the GPU wait.
         self._loss = self._loss.to(loss.device)
         self._loss += torch.stack([loss.double() * size, torch.tensor(size, dtype=torch.float64, device=loss.device)])
+
+    def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        # What the model reports of its own parts, in the order in which it was logged.
+        metrics = trainer.callback_metrics
+        self._scores = {key: float(value) for key, value in metrics.items() if key.startswith("val/")}
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         total, count = self._loss.tolist()
@@ -51,18 +57,19 @@ class History(Callback):
                 "or set trainer.gradient_clip_val."
             )
         pl_module.log("train/loss", loss, prog_bar=True)
-        # What the model reports of its own parts, in the order in which it was logged.
-        values = {key: float(value) for key, value in trainer.callback_metrics.items() if key.startswith("val/")}
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         pl_module.log("lr", rate)
-        self.rows.append({"epoch": trainer.current_epoch, "lr": rate, "train/loss": loss, **values})
+        self.rows.append({"epoch": trainer.current_epoch, "lr": rate, "train/loss": loss, **self._scores})
+        # Not every epoch need be validated, and the metrics of the last one that was stay in the Trainer.
+        self._scores = {}
         if trainer.is_global_zero:
             self.write()
 
     def write(self) -> None:
-        """Write all rows."""
+        """Write all rows; scores of an epoch that was not validated are empty."""
         buffer = io.StringIO()
-        writer = csv.DictWriter(buffer, fieldnames=list(self.rows[0]), lineterminator="\n")
+        columns = dict.fromkeys(column for row in self.rows for column in row)
+        writer = csv.DictWriter(buffer, fieldnames=list(columns), lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.rows)
         write_text(self.path, buffer.getvalue())

@@ -34,8 +34,8 @@ class EmotionModule(LightningModule):
         n_features: bands of the features.
         hop_ms: distance of frames.
         normalisation: ``train``, ``utterance`` or ``none``.
-        batches_per_epoch: of training. Lightning's own estimate would load the training data before a checkpoint
-            is restored, and lose the place within an epoch.
+        batches_per_epoch: of training, before the Trainer limits them. Lightning's own estimate would load the training
+            data before a checkpoint is restored, and lose the place within an epoch.
         optimizer: keywords of OptimizerConfig.
         augment: keywords of FeatureAugment; None is no augmentation.
         class_weights: ``balanced`` weighs the loss by inverse class frequency, ``none`` does not.
@@ -130,9 +130,20 @@ class EmotionModule(LightningModule):
 
     def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(self.model, self._optimizer, fused="mixed" not in str(self.trainer.precision))
-        per_epoch = math.ceil(self._batches_per_epoch / self.trainer.accumulate_grad_batches)
-        schedule = build_schedule(optimizer, self._optimizer, per_epoch * (self.trainer.max_epochs or 1), per_epoch)
+        per_epoch, steps = self._steps()
+        schedule = build_schedule(optimizer, self._optimizer, steps, per_epoch)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    def _steps(self) -> tuple[int, int]:
+        """Steps of the optimizer in an epoch and in the whole fit, as the Trainer limits them."""
+        batches, limit = self._batches_per_epoch, self.trainer.limit_train_batches
+        if isinstance(limit, int):
+            batches = min(batches, limit)
+        elif limit is not None:
+            batches = int(batches * limit)
+        per_epoch = math.ceil(batches / self.trainer.accumulate_grad_batches)
+        steps, most = per_epoch * (self.trainer.max_epochs or 1), self.trainer.max_steps
+        return per_epoch, steps if most < 0 else min(steps, most)
 
     # Scoring
 

@@ -6,7 +6,6 @@ import errno
 import logging
 import os
 import re
-import shutil
 import sys
 import time
 import warnings
@@ -15,7 +14,7 @@ from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
@@ -23,6 +22,7 @@ from hrf_ser.errors import UserError
 from hrf_ser.files import remove_leftovers, write_text
 from hrf_ser.identity import identity
 from hrf_ser.run_folder import CHECKPOINTS, CONFIG, HISTORY, METRICS
+from hrf_ser.training.best_epoch import BestEpoch
 from hrf_ser.training.build import (
     build_callbacks,
     build_data,
@@ -33,12 +33,12 @@ from hrf_ser.training.build import (
     build_trainer,
 )
 from hrf_ser.training.callbacks import Interruption, Predictions, ProgressBar
-from hrf_ser.training.checkpoint_io import read_checkpoint
 from hrf_ser.training.finish import score
 from hrf_ser.training.history import History
 from hrf_ser.training.loggers import begin_loggers, finish_loggers, mirror_record
 from hrf_ser.training.origin import origin_of, other_corpora
 from hrf_ser.training.record import is_finished, write_metrics
+from hrf_ser.training.resume import bring_best, check_same_run, checkpoint_to_resume, command_to_go_on
 from hrf_ser.training.screen import show_result
 
 log = logging.getLogger(__name__)
@@ -57,13 +57,14 @@ def train(config: DictConfig) -> dict[str, Any]:
     """Run the main job and return what ``metrics.json`` holds.
 
     Raises:
-        UserError: a mistake in the configuration, the corpus or the run's folder, or too little memory.
+        UserError: a mistake in the configuration, the corpus or the run's folder, a setting that Lightning refuses, or too
+            little memory.
         SystemExit: status 143, after SIGTERM.
     """
     try:
         return _train(config)
     except Exception as error:
-        if sentence := out_of_memory(error):
+        if sentence := out_of_memory(error) or refused_option(error):
             raise UserError(sentence) from error
         raise
 
@@ -75,6 +76,8 @@ def _train(config: DictConfig) -> dict[str, Any]:
     if is_finished(folder):
         raise UserError(f"{folder} holds a finished run: set hydra.run.dir to another folder, or remove it.")
     resume = checkpoint_to_resume(config.ckpt_path, checkpoints, HydraConfig.get().mode == RunMode.MULTIRUN)
+    if resume is not None:
+        check_same_run(config, config.ckpt_path, Path(resume))
     for left in (folder, checkpoints):
         remove_leftovers(left)
     quieten()
@@ -107,19 +110,12 @@ def _train(config: DictConfig) -> dict[str, Any]:
             Predictions(),
             Interruption(checkpoints),
             *([ProgressBar()] if config.trainer.get("enable_progress_bar", True) else []),
-            ModelCheckpoint(
-                checkpoints,
-                filename="best",
-                # With nothing to watch, the last epoch's.
-                monitor=None if data.protocol == "fixed" else "val/ua",
-                mode="max",
-                save_last=True,
-                save_on_train_epoch_end=True,
-                enable_version_counter=False,
-            ),
+            BestEpoch(checkpoints, monitor=None if data.protocol == "fixed" else "val/ua"),
         ],
         loggers,
     )
+    if resume is not None:
+        bring_best(Path(resume), checkpoints)
     begin_loggers(loggers, config, data.corpus.name, data.split.fold, folder if resume else None)
     status = "failed"
     try:
@@ -142,71 +138,13 @@ def _train(config: DictConfig) -> dict[str, Any]:
         mirror_record(loggers, record, folder)
         status = "success"
     except SIGTERMException:
-        print(f"Stopped by SIGTERM; add hydra.run.dir={folder} ckpt_path=last to go on.", file=sys.stderr)
+        print(f"Stopped by SIGTERM; {command_to_go_on(folder)}", file=sys.stderr)
         sys.exit(SIGTERM_STATUS)
     finally:
         finish_loggers(loggers, status)
     if HydraConfig.get().mode != RunMode.MULTIRUN:
         show_result(record, folder, data.utterance(data.split.test[0]).path)
     return record
-
-
-def checkpoint_to_resume(ckpt_path: str | None, checkpoints: Path, anew: bool = False) -> str | None:
-    """The file that ``ckpt_path`` names; ``last`` is None where there is none yet, so that a first start may say it too.
-
-    Args:
-        ckpt_path: of the configuration.
-        checkpoints: folder of the run's checkpoints.
-        anew: where those that ``last`` means are damaged, remove them and begin again. A sweep does: nobody is there to be
-            asked, and the run would fail at every further start.
-
-    Raises:
-        UserError: a file that does not exist or is no checkpoint, or an unfinished run that would be overwritten.
-    """
-    last = checkpoints / "last.ckpt"
-    if ckpt_path is None:
-        if last.exists():
-            raise UserError(
-                f"{checkpoints.parent} holds an unfinished run: add ckpt_path=last to go on, "
-                "or set hydra.run.dir to another folder."
-            )
-        return None
-    path = last if ckpt_path == "last" else Path(ckpt_path).expanduser()
-    if not path.exists():
-        if ckpt_path == "last":
-            return None
-        raise UserError(f"ckpt_path={ckpt_path}: no such file.")
-    try:
-        content = read_checkpoint(path)
-    except ValueError as error:
-        if ckpt_path != "last":
-            raise UserError(f"{path}: cannot be read as a checkpoint ({error}); name another one.") from error
-        _give_up(path, str(error), anew)
-        return None
-    best = checkpoints / "best.ckpt"
-    if ckpt_path == "last" and _has_best(content):
-        # The run ends with the weights of its best epoch, which may be behind already.
-        try:
-            read_checkpoint(best)
-        except ValueError as error:
-            _give_up(best, str(error), anew)
-            return None
-    return str(path)
-
-
-def _has_best(content: dict[str, Any]) -> bool:
-    callbacks = content.get("callbacks")
-    states = callbacks.values() if isinstance(callbacks, dict) else ()
-    return any(isinstance(state, dict) and state.get("best_model_path") for state in states)
-
-
-def _give_up(path: Path, reason: str, anew: bool) -> None:
-    """Remove the checkpoints, or ask for it."""
-    damaged = f"{path}: cannot be read as a checkpoint ({reason})"
-    if not anew:
-        raise UserError(f"{damaged}; remove {path.parent} to begin this run anew, or name another checkpoint.")
-    print(f"{damaged}; this run begins anew.", file=sys.stderr)
-    shutil.rmtree(path.parent)
 
 
 def out_of_memory(error: BaseException) -> str | None:
@@ -220,6 +158,16 @@ def out_of_memory(error: BaseException) -> str | None:
     return (
         f"Memory ran out{first}: set a smaller batch_size, or let fewer runs work side by side (hydra.launcher.n_jobs)."
     )
+
+
+def refused_option(error: BaseException) -> str | None:
+    """The sentence for a setting that Lightning refuses once it trains; None for any other error."""
+    text = next(iter(str(error).strip().splitlines()), "").removesuffix(".")
+    if isinstance(error, MisconfigurationException):
+        return f"trainer: {text}."
+    if isinstance(error, RuntimeError) and text.startswith("Early stopping conditioned on metric"):
+        return f"callbacks: {text.partition('. ')[0]}; watch another one, or train until an epoch is validated."
+    return None
 
 
 def quieten() -> None:

@@ -50,6 +50,8 @@ def test_mistakes_end_in_one_sentence(command, tmp_path):
             "int8.mode=static",
         ): "Error: int8.mode=static is calibrated on training",
         (f"bundle={bundle}", "limits.ua=much"): "Error: limits.ua=much is not a number",
+        (f"bundle={bundle}", "limits=null"): "Error: limits=None is unknown: use limits.logits=, limits.decisions=",
+        (f"bundle={bundle}", "+limits.foo=1"): "Error: limits.foo=1 is unknown: use limits.logits=, limits.decisions=",
         (f"bundle={bundle}", f"out={tmp_path}"): f"Error: out={tmp_path}: is a folder",
         ("format=onnx",): "Error: bundle has no value",
     }
@@ -106,8 +108,22 @@ def table(tmp_path):
 
 def audio_of(bundle, path, part="test", mode="static"):
     data = {"name": "table", "root": str(path), "options": {}, "on_bad_audio": "stop"}
-    config = {"data": data, "format": "onnx-int8", "int8": {"mode": mode}, "parity": {"part": part}}
+    config = {
+        "data": data,
+        "format": "onnx-int8",
+        "int8": {"mode": mode},
+        "parity": {"part": part, "utterances": "all"},
+    }
     return CorpusAudio(OmegaConf.create(config), bundle)
+
+
+def test_no_audio_that_can_be_read_ends_in_a_sentence(table, tmp_path):
+    audio = audio_of(write_bundle(tmp_path / "new", card={"corpus": "table"}), table("ab"), "all", "weights")
+    with pytest.raises(UserError, match=r"cannot be read|is empty"):
+        list(audio.examples())
+    audio.config.data.on_bad_audio = "skip"
+    with pytest.raises(UserError, match="none of the 6 utterances that are wanted can be read"):
+        list(audio.examples())
 
 
 def test_another_table_is_no_test_part(table, tmp_path):

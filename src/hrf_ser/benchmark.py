@@ -55,14 +55,20 @@ def check_benchmark(config: DictConfig) -> None:
     Raises:
         UserError: names the key and what it may be.
     """
+    from hrf_ser.deploy.runtime.benchmark import LENGTHS, is_length
+
     if type(config.rounds) is not int or config.rounds < 1:
         raise UserError(f"rounds={config.rounds} is not a number of at least 1.")
-    if not OmegaConf.is_list(config.seconds) or not all(
-        type(s) in (int, float) and 0 < s <= 600 for s in config.seconds
-    ):
-        raise UserError(f"seconds={config.seconds} is not a list of lengths, such as [1,3,10].")
+    if config.threads is None:
+        raise UserError("threads=null is not a number of at least 1.")
+    if not config.rank > 0:
+        raise UserError(f"rank={config.rank} is not a positive number.")
+    if not OmegaConf.is_list(config.seconds) or not config.seconds or not all(map(is_length, config.seconds)):
+        raise UserError(f"seconds={config.seconds} is not a list of lengths of {LENGTHS}, such as [1,3,10].")
     if not isinstance(config.onnx, bool):
         raise UserError(f"onnx={config.onnx} is neither true nor false.")
+    if config.out is not None and Path(config.out).expanduser().is_dir():
+        raise UserError(f"out={config.out}: is a folder; give the name of a file in it.")
 
 
 def large_options(model: str) -> dict[str, Any] | None:

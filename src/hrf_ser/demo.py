@@ -9,6 +9,7 @@ from omegaconf import DictConfig
 
 from hrf_ser.entry import entry_point
 from hrf_ser.errors import UserError
+from hrf_ser.run_folder import DESCRIPTION
 
 
 @entry_point("demo", paths=("bundle", "cache_dir"))
@@ -63,10 +64,10 @@ def exported(bundle: Path, folder: Path) -> Path:
     from hrf_ser import __version__
 
     try:
-        described = (bundle / "bundle.json").read_bytes()
+        described = (bundle / DESCRIPTION).read_bytes()
     except OSError as error:
-        raise UserError(f"{bundle}: holds no bundle.json; give the bundle/ folder of a finished run.") from error
-    # bundle.json holds the weights' checksum, so this names weights, architecture and exporter.
+        raise UserError(f"{bundle}: holds no {DESCRIPTION}; give the bundle/ folder of a finished run.") from error
+    # It holds the weights' checksum, so this names weights, architecture and exporter.
     name = hashlib.sha256(described + __version__.encode()).hexdigest()[:16]
     out = folder / f"{name}.onnx"
     if out.is_file():

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from hrf_ser.deploy.export.parity import Example
 
 _PARTS = ("test", "all")
+_LIMITS = ("limits.logits", "limits.decisions", "limits.ua")
 
 
 @entry_point("export", paths=("bundle", "out", "data.root", "cache_dir"))
@@ -75,6 +76,9 @@ def check_export(config: DictConfig) -> dict[str, float]:
             raise UserError(f"{key}={value} is not a number of at least 1.")
     if type(config.seconds) not in (int, float) or not 1 <= config.seconds <= 600:
         raise UserError(f"seconds={config.seconds} is not a number from 1 to 600.")
+    given = {f"limits.{key}": value for key, value in (config.limits or {"": None}).items()}
+    for unknown in set(given) - set(_LIMITS):
+        raise UserError(f"{unknown.removesuffix('.')}={given[unknown]} is unknown: use {'=, '.join(_LIMITS)}=.")
     limits = {key: value for key, value in config.limits.items() if value is not None}
     for key, value in limits.items():
         if type(value) not in (int, float) or not value >= 0:
@@ -127,17 +131,14 @@ class CorpusAudio:
             rows = list(self.split.test)
         wanted = self.config.parity.utterances
         number = {label: index for index, label in enumerate(self.labels)}
-        for row in rows if wanted == "all" else spread(rows, wanted):
-            waveform = self._read(row)
-            if waveform is not None:
-                yield Example(waveform, number[self.corpus.utterances[row].label])
+        for row, waveform in self._read(rows if wanted == "all" else spread(rows, wanted)):
+            yield Example(waveform, number[self.corpus.utterances[row].label])
 
     def calibration(self) -> list[NDArray[np.float32]]:
         """Waveforms of training speakers."""
         assert self.split is not None
         rows = calibration_rows(self.corpus, self.split, self.config.int8.calibration)
-        waveforms = (self._read(row) for row in rows)
-        return [waveform for waveform in waveforms if waveform is not None]
+        return [waveform for _, waveform in self._read(rows)]
 
     def _split(self) -> Split:
         from hrf_ser.data.protocols import Split, held_out, split
@@ -165,16 +166,26 @@ class CorpusAudio:
             )
         return divided
 
-    def _read(self, row: int) -> NDArray[np.float32] | None:
+    def _read(self, rows: list[int]) -> Iterator[tuple[int, NDArray[np.float32]]]:
+        """Rows and their waveforms, without those that are to be skipped."""
         from hrf_ser.audio.read import read_audio
 
-        one = self.corpus.utterances[row]
-        try:
-            return read_audio(one.path, one.start, one.end)
-        except UserError:
-            if self.config.data.on_bad_audio == "skip":
-                return None
-            raise
+        none_read = True
+        for row in rows:
+            one = self.corpus.utterances[row]
+            try:
+                waveform = read_audio(one.path, one.start, one.end)
+            except UserError:
+                if self.config.data.on_bad_audio != "skip":
+                    raise
+                continue
+            none_read = False
+            yield row, waveform
+        if none_read:
+            raise UserError(
+                f"data={self.corpus.name}: none of the {len(rows)} utterances that are wanted can be read; "
+                "see why with data.on_bad_audio=stop, or take others with parity.part=all."
+            )
 
 
 def calibration_rows(corpus: Corpus, divided: Split, count: int) -> list[int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import glob
+import math
 import sys
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def check_predict(config: DictConfig) -> None:
         value = config[key]
         if value is None and key != "whole_s":
             continue
-        if type(value) not in ((int,) if key == "threads" else (int, float)) or not value >= least:
+        if type(value) not in ((int,) if key == "threads" else (int, float)) or not least <= value < math.inf:
             raise UserError(f"{key}={value} is not a number of at least {least:g}.")
     if config.out is not None:
         out = Path(str(config.out)).expanduser()

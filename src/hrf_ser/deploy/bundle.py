@@ -26,10 +26,11 @@ from hrf_ser.deploy.card import CARD
 from hrf_ser.errors import UserError
 from hrf_ser.files import new_folder
 from hrf_ser.models import create_model
+from hrf_ser.run_folder import DESCRIPTION
 
 FORMAT = "hrf_ser bundle"
 VERSION = 1
-DESCRIPTION, WEIGHTS = "bundle.json", "model.safetensors"
+WEIGHTS = "model.safetensors"
 # Least and greatest option of a front end that anybody could mean: memory for the filters grows with the first three.
 _FRONT_END = {
     "n_mels": (1, 4096),

@@ -17,13 +17,12 @@ from omegaconf import DictConfig
 from hrf_ser.data.corpora import Corpus
 from hrf_ser.data.protocols import Split, held_out
 from hrf_ser.errors import UserError
-from hrf_ser.run_folder import BUNDLE
+from hrf_ser.run_folder import BUNDLE, DESCRIPTION
 from hrf_ser.settings import plain
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_DESCRIPTION = "bundle.json"
 # Keys of a bundle's card that decide who was held out, and their names in the configuration.
 _SHOWN = {"protocol": "protocol", "folds": "protocol.folds", "fold": "fold"}
 _RECORDED = ("corpus", "classes", *_SHOWN, "tested_speakers", "seed", "hrf", "rank", "init_from")
@@ -101,8 +100,8 @@ def _find(named: str) -> Origin:
     if place.is_file():
         weights, bundle = place, place.resolve().parent.parent / BUNDLE
     else:
-        weights = bundle = place if (place / _DESCRIPTION).is_file() else place / BUNDLE
-    file = bundle / _DESCRIPTION
+        weights = bundle = place if (place / DESCRIPTION).is_file() else place / BUNDLE
+    file = bundle / DESCRIPTION
     if not file.is_file():
         raise UserError(
             f"init_from={named}: there is no {file}, which says what these weights have heard; "

@@ -72,3 +72,4 @@ def test_synthetic_signals_are_the_same_every_time_and_of_many_lengths():
     lengths = {len(example.waveform) for example in one}
     assert {1, 16_000, 48_000} <= lengths
     assert all(example.target is None for example in one)
+    assert max(len(example.waveform) for example in synthetic(longest=2.0)) == 16_000

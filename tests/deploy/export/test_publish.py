@@ -1,11 +1,12 @@
 import json
 import shutil
 
+import numpy as np
 import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hrf_ser.deploy.export.parity import synthetic
+from hrf_ser.deploy.export.parity import bundle_logits, synthetic
 from hrf_ser.deploy.export.publish import Export, publish
 from hrf_ser.deploy.export.report import remarks, show_report
 from hrf_ser.errors import UserError
@@ -15,9 +16,9 @@ from hrf_ser.errors import UserError
 def _exported_once(exported, monkeypatch):
     monkeypatch.setattr("hrf_ser.deploy.export.onnx.to_onnx", lambda *_: exported()[2])
     # The shortest signals are enough for what is tested here.
-    monkeypatch.setattr("hrf_ser.deploy.export.publish.synthetic", lambda: synthetic()[:8])
+    monkeypatch.setattr("hrf_ser.deploy.export.publish.synthetic", lambda longest: synthetic(longest)[:8])
     monkeypatch.setattr(
-        "hrf_ser.deploy.export.publish.latency", lambda runs: {n: {"p50": 1.0, "p95": 2.0} for n in runs}
+        "hrf_ser.deploy.export.publish.latency", lambda runs, _: {n: {"p50": 1.0, "p95": 2.0} for n in runs}
     )
 
 
@@ -129,10 +130,32 @@ def test_a_missing_package_is_named_with_its_extra(bundles, tmp_path, monkeypatc
     assert files(tmp_path) == []
 
 
+def test_a_file_of_fixed_length_hears_nothing_longer(bundles, tmp_path, monkeypatch):
+    def write(classifier, path, seconds):
+        path.write_bytes(b"program")
+
+        def run(waveform):
+            assert len(waveform) <= seconds * 16_000
+            return bundle_logits(classifier, waveform)
+
+        return run
+
+    def timed(runs, seconds):
+        waveform = np.zeros(round(seconds * 16_000), np.float32)
+        return {name: {"p50": float(len(run(waveform))), "p95": 2.0} for name, run in runs.items()}
+
+    monkeypatch.setattr("hrf_ser.deploy.export.executorch.write", write)
+    monkeypatch.setattr("hrf_ser.deploy.export.publish.synthetic", synthetic)
+    monkeypatch.setattr("hrf_ser.deploy.export.publish.latency", timed)
+    report = publish(Export(bundles["conv_transformer"], tmp_path / "model.pte", "executorch", seconds=1.5))
+    assert report["parity"]["utterances"] == 15
+    assert report["latency"]["seconds_of_audio"] == 1.5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("format", "package"), [("executorch", "executorch"), ("litert", "litert_torch")])
 @pytest.mark.parametrize("model", ["conv_transformer", "conformer", "speechformer"])
 def test_fixed_shape_formats_are_published_where_they_are_installed(bundles, tmp_path, format, package, model):
     pytest.importorskip(package)
-    report = publish(Export(bundles[model], tmp_path / "model", format, seconds=9))
+    report = publish(Export(bundles[model], tmp_path / "model", format, seconds=2))
     assert report["parity"]["max_logit_difference"] < 1e-3

@@ -3,7 +3,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from onnx import numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from hrf_ser.deploy.export.formats import INT8_MODES
 from hrf_ser.deploy.export.onnx import FRONT_END, LAST, metadata, open_onnx
@@ -49,6 +49,17 @@ def test_last_layer_is_left_as_it_is(small):
         assert last.op_type in ("Gemm", "MatMul")
         weight = next(one for one in model.graph.initializer if one.name == last.input[1])
         assert weight.data_type == 1
+
+
+@pytest.mark.parametrize("mode", [*INT8_MODES, "fp16"])
+def test_last_layers_of_all_members_are_left_as_they_are(exported, calibration, mode, monkeypatch):
+    monkeypatch.setattr("hrf_ser.deploy.export.quantise._LEAST", 1)  # that of a tiny model would be spared for its size
+    classifier, full = exported("conformer")[1:]
+    quantised = to_fp16(full) if mode == "fp16" else to_int8(full, mode, calibration)
+    kept = [numpy_helper.to_array(one) for one in quantised.graph.initializer if one.data_type == TensorProto.FLOAT]
+    for member in classifier.model.members:
+        weight = member.classifier.weight.detach().numpy()
+        assert any(np.array_equal(weight.T, one) or np.array_equal(weight, one) for one in kept)
 
 
 def test_backbone_is_quantised_and_answers_alike(small, calibration):

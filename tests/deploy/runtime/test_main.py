@@ -35,7 +35,7 @@ def test_bad_files_are_named_and_the_others_heard(exported_file, tone, tmp_path,
         assert str(good) in told.out
 
 
-@pytest.mark.parametrize("options", [["--window", "0"], ["--threads", "0"]])
+@pytest.mark.parametrize("options", [["--window", "0"], ["--threads", "0"], ["--hop", "4"]])
 def test_options_that_are_none_end_in_a_sentence(exported_file, tone, capsys, options):
     assert main([str(exported_file), str(tone("speech.wav")), *options]) == 1
     assert capsys.readouterr().err.startswith(f"Error: {options[0][2:]}")

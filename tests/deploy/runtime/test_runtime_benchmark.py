@@ -47,3 +47,9 @@ def test_a_file_that_is_none_ends_in_a_sentence(tmp_path, capsys):
     (tmp_path / "a.onnx").write_bytes(b"no model")
     assert main([str(tmp_path / "a.onnx")]) == 1
     assert capsys.readouterr().err.startswith("Error: ")
+
+
+@pytest.mark.parametrize("words", [["--rounds", "0"], ["--seconds", "0.00001"], ["--json", "no_folder/a.json"]])
+def test_what_cannot_be_measured_or_written_ends_in_a_sentence(capsys, exported_file, words):
+    assert main([str(exported_file), *words]) == 1
+    assert capsys.readouterr().err.startswith(f"Error: {words[0][2:]}={words[1].replace('0.00001', '1e-05')}: is n")

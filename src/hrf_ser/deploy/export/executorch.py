@@ -36,7 +36,7 @@ def write(classifier: SpeechClassifier, path: Path, seconds: float) -> Run:
         lowered = exir.to_edge_transform_and_lower(program, partitioner=[partitioner.XnnpackPartitioner()])
         buffer = lowered.to_executorch().buffer
     except (ValueError, RuntimeError) as error:
-        # ExecuTorch 1.5 refuses SpeechFormer: its attention returns strides that the exported view does not fit.
+        # Attention whose strides an exported view does not fit, for instance.
         reason = str(error).strip().splitlines()[0]
         raise UserError(
             f"format=executorch: ExecuTorch cannot lower this model ({reason}); use another format."

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from hrf_ser import __version__
 from hrf_ser.audio.read import SAMPLE_RATE
-from hrf_ser.deploy.bundle import DESCRIPTION, SpeechClassifier
+from hrf_ser.deploy.bundle import SpeechClassifier
+from hrf_ser.run_folder import DESCRIPTION
 
 # Raised when a runtime that reads the older files would misread the newer ones.
 FORMAT, VERSION = "hrf_ser export", 1

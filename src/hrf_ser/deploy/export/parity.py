@@ -141,11 +141,14 @@ def recall(decisions: NDArray[np.int64], targets: Sequence[int]) -> float:
     return float(np.mean([(decisions[wanted == label] == label).mean() for label in np.unique(wanted)]))
 
 
-def synthetic() -> list[Example]:
-    """Signals for parity where no corpus is at hand: tones, chirps, noise, near silence, from one sample to eight seconds."""
+def synthetic(longest: float = math.inf) -> list[Example]:
+    """Signals for parity where no corpus is at hand: tones, chirps, noise, near silence, from one sample to eight seconds, or
+    to the ``longest``."""
     generator = np.random.default_rng(0)
     signals = [np.zeros(SAMPLE_RATE), np.full(1, 0.1), generator.normal(0, 1e-4, SAMPLE_RATE)]
     for seconds in (0.05, 0.4, 1.0, 2.5, 3.0, 8.0):
+        if seconds > longest:
+            break
         time_axis = np.arange(round(seconds * SAMPLE_RATE)) / SAMPLE_RATE
         rise = 2 * np.pi * (100 + 3000 * time_axis / seconds) * time_axis
         # Loud in the middle only, so that trimming has something to cut.
@@ -159,7 +162,7 @@ def synthetic() -> list[Example]:
     return [Example(signal.astype(np.float32)) for signal in signals]
 
 
-def latency(runs: dict[str, Run], seconds: float = 3.0, repeats: int = 100) -> dict[str, dict[str, float]]:
+def latency(runs: dict[str, Run], seconds: float, repeats: int = 100) -> dict[str, dict[str, float]]:
     """Milliseconds from waveform to decision, p50 and p95, the files taking turns so that all meet the same machine.
 
     The audio is noise: it has no silence that would be trimmed, so all of it is work.

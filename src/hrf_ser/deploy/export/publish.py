@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import math
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import SpeechClassifier, load_bundle
 from hrf_ser.deploy.export.formats import SUFFIXES
 from hrf_ser.deploy.export.metadata import describe
@@ -73,7 +75,8 @@ def publish(
     entries = describe(classifier, wanted.bundle)
     with new_file(wanted.out) as temporary:
         runs, entries = _write(wanted, classifier, temporary, entries, calibration)
-        heard = synthetic() if examples is None else _of_length(examples(), wanted)
+        longest = wanted.seconds if SUFFIXES[wanted.format] in (".pte", ".tflite") else math.inf
+        heard = synthetic(longest) if examples is None else _of_length(examples(), longest)
         parity = compare(classifier, runs[wanted.format], heard, "synthetic" if examples is None else "real")
         failures = parity.failures(limits)
         report = {
@@ -85,7 +88,7 @@ def publish(
             "limits": asdict(limits),
             "bytes": temporary.stat().st_size,
             "sha256": hashlib.sha256(temporary.read_bytes()).hexdigest(),
-            "latency": _latency(runs),
+            "latency": _latency(runs, min(3.0, longest)),
             "metadata": entries,
             "versions": _versions(),
         }
@@ -165,20 +168,17 @@ def _write(
     return runs, entries
 
 
-def _of_length(examples: Iterable[Example], wanted: Export) -> Iterable[Example]:
+def _of_length(examples: Iterable[Example], longest: float) -> Iterable[Example]:
     """Refuse an utterance that a file of fixed length could not take: cutting it would compare something else."""
-    fixed = SUFFIXES[wanted.format] in (".pte", ".tflite")
     for example in examples:
-        seconds = len(example.waveform) / 16_000
-        if fixed and seconds > wanted.seconds:
-            raise UserError(
-                f"seconds={wanted.seconds:g}: an utterance has {seconds:.1f} s; set seconds to more than that."
-            )
+        seconds = len(example.waveform) / SAMPLE_RATE
+        if seconds > longest:
+            raise UserError(f"seconds={longest:g}: an utterance has {seconds:.1f} s; set seconds to more than that.")
         yield example
 
 
-def _latency(runs: dict[str, Run]) -> dict[str, Any]:
-    return {"seconds_of_audio": 3.0, "threads": 1, "milliseconds": latency(runs)}
+def _latency(runs: dict[str, Run], seconds: float) -> dict[str, Any]:
+    return {"seconds_of_audio": seconds, "threads": 1, "milliseconds": latency(runs, seconds)}
 
 
 def _versions() -> dict[str, str]:

@@ -25,6 +25,7 @@ from hrf_ser.deploy.export.onnx import FRONT_END, LAST, set_metadata
 
 # Weights smaller than this cost more in nodes than they save in bytes.
 _LEAST = 512
+_PRODUCTS = ("MatMul", "Gemm", "Conv")
 
 
 def to_int8(model: onnx.ModelProto, mode: str, calibration: Sequence[NDArray[np.float32]] = ()) -> onnx.ModelProto:
@@ -68,15 +69,22 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def sensitive(graph: onnx.GraphProto) -> list[str]:
-    """Nodes that are never quantised: the front end, whose energies span eighty decibels, and the last layer."""
+    """Nodes that are never quantised: the front end, whose energies span eighty decibels, and the last layer, of an ensemble
+    every member's."""
     found = [node.name for node in graph.node if node.name.startswith(FRONT_END)]
     makers = {output: node for node in graph.node for output in node.output}
-    node = makers[LAST]
-    # onnxruntime's quantiser makes a product and a sum of the last Gemm.
-    while node.op_type in ("Identity", "Add"):
+    behind = [LAST]
+    while behind:
+        node = makers.get(behind.pop())
+        if node is None:  # a weight or a constant
+            continue
         found.append(node.name)
-        node = makers[node.input[0]]
-    return [*found, node.name, f"{node.name}_MatMul"]
+        if node.op_type in _PRODUCTS:
+            # onnxruntime's quantiser makes a product and a sum of a Gemm.
+            found.append(f"{node.name}_MatMul")
+        else:
+            behind.extend(node.input)
+    return found
 
 
 def _store(graph: onnx.GraphProto, kind: int) -> None:
@@ -85,7 +93,7 @@ def _store(graph: onnx.GraphProto, kind: int) -> None:
     initializers = {initializer.name: initializer for initializer in graph.initializer}
     axes: dict[str, int] = {}
     for node in graph.node:
-        if node.op_type in ("MatMul", "Gemm", "Conv") and node.name not in spared and node.input[1] in initializers:
+        if node.op_type in _PRODUCTS and node.name not in spared and node.input[1] in initializers:
             turned = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
             axes[node.input[1]] = 0 if node.op_type == "Conv" or turned else 1
     nodes = []

@@ -44,7 +44,10 @@ def show_report(report: dict[str, Any], out: Path, console: Console | None = Non
         table.add_row("UA of the bundle, the file", f"{parity['ua_before']:.4f}, {parity['ua_after']:.4f}")
     latency = report["latency"]
     for name, times in latency["milliseconds"].items():
-        table.add_row(f"3 s of audio, 1 thread: {name}", f"p50 {times['p50']:.2f} ms, p95 {times['p95']:.2f} ms")
+        table.add_row(
+            f"{latency['seconds_of_audio']:g} s of audio, 1 thread: {name}",
+            f"p50 {times['p50']:.2f} ms, p95 {times['p95']:.2f} ms",
+        )
     console.print(table)
     for sentence in remarks(report):
         console.print(f"[yellow]{sentence}[/]", highlight=False, soft_wrap=True)

@@ -25,7 +25,7 @@ class MatrixMel(nn.Module):
     the odd half: two products over half a window each, half the multiply-adds of a DFT as convolution. The phase is
     counted from the window's centre, which the energy does not see.
 
-    The matrices are ``table[(row * column) % n_fft] * window``: an ONNX file keeps the table (see ``graph.py``).
+    The matrices are ``table[(row * column) % n_fft] * window``: an ONNX file keeps the table (see ``onnx.py``).
 
     Args:
         front_end: the front end whose spectrum this is.

@@ -17,13 +17,15 @@ from hrf_ser.deploy.runtime.windows import Windows
 from hrf_ser.errors import UserError
 
 _CHUNK_S = 0.1
+_HOP_S = 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Hear the files; the status is 1 where one of them, or the model, cannot be used."""
     options = _parser().parse_args(arguments)
+    hop = min(_HOP_S, options.window) if options.hop is None else options.hop
     try:
-        windows = Windows(options.window, min(options.hop, options.window), options.smoothing)
+        windows = Windows(options.window, hop, options.smoothing)
         emotion = Emotion(options.model, options.threads)
     except UserError as error:
         return _bad(error)
@@ -83,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--json", action="store_true", help="an object a line")
     parser.add_argument("--stream", action="store_true", help="a line a window, as from a microphone")
     parser.add_argument("--window", type=float, default=3.0, help="length of a window, seconds (3)")
-    parser.add_argument("--hop", type=float, default=1.0, help="distance of windows, seconds (1)")
+    parser.add_argument("--hop", type=float, help="distance of windows, seconds (1, or --window where that is less)")
     parser.add_argument("--smoothing", type=float, default=2.0, help="time constant of the moving average, seconds (2)")
     parser.add_argument("--threads", type=int, default=1, help="threads of onnxruntime (1)")
     return parser

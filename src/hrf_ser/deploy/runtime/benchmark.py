@@ -24,6 +24,7 @@ from hrf_ser.errors import UserError
 Arm = Callable[[NDArray[np.float32]], object]
 Name = TypeVar("Name", bound=Hashable)
 
+LENGTHS = "0.1 to 600 s"
 _WARM_UP = 5
 # In a process of its own: what a device pays before the first answer, and the memory that it takes.
 _COLD = """
@@ -37,12 +38,17 @@ seconds = time.perf_counter() - started
 try:
     # Linux's own count of getrusage has the parent's memory in it.
     status = dict(line.split(":", 1) for line in open("/proc/self/status"))
-    megabytes = int(status["VmHWM"].split()[0]) / 1e3
+    megabytes = int(status["VmHWM"].split()[0]) * 1024 / 1e6
 except OSError:
     import resource
     megabytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 print(seconds, megabytes)
 """
+
+
+def is_length(seconds: object) -> bool:
+    """Whether so much audio can be measured; ``LENGTHS`` says how much in words."""
+    return type(seconds) in (int, float) and 0.1 <= float(seconds) <= 600  # type: ignore[arg-type]
 
 
 def take_turns(
@@ -189,6 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--json", type=Path, help="write the result there as well")
     options = parser.parse_args(arguments)
     try:
+        _check(options)
         result = measure(options.files, options.seconds, options.threads, options.rounds)
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
@@ -197,6 +204,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
     return 0
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Refuse, before anything is measured, what could not be measured or written."""
+    if options.rounds < 1:
+        raise UserError(f"rounds={options.rounds}: is not a number of at least 1.")
+    for length in options.seconds:
+        if not is_length(length):
+            raise UserError(f"seconds={length}: is not a length of {LENGTHS}.")
+    if options.json and (options.json.is_dir() or not options.json.resolve().parent.is_dir()):
+        raise UserError(f"json={options.json}: is no file in a folder that exists; choose another place.")
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ class Windows:
             value = getattr(self, name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
             if not number or not least <= value <= most:
-                raise UserError(f"{name}={value}: is not a number of seconds from {least:g} to {most:g}.")
+                length = ", the length of a window" if name == "hop_s" else ""
+                raise UserError(f"{name}={value}: is not a number of seconds from {least:g} to {most:g}{length}.")
 
 
 @dataclass(frozen=True)

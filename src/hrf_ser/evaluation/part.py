@@ -15,7 +15,7 @@ TEST, VALIDATION = "test", "validation"
 PARTS = (TEST, VALIDATION)
 CHOSEN_ON = (
     "Scores are of the validation speakers, on whom every run chose its epoch: for choosing settings by, too high for "
-    "unseen speakers. Intervals are over folds."
+    "unseen speakers. Intervals are over folds, where there are several."
 )
 
 

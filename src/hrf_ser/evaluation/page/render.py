@@ -10,11 +10,12 @@ import base64
 import hashlib
 import html
 import json
-import math
 import re
 from pathlib import Path
 from string import Template
 from typing import Any
+
+from hrf_ser.json_values import finite
 
 _HERE = Path(__file__).parent
 # Plot finds D3 as a global, so D3 comes first.
@@ -103,19 +104,17 @@ def _inlined(script: str) -> str:
 
 def _data(report: dict[str, Any]) -> str:
     """JSON without ``<``, so that nothing in it can end its element or open another."""
-    text = json.dumps(_finite(report), allow_nan=False, separators=(",", ":"))
+    text = json.dumps(_six_digits(finite(report)), allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _finite(value: Any) -> Any:
-    """The same with null for what JSON has no number for, and six digits of every other number: more is never shown."""
+def _six_digits(value: Any) -> Any:
+    """The same with six digits of every number: more is never shown."""
     if isinstance(value, dict):
-        return {key: _finite(entry) for key, entry in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_finite(entry) for entry in value]
-    if isinstance(value, float):
-        return float(f"{value:.6g}") if math.isfinite(value) else None
-    return value
+        return {key: _six_digits(entry) for key, entry in value.items()}
+    if isinstance(value, list):
+        return [_six_digits(entry) for entry in value]
+    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _read(*parts: str) -> str:

@@ -169,6 +169,17 @@ def test_a_label_that_has_room_is_written_whole(show, report, letters):
     assert label in page.texts("[data-plot=forest] svg text")
 
 
+def test_long_labels_that_end_differently_are_told_apart(show, report):
+    first, second, *others = report["comparisons"]
+    targets = r"reparam.targets=[layers\.\d+\.convolution\."
+    long = [f"ConvTransformer, HRF x4: {targets}{end}" for end in ("depthwise] - usual", "pointwise[12]] - usual")]
+    pair = [{**first, "label": long[0]}, {**second, "label": long[1]}]
+    texts = show({**report, "comparisons": [*pair, *others]}).texts("[data-plot=forest] svg text")
+    for label in long:
+        head, tail = label.split(": ")
+        assert any(f"{head}:" in text and tail in text for text in texts)
+
+
 def test_pictures_have_their_numbers_in_a_table(show, report):
     page = show(report)
     rows = "[data-plot={}] .numbers tbody tr"

@@ -62,7 +62,7 @@ function forestPlot(width, rows) {
   const letters = Math.min(longest, Math.floor(narrow ? (width - 90) / 6.4 : (Math.max(320, 0.45 * width) - 16) / 6.6));
   const left = narrow ? 8 : letters * 6.6 + 16;
   const labelOptions = narrow ? { dx: 0, dy: -12 } : { dx: 8 - left };
-  const name = (row) => shorten(row.c.label, letters);
+  const name = (row) => (narrow ? shorten : twoLines)(row.c.label, letters);
   return Plot.plot({
     width,
     height: rows.length * rowHeight + 70,
@@ -116,4 +116,11 @@ function forestPlot(width, rows) {
 
 function shorten(text, length) {
   return text.length > length ? `${text.slice(0, Math.max(1, length - 1))}…` : text;
+}
+
+/** A long label on two lines, broken behind the last comma or colon that fits. */
+function twoLines(text, length) {
+  if (text.length <= length) return text;
+  const cut = Math.max(text.lastIndexOf(", ", length - 1), text.lastIndexOf(": ", length - 1)) + 1;
+  return cut ? `${text.slice(0, cut)}\n${shorten(text.slice(cut + 1), length)}` : shorten(text, length);
 }

@@ -42,6 +42,15 @@ def model_file(tmp_path_factory):
     return path
 
 
+@pytest.fixture
+def interruptible():
+    """A shell's background jobs ignore Ctrl+C, and so would every program that they start."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_it_serves_until_it_is_interrupted(model_file, tmp_path):
     line = [sys.executable, "-m", "hrf_ser.demo", f"bundle={model_file}", "port=0", "open=false"]
     with subprocess.Popen(line, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:

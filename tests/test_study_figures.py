@@ -1,0 +1,186 @@
+"""The figures of docs/study.md are those that the records beside it give."""
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Iterator
+from functools import cache
+from statistics import mean
+
+import pytest
+
+from helpers import REPOSITORY
+from hrf_ser.evaluation.build import build_report
+from hrf_ser.evaluation.find import find_runs
+from hrf_ser.evaluation.read import read_runs
+
+DOCS = REPOSITORY / "docs"
+PAGE = (DOCS / "study.md").read_text()
+# Words of a run that say where or how often, not what.
+PLACE = {"experiment", "data.root", "logger", "launcher", "fold", "seed", "hrf", "rank", "model", "hydra.sweep.dir"}
+
+
+def section(heading: str) -> list[list[str]]:
+    """Cells of all table rows under a heading, without headers."""
+    text = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = [
+        re.split(r"(?<!\\)\|", line.removeprefix("|").removesuffix("|"))
+        for line in text.splitlines()
+        if line.startswith("|")
+    ]
+    return [[cell.strip().replace("**", "") for cell in row] for row in rows]
+
+
+def records(name: str) -> list[dict]:
+    return [json.loads(line) for line in (DOCS / "results" / f"{name}.jsonl").read_text().splitlines()]
+
+
+def words(record: dict) -> frozenset[str]:
+    return frozenset(word for word in record["overrides"] if word.partition("=")[0] not in PLACE)
+
+
+def mean_over_folds(runs: list[dict], part: str) -> float:
+    folds = defaultdict(list)
+    for run in runs:
+        folds[run["fold"]].append(run[part]["ua"])
+    return mean(mean(values) for values in folds.values())
+
+
+def is_shown(value: float, text: str) -> bool:
+    """Whether a figure of three digits says a value; a tie may be rounded either way."""
+    return abs(value - float(text)) < 0.00051
+
+
+@cache
+def report(name: str, part: str = "test") -> dict:
+    found = find_runs([str(DOCS / "results" / f"{name}.jsonl")])
+    return build_report(found, read_runs(found)[0], part=part)
+
+
+def compared(name: str, label: str, part: str = "test") -> dict:
+    (one,) = (entry for entry in report(name, part)["comparisons"] if entry["label"] == label)
+    return one
+
+
+def shown(entry: dict) -> str:
+    return f"{entry['difference']:+.3f} [{entry['low']:+.3f}, {entry['high']:+.3f}]"
+
+
+def accuracy_runs(label: str) -> list[dict]:
+    """The runs that a row of the accuracies speaks of."""
+    protocol = "fixed" if "`fixed`" in label else "honest"
+    if label.startswith("four"):
+        found = [run for run in records("ravdess_light") if run["seed"] in (0, 1)]
+    elif label.startswith("three"):
+        found = [
+            run for run in records("ravdess_three") if run["seed"] == 0 and "augment.time_masks=0" not in words(run)
+        ]
+    else:
+        found = [run for run in records("study/runs") if run["model"] == "conv_transformer" and not run["hrf"]]
+    return [run for run in found if run["protocol"] == protocol]
+
+
+@pytest.mark.parametrize("row", [row for row in section("How accurate") if len(row) == 11 and "0." in row[3]])
+def test_a_row_of_the_accuracies(row):
+    label, parameters, macs, *folds, ua, validation = row
+    runs = accuracy_runs(label)
+    assert {f"{run['parameters']['deployed']:,}" for run in runs} == {parameters}
+    assert {f"{run['macs_per_second_of_audio'] / 1e6:.1f} M" for run in runs} == {macs}
+    for fold, shown_ua in zip("123456", folds, strict=True):
+        assert is_shown(mean(run["test"]["ua"] for run in runs if run["fold"] == fold), shown_ua)
+    assert is_shown(mean_over_folds(runs, "test"), ua.partition(" ")[0])
+    assert validation == "nobody" or is_shown(mean_over_folds(runs, "val"), validation)
+
+
+def study_rows() -> list[list[str]]:
+    return [row for row in section("Does HRF help") if len(row) == 14 and row[3].isdigit()]
+
+
+@pytest.mark.parametrize("row", study_rows(), ids=lambda row: f"{row[0]}, {row[1]}")
+def test_a_row_of_the_study(row):
+    model, arm, parameters, count, *folds, ua, difference, p, validation = row
+    label = model.replace(", large", " large") + ("" if arm == "plain" else f", {arm}")
+    (entry,) = (one for one in report("study/runs")["configurations"] if one["label"] == label)
+    assert (f"{entry['parameters']['training']:,}", str(entry["runs"])) == (parameters, count)
+    heard = defaultdict(list)
+    for run in entry["detail"]:
+        heard[run["fold"]].append(run["ua"])
+    assert [f"{mean(heard[fold]):.3f}" for fold in "123456"] == folds
+    assert f"{entry['scores']['ua']['mean']:.3f}" == ua
+    if arm == "plain":
+        (chosen,) = (one for one in report("study/runs", "validation")["configurations"] if one["label"] == label)
+        assert (difference, p, validation) == ("", "", f"{chosen['scores']['ua']['mean']:.3f}")
+    else:
+        comparison = f"{model}: {arm} - light"
+        tested = compared("study/runs", comparison)
+        assert (difference, p) == (shown(tested), f"{tested['p']:.3f}")
+        assert validation == shown(compared("study/runs", comparison, "validation"))
+
+
+def test_all_rows_of_the_study_are_there():
+    assert len(study_rows()) == len(report("study/runs")["configurations"]) == 15
+
+
+@pytest.mark.parametrize("part", ["test", "validation"])
+def test_the_answer_of_the_study(part):
+    pooled = shown(compared("study/runs", "All 9 together: HRF - light", part))
+    lead = " ".join(PAGE.split("## Design")[0].replace("UA", "").split())
+    assert pooled in lead
+
+
+@pytest.mark.parametrize("row", [row for row in section("How far from a large model") if "/" in row[1] and row[0]])
+def test_a_row_of_light_and_large(row):
+    model, _, light, large, difference, p, hrf, validation = row
+    (one,) = (entry for entry in report("study/runs")["configurations"] if entry["label"] == model)
+    (other,) = (entry for entry in report("study/runs")["configurations"] if entry["label"] == f"{model} large")
+    assert (light, large) == tuple(f"{entry['scores']['ua']['mean']:.3f}" for entry in (one, other))
+    tested = compared("study/runs", f"{model}: light - large")
+    assert (difference, p) == (shown(tested), f"{tested['p']:.3f}")
+    assert hrf == shown(compared("study/runs", f"{model}: HRF x4 - large"))
+    assert validation == shown(compared("study/runs", f"{model}: light - large", "validation"))
+
+
+def lever_rows() -> Iterator[tuple[str, str, str]]:
+    for row in section("What each lever gave"):
+        if len(row) == 5 and re.fullmatch(r"0\.\d+", row[2]):
+            yield row[1].strip("`"), row[2], row[3].partition(" ")[0]
+
+
+@pytest.mark.parametrize("lever", list(lever_rows()), ids=lambda lever: lever[0] or "the recipe")
+def test_a_row_of_the_ladder(lever):
+    given, ua, difference = lever
+    found = defaultdict(list)
+    for run in records("ladder"):
+        found[words(run)].append(run)
+    runs, usual = found[frozenset(given.split())], found[frozenset()]
+    assert len(runs) == 6
+    assert is_shown(mean_over_folds(runs, "val"), ua)
+    if given:
+        assert is_shown(mean_over_folds(runs, "val") - mean_over_folds(usual, "val"), difference)
+
+
+def screen_rows() -> Iterator[tuple[str, str, str, str, str]]:
+    models = iter(("conv_transformer", "speechformer", "conformer"))
+    model = ""
+    for row in section("Where might it pay"):
+        if "plain" in row:
+            model = next(models)
+        elif re.fullmatch(r"0\.\d+", row[-3]) and "init_from" not in row[-4]:
+            given = re.findall("`(.*)`", row[-4])
+            yield model, given[0].replace(r"\|", "|") if given else "", *row[-3:-1], row[-1].partition(" ")[0]
+
+
+@pytest.mark.parametrize("row", list(screen_rows()), ids=lambda row: f"{row[0]} {row[1]}".strip())
+def test_a_row_of_the_screens(row):
+    model, given, plain, hrf, difference = row
+    found = defaultdict(list)
+    for run in records("hrf_screen"):
+        if run["model"] == model:
+            found[words(run), run["hrf"]].append(run)
+    asked = frozenset(word for word in given.split() if word.partition("=")[0] not in PLACE)
+    of_model = frozenset(word for word in asked if not word.startswith("reparam."))
+    without = mean_over_folds(found[of_model, False], "val")
+    assert is_shown(without, plain)
+    if hrf:
+        assert is_shown(mean_over_folds(found[asked, True], "val"), hrf)
+        assert is_shown(mean_over_folds(found[asked, True], "val") - without, difference)

@@ -79,6 +79,31 @@ def train(cache):
 
 
 @pytest.fixture
+def train_and_stop(train, monkeypatch):
+    """Runs the main job as ``train`` does, but it fails as its second epoch begins -> the epochs that begin, later ones too."""
+
+    class StopError(Exception):
+        pass
+
+    def run(folder: Path, *overrides: str) -> list[int]:
+        from hrf_ser.training.history import History
+
+        begun: list[int] = []
+
+        def stop(self, trainer, *_):
+            begun.append(trainer.current_epoch)
+            if begun == [0, 1]:
+                raise StopError
+
+        monkeypatch.setattr(History, "on_train_epoch_start", stop)
+        with pytest.raises(StopError):
+            train(folder, *overrides)
+        return begun
+
+    return run
+
+
+@pytest.fixture
 def command(cache):
     """Runs ``python -m hrf_ser.<verb> ...`` as a user does, from another folder; returns the finished process."""
     import subprocess

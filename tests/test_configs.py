@@ -33,8 +33,9 @@ def test_every_choice_composes_and_is_valid(path):
         pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="hrf_ser[ray] wants an environment of its own")
     group, name = path.parts[0], path.stem
     root = ["data.root=/somewhere"] if group == "data" or name in ("ravdess_light", "ravdess_recipe") else []
+    members = ["model.options.members=2"] if path.stem == "crossed" else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        config = compose("train", [f"{group}={name}", *root])
+        config = compose("train", [f"{group}={name}", *root, *members])
     del config.logger  # names the run's folder, which there is none of here
     check(config)
 

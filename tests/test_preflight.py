@@ -47,6 +47,7 @@ def config(*overrides):
             ["reparam.reopen_every=2"],
             "Error: reparam.reopen_every=2 opens factors anew, and a plain model has none: set hrf=true.",
         ),
+        (["protocol=crossed"], "Error: protocol=crossed asks each member of an ensemble about the speakers"),
         (["hrf=true", "reparam.reopen_every=0"], "Error: reparam.reopen_every=0 is not a number of at least 1."),
         (["hrf=true", "reparam.reopen_every=1.5"], "Error: reparam.reopen_every=1.5 is not a whole number."),
         (

@@ -10,6 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from hrf_ser.data.crossed import absent_members
 from hrf_ser.data.protocols import split
 from hrf_ser.data.sources import Source, read_ahead
 from hrf_ser.entry import conf_dir
@@ -80,4 +81,7 @@ def check_corpus(config: DictConfig) -> None:
     corpora = read_ahead([Source(one.name, one.root, plain(one.options)) for one in groups])
     if len(corpora) == 1 and config.get("label_map") is None:
         fold = None if config.fold is None else str(config.fold)
-        origin_of(config, corpora[0], split(corpora[0], fold, config.protocol.name, config.protocol.folds))
+        divided = split(corpora[0], fold, config.protocol.name, config.protocol.folds)
+        if config.protocol.name == "crossed":
+            absent_members(corpora[0].utterances, divided, config.model.options.members)
+        origin_of(config, corpora[0], divided)

@@ -10,7 +10,7 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from hrf_ser.errors import UserError
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
-    "protocol.name": ("honest", "fixed", "paper"),
+    "protocol.name": ("honest", "fixed", "crossed", "paper"),
     "reparam.factors": (2, 3),
     "reparam.init": ("exact", "variance", "default"),
     "reparam.mode": ("folded", "literal"),
@@ -118,6 +118,7 @@ def check(config: DictConfig) -> None:
     _check_targets(config)
     _check_frequencies(config)
     _check_reopening(config)
+    _check_crossed(config)
     _check_trainer(config)
 
 
@@ -162,6 +163,17 @@ def _check_reopening(config: DictConfig) -> None:
     every = OmegaConf.select(config, "reparam.reopen_every")
     if every is not None and not OmegaConf.select(config, "hrf"):
         raise UserError(f"reparam.reopen_every={every} opens factors anew, and a plain model has none: set hrf=true.")
+
+
+def _check_crossed(config: DictConfig) -> None:
+    if OmegaConf.select(config, "protocol.name") != "crossed":
+        return
+    members = OmegaConf.select(config, "model.options.members", default=1)
+    if members == 1:
+        raise UserError(
+            "protocol=crossed asks each member of an ensemble about the speakers that it goes without, and there is one model: "
+            "set model.options.members to 2 or more, or protocol=honest."
+        )
 
 
 def _check_trainer(config: DictConfig) -> None:

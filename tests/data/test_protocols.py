@@ -49,6 +49,14 @@ def test_fixed_validates_on_nobody_and_trains_on_everybody_else():
     assert speakers(corpus(2), split(corpus(2), "g0", "fixed").train) == {"g1"}
 
 
+def test_crossed_validates_on_everybody_who_trains():
+    table = corpus()
+    for fold in table.folds:
+        parts, fixed = split(table, fold, "crossed"), split(table, fold, "fixed")
+        assert parts.val == parts.train == fixed.train
+        assert parts.test == fixed.test
+
+
 @pytest.mark.parametrize("protocol", ["honest", "paper"])
 def test_only_fixed_may_validate_on_nobody(protocol):
     table = corpus(3)
@@ -77,6 +85,8 @@ def test_official_parts_are_those_of_the_column():
     table = Corpus("c", utterances, ("a",), {"official": ()})
     parts = split(table, None, "honest")
     assert (parts.fold, parts.train, parts.val, parts.test) == ("official", (0, 3), (1, 4), (2, 5))
+    crossed = split(table, None, "crossed")
+    assert (crossed.train, crossed.val, crossed.test) == ((0, 1, 3, 4), (0, 1, 3, 4), (2, 5))
     assert split(table, "official", "paper").val == (2, 5)
     fixed = split(table, "official", "fixed")
     assert (fixed.train, fixed.val, fixed.test) == ((0, 1, 3, 4), (), (2, 5))
@@ -99,7 +109,7 @@ def test_a_group_may_be_called_like_the_fold_of_a_part(name):
     ("fold", "protocol", "message"),
     [
         ("g9", "honest", r"fold=g9 is not a fold of c: use one of g0, g1"),
-        ("g0", "fair", r"protocol=fair is unknown: use one of honest, fixed, paper"),
+        ("g0", "fair", r"protocol=fair is unknown: use one of honest, fixed, crossed, paper"),
     ],
 )
 def test_unknown_fold_and_protocol_are_named(fold, protocol, message):

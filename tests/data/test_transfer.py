@@ -64,8 +64,11 @@ def test_one_corpus_trains_and_another_is_tested():
     fixed = cross_split(joined, source, None, "fixed")
     assert (fixed.fold, fixed.train, fixed.val, fixed.test) == ("all", paper.train, (), parts.test)
     assert cross_split(joined, source, "all", "fixed") == fixed
-    with pytest.raises(UserError, match="fold=1: under protocol=fixed all of a trains"):
-        cross_split(joined, source, "1", "fixed")
+    crossed = cross_split(joined, source, None, "crossed")
+    assert (crossed.fold, crossed.train, crossed.val, crossed.test) == ("all", paper.train, paper.train, parts.test)
+    for protocol in ("fixed", "crossed"):
+        with pytest.raises(UserError, match=f"fold=1: under protocol={protocol} all of a trains"):
+            cross_split(joined, source, "1", protocol)
 
 
 def test_a_dialog_with_a_speaker_who_validates_does_not_train():

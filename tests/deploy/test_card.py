@@ -56,6 +56,7 @@ def test_the_card_says_how_good_for_whom_and_at_what_cost():
             {"protocol": "fixed", "scored": {"val": 0, "test": 40}},
             "Nothing was chosen in this run: everybody else trained",
         ),
+        ({"protocol": "crossed"}, "each member of the ensemble without a part of them"),
         ({"leaks": ["the label decides"]}, "**Leaking: the label decides.**"),
         ({"sexes": {}}, "scores by sex are not known"),
         ({"hrf": False, "rank": None}, "Trained without HRF."),

@@ -17,6 +17,8 @@ from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer
 
 OPTIONS = {"width": 16, "layers": 1, "heads": 2, "ffn": 32, "dropout": 0.1}
 
+AUGMENT = {"time_masks": 1, "time_width": 0.2, "band_masks": 1, "band_width": 2, "gain_db": 3.0}
+
 
 def module(**options) -> EmotionModule:
     torch.manual_seed(0)
@@ -28,7 +30,7 @@ def module(**options) -> EmotionModule:
             "n_features": 8,
             "batches_per_epoch": 4,
             "optimizer": {"lr": 0.01, "warmup_epochs": 0},
-            "augment": {"time_masks": 1, "time_width": 0.2, "band_masks": 1, "band_width": 2, "gain_db": 3.0},
+            "augment": AUGMENT,
             **options,
         }
     )
@@ -311,3 +313,27 @@ def test_a_mixture_is_scored_against_both_labels_in_its_shares():
     target = torch.nn.functional.one_hot(batch["labels"], 3).float()
     target = mix.share * target + (1 - mix.share) * target[mix.partner]
     torch.testing.assert_close(loss, torch.nn.functional.cross_entropy(net.model(mix.features, mix.lengths), target))
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.3])
+def test_a_member_hears_nothing_of_the_utterances_it_goes_without(mixup):
+    net = module(options={**OPTIONS, "members": 3}, augment={**AUGMENT, "mixup": mixup})
+    first, second, third = net.model.members
+    net.absent = torch.tensor([0, 0, 1, 1, 2, 2])
+    whole = next(iter(batches(1)))
+    for rows, deaf in (([0, 1], first), ([2, 3], second), ([4, 5], third)):
+        net.zero_grad()
+        net.training_step({key: value[rows] for key, value in whole.items()}, 0).backward()
+        for member in net.model.members:
+            heard = any(parameter.grad is not None and parameter.grad.any() for parameter in member.parameters())
+            assert heard == (member is not deaf)
+
+    # With the same random numbers, what the others hear is what they would hear if its own utterances were not there.
+    def gradients(rows: list[int]) -> list[torch.Tensor]:
+        net.zero_grad()
+        torch.manual_seed(3)
+        net.eval().training_step({key: value[rows] for key, value in whole.items()}, 0).backward()
+        return [parameter.grad.clone() for parameter in first.parameters()]
+
+    for one, other in zip(gradients([2, 3, 4, 5]), gradients([0, 1, 2, 3, 4, 5]), strict=True):
+        torch.testing.assert_close(one, other)

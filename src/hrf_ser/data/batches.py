@@ -30,6 +30,17 @@ class Batch(TypedDict):
     units: Tensor
 
 
+def select(batch: Batch, kept: Tensor) -> Batch:
+    """The utterances of a batch for which ``kept``, ``(batch,)``, is true; frames stay padded to the same length."""
+    return Batch(
+        features=batch["features"][kept],
+        lengths=batch["lengths"][kept],
+        labels=batch["labels"][kept],
+        rows=batch["rows"][kept],
+        units=batch["units"][kept],
+    )
+
+
 # (row of the table, view) of each utterance of a batch
 Draw = list[tuple[int, int]]
 

@@ -17,6 +17,7 @@ from hrf_ser.audio.augment import View
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.batches import Batch, BatchLoader, BucketSampler, FeatureBatches
 from hrf_ser.data.corpora import Corpus, Utterance
+from hrf_ser.data.crossed import absent_members
 from hrf_ser.data.protocols import PARTS, Split, cross_split, left_out, split
 from hrf_ser.data.resident import Resident, ResidentFeatures, ResidentLoader, frames_of, is_resident
 from hrf_ser.data.sources import Source
@@ -37,9 +38,10 @@ class SpeechData(LightningDataModule):
         front_end: options of the log-mel front end.
         views: how a training utterance may be heard; the first is the clean one, which evaluation hears.
         fold: name of the fold; None takes the first.
-        protocol: ``honest``, ``fixed`` or ``paper``.
+        protocol: ``honest``, ``fixed``, ``crossed`` or ``paper``.
         folds: what folds hold out, see :func:`hrf_ser.data.folds.folds_of`.
         test_source: another corpus, which is tested instead of a part of the first.
+        members: of the ensemble, which ``crossed`` deals the speakers to.
         classes: class -> the labels that mean it, in any corpus; None keeps the corpus's own labels.
         batch_size: utterances in a batch.
         seed: of the order of training utterances.
@@ -60,6 +62,7 @@ class SpeechData(LightningDataModule):
         protocol: str = "honest",
         folds: str | int = "corpus",
         test_source: Source | None = None,
+        members: int = 1,
         classes: Mapping[str, Sequence[str]] | None = None,
         batch_size: int = 32,
         seed: int = 0,
@@ -73,6 +76,7 @@ class SpeechData(LightningDataModule):
         self.cache_dir = Path(cache_dir).expanduser()
         self.front_end, self.views, self.on_bad_audio = front_end, list(views), on_bad_audio
         self.fold, self.protocol, self.folds = fold, protocol, folds
+        self.members = members
         self.batch_size, self.seed, self.workers = batch_size, seed, workers
         self.resident = resident
         self._on_device: ResidentFeatures | None = None
@@ -107,6 +111,13 @@ class SpeechData(LightningDataModule):
         if len(self.tables) == 1:
             return split(self.corpus, self.fold, self.protocol, self.folds)
         return cross_split(self.corpus, self.tables[0], self.fold, self.protocol, self.folds)
+
+    @cached_property
+    def absent(self) -> Tensor | None:
+        """Under ``crossed`` the member that does not train on each row of the table, ``(rows,)``, -1 for none."""
+        if self.protocol != "crossed":
+            return None
+        return torch.from_numpy(absent_members(self.corpus.utterances, self.divided, self.members))
 
     @cached_property
     def stores(self) -> list[Features]:

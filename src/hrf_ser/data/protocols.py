@@ -4,7 +4,9 @@
 fold, and what was said in one dialog is never on two sides. ``paper``: as much of the field's published code does, the epoch is
 chosen on the test fold itself and no speaker is spent on validation. Its results are not estimates for unseen speakers, and
 everything they touch says ``paper``. ``fixed``: nothing is chosen. All speakers that are not tested train, for a number of
-epochs that was settled beforehand, and the last epoch's model is tested, once.
+epochs that was settled beforehand, and the last epoch's model is tested, once. ``crossed``: all speakers that are not tested
+train, but every member of an ensemble goes without a part of them, see :mod:`hrf_ser.data.crossed`; the epoch is chosen by what
+each member says of the speakers it goes without.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.data.folds import DEV, OFFICIAL, Folds, folds_of
 from hrf_ser.errors import UserError
 
-PROTOCOLS = ("honest", "fixed", "paper")
+PROTOCOLS = ("honest", "fixed", "crossed", "paper")
+# Under these all speakers that are not tested train.
+_ALL_TRAIN = ("fixed", "crossed")
 PARTS = ("train", "val", "test")
 # The one fold there is where nothing of a corpus is held out.
 ALL = "all"
@@ -29,7 +33,8 @@ ALL = "all"
 class Split:
     """Rows of a corpus's table in each part. A row may be in none, where its dialog is heard in another part.
 
-    Under ``fixed`` nobody validates, and ``val`` is empty.
+    Under ``fixed`` nobody validates, and ``val`` is empty. Under ``crossed`` ``val`` is ``train``: who trains one member of an
+    ensemble is validated on with another.
     """
 
     fold: str
@@ -45,7 +50,7 @@ def split(corpus: Corpus, fold: str | None, protocol: str, rule: str | int = "co
     Args:
         corpus: the table and its folds.
         fold: name of a fold; None takes the first.
-        protocol: ``honest``, ``fixed`` or ``paper``.
+        protocol: ``honest``, ``fixed``, ``crossed`` or ``paper``.
         rule: what folds hold out, see :func:`hrf_ser.data.folds.folds_of`.
 
     Raises:
@@ -62,28 +67,29 @@ def cross_split(joined: Corpus, source: Corpus, fold: str | None, protocol: str,
     """Train on one corpus, test on another.
 
     ``honest``: the fold of the source corpus chooses the epoch, the rest of the source trains. ``paper``: all of the source
-    trains, and the epoch is chosen on the corpus that is tested. ``fixed``: all of the source trains, so that its folds would
-    be one run again and again; the only fold is ``all``. All of the other corpus is tested.
+    trains, and the epoch is chosen on the corpus that is tested. ``fixed``, ``crossed``: all of the source trains, so that its
+    folds would be one run again and again; the only fold is ``all``. All of the other corpus is tested.
 
     Args:
         joined: rows of ``source``, then those of the corpus that is tested.
         source: the corpus that is trained on.
         fold: a fold of the source; None takes the first.
-        protocol: ``honest``, ``fixed`` or ``paper``.
+        protocol: ``honest``, ``fixed``, ``crossed`` or ``paper``.
         rule: what the source's folds hold out.
 
     Raises:
-        UserError: as :func:`split`; a fold of the source under ``fixed``.
+        UserError: as :func:`split`; a fold of the source where all of it trains.
     """
     everyone = tuple(range(len(source.utterances)))
     test = tuple(range(len(source.utterances), len(joined.utterances)))
-    if protocol == "fixed" and fold not in (None, ALL):
+    all_train = protocol in _ALL_TRAIN
+    if all_train and fold not in (None, ALL):
         raise UserError(
-            f"fold={fold}: under protocol=fixed all of {source.name} trains, whichever fold is named; leave fold out."
+            f"fold={fold}: under protocol={protocol} all of {source.name} trains, whichever fold is named; leave fold out."
         )
-    folds, name = _chosen(source, None if protocol == "fixed" else fold, protocol, rule)
-    if protocol == "fixed":
-        divided = Split(ALL, protocol, train=everyone, val=(), test=test)
+    folds, name = _chosen(source, None if all_train else fold, protocol, rule)
+    if all_train:
+        divided = _all_train(ALL, protocol, everyone, test)
     elif protocol == "paper":
         divided = Split(name, protocol, train=everyone, val=test, test=test)
     elif folds.by_parts(name):
@@ -104,13 +110,16 @@ def check_leakage(utterances: Sequence[Utterance], divided: Split) -> None:
     """Refuse a split that has a speaker, or a dialog, on two sides.
 
     ``paper`` validates on what it tests, and leaves one speaker of a dialog out as published protocols do: there only
-    speakers are checked, between training and the rest.
+    speakers are checked, between training and the rest. ``crossed`` validates on who trains: see
+    :func:`hrf_ser.data.crossed.absent_members`.
 
     Raises:
         UserError: names the speaker or dialog and both parts.
     """
     honest = divided.protocol != "paper"
-    pairs = [("train", "test"), ("train", "val"), *([("val", "test")] if honest else [])]
+    pairs = [("train", "test"), *([("val", "test")] if honest else [])]
+    if divided.protocol != "crossed":
+        pairs.append(("train", "val"))
     for noun, column in [("Speaker", "speaker"), *([("Dialog", "dialog")] if honest else [])]:
         heard = {part: {getattr(utterances[row], column) for row in getattr(divided, part)} - {""} for part in PARTS}
         for one, other in pairs:
@@ -164,9 +173,14 @@ def _by_parts(corpus: Corpus, name: str, protocol: str) -> Split:
         chosen = _some_groups([corpus.utterances[row] for row in train]) if protocol == "honest" else set()
         val = [row for row in train if corpus.utterances[row].group in chosen]
         train = [row for row in train if corpus.utterances[row].group not in chosen]
-    if protocol == "fixed":
-        train, val = sorted([*train, *val]), []
+    if protocol in _ALL_TRAIN:
+        return _all_train(name, protocol, [*train, *val], test)
     return Split(name, protocol, tuple(train), tuple(test if protocol == "paper" else val), tuple(test))
+
+
+def _all_train(name: str, protocol: str, rows: Iterable[int], test: Sequence[int]) -> Split:
+    train = tuple(sorted(rows))
+    return Split(name, protocol, train=train, val=train if protocol == "crossed" else (), test=tuple(test))
 
 
 def _by_values(corpus: Corpus, folds: Folds, name: str, protocol: str) -> Split:
@@ -179,8 +193,8 @@ def _by_values(corpus: Corpus, folds: Folds, name: str, protocol: str) -> Split:
     if protocol == "paper":
         return Split(name, protocol, train=tuple(sorted(rest)), val=tuple(test), test=tuple(test))
     rest = set(_without(utterances, rest, _dialogs(utterances, test)))
-    if protocol == "fixed":
-        return Split(name, protocol, train=tuple(sorted(rest)), val=(), test=tuple(test))
+    if protocol in _ALL_TRAIN:
+        return _all_train(name, protocol, rest, test)
     groups = {utterances[row].group for row in test}
     if any(one.group in groups and value not in held_out[name] for one, value in zip(utterances, column, strict=True)):
         # The tested speaker shares a group with others, and with it the dialogs: the next group chooses the epoch.

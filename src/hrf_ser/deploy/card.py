@@ -46,7 +46,7 @@ def render_card(record: Mapping[str, Any], labels: tuple[str, ...], licence: str
         *(f"| {label} | {_number(record['recall'].get(label))} |" for label in labels),
         "",
         *_sexes(record["sexes"], unit),
-        *_fixed(record),
+        *_chosen(record["protocol"]),
         "One fold and one seed: another fold differs by several points. Compare recipes with `python -m hrf_ser.report`, not "
         "with cards.",
         "",
@@ -89,14 +89,15 @@ def _marks(record: Mapping[str, Any]) -> list[str]:
     return [line for mark in marks for line in (mark, "")]
 
 
-def _fixed(record: Mapping[str, Any]) -> list[str]:
-    if record["protocol"] != "fixed":
-        return []
-    return [
-        "Nothing was chosen in this run: everybody else trained, for a number of epochs that was fixed beforehand, and the "
-        "last epoch's model was tested, once.",
-        "",
-    ]
+def _chosen(protocol: str) -> list[str]:
+    """How the epoch came about, where it was not chosen on speakers who were kept apart from training."""
+    said = {
+        "fixed": "Nothing was chosen in this run: everybody else trained, for a number of epochs that was fixed beforehand, "
+        "and the last epoch's model was tested, once.",
+        "crossed": "Everybody else trained, each member of the ensemble without a part of them, and the epoch was chosen by "
+        "what each member said of its part.",
+    }
+    return [said[protocol], ""] if protocol in said else []
 
 
 def _sexes(sexes: Mapping[str, Mapping[str, Any]], unit: str) -> list[str]:

@@ -49,6 +49,7 @@ def build_data(config: DictConfig) -> SpeechData:
         fold=None if config.fold is None else str(config.fold),
         protocol=config.protocol.name,
         folds=config.protocol.folds,
+        members=config.model.options.get("members", 1),
         batch_size=config.batch_size,
         seed=config.seed,
         on_bad_audio=config.data.on_bad_audio,
@@ -93,6 +94,7 @@ def build_module(config: DictConfig, data: SpeechData, origin: Origin | None = N
         except (ValueError, RuntimeError) as error:
             reason = str(error).strip().splitlines()[-1].strip().rstrip(".")
             raise UserError(f"init_from={origin.named}: does not fit this model ({reason}).") from error
+    module.absent = data.absent
     module.fit_statistics(*data.feature_statistics(), data.class_counts())
     if config.compile:
         # In place, so that checkpoints keep their names; compiled at the first batch, when factors are there.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hrf_ser.audio.augment import FeatureAugment
 from hrf_ser.audio.front_end import Normalisation, Normaliser
-from hrf_ser.data.batches import Batch
+from hrf_ser.data.batches import Batch, select
 from hrf_ser.hrf import StepProducts, adapt_state_dict
 from hrf_ser.models import create_model, members_of
 from hrf_ser.training.metrics import UnitConfusion, scores
@@ -66,6 +66,9 @@ class EmotionModule(LightningModule):
         self.loss_weights: Tensor
         self.register_buffer("loss_weights", torch.ones(len(labels)))
         self.confusion = UnitConfusion(len(labels))
+        # Known anew in every run, so no part of a checkpoint.
+        self.absent: Tensor | None
+        self.register_buffer("absent", None, persistent=False)
         self._products: StepProducts | None = None
         self._seed = seed
         self._batches_per_epoch = batches_per_epoch
@@ -105,7 +108,15 @@ class EmotionModule(LightningModule):
         if self._products is not None:
             self._products.hold()
         # The mean, of which Adam's steps are those that each member would take alone.
-        return torch.stack([self._training_loss(member, batch) for member in members_of(self.model)]).mean()
+        return torch.stack([self._training_loss(member, heard) for member, heard in self._hearings(batch)]).mean()
+
+    def _hearings(self, batch: Batch) -> Iterator[tuple[torch.nn.Module, Batch]]:
+        """Each member and what it hears of a batch; one that is to hear nothing of it is left out."""
+        for number, member in enumerate(members_of(self.model)):
+            if self.absent is None:
+                yield member, batch
+            elif (present := self.absent[batch["rows"]] != number).any():
+                yield member, select(batch, present)
 
     def _training_loss(self, model: torch.nn.Module, batch: Batch) -> Tensor:
         features, lengths, labels = batch["features"], batch["lengths"], batch["labels"]
@@ -154,10 +165,20 @@ class EmotionModule(LightningModule):
             self._products.hold()
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        logits = self(batch["features"], batch["lengths"])
+        logits = self._answers(batch)
         self.confusion.update(logits.float().softmax(-1), batch["labels"], batch["units"])
         loss = self._loss(logits, batch["labels"])
         self.log("val/loss", loss, on_step=False, on_epoch=True, batch_size=len(logits))
+
+    def _answers(self, batch: Batch) -> Tensor:
+        """Logits ``(batch, classes)`` of the model; of the member that does not train on an utterance, where there is one."""
+        features, lengths = batch["features"], batch["lengths"]
+        if self.absent is None:
+            logits: Tensor = self(features, lengths)
+            return logits
+        features = self.normaliser(features, lengths)
+        each = torch.stack([member(features, lengths) for member in members_of(self.model)])
+        return each[self.absent[batch["rows"]], torch.arange(len(lengths), device=lengths.device)]
 
     def on_validation_epoch_end(self) -> None:
         self._release_products()

@@ -18,7 +18,7 @@ from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer
 CLASSES, BANDS = 8, 64
 VARIANTS: dict[str, dict[str, Any] | None] = {
     "plain": None,
-    **{f"{mode} x{rank}": {"rank": rank, "mode": mode} for mode in ("folded", "literal") for rank in (2, 4, 8)},
+    **{f"{mode} x{rank}": {"rank": rank, "mode": mode} for mode in ("parametrized", "inserted") for rank in (2, 4, 8)},
 }
 
 

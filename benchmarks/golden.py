@@ -1,7 +1,7 @@
 """What a fixed set of runs predicts, bit for bit: run before and after a refactoring, and compare the two files.
 
-    python -m benchmarks.golden --root /path/to/RAVDESS --out golden.json
-    python -m benchmarks.golden --root /path/to/RAVDESS --compare golden.json
+python -m benchmarks.golden --root /path/to/RAVDESS --out golden.json
+python -m benchmarks.golden --root /path/to/RAVDESS --compare golden.json
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def call(module: str, *words: str, stdin: str | None = None) -> None:
 
 def record(root: Path, only: str | None) -> dict[str, object]:
     """Hashes of predictions and of learning curves of every run, and what the exported files predict."""
-    files = sorted(root.rglob("*.wav"))[::72][:20]
+    files = sorted(path for path in root.rglob("*") if path.suffix in (".wav", ".flac"))[::72][:20]
     runs: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as scratch:
         for model, variant, protocol in itertools.product(MODELS, VARIANTS, PROTOCOLS):

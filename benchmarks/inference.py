@@ -27,7 +27,7 @@ def measure(settings: Settings) -> Result:
     found: Result = {"seconds": SECONDS, "models": {}}
     for label in settings.light:
         unmerged = classifier(label)
-        insert_hrf(unmerged.model, 4, mode="literal")
+        insert_hrf(unmerged.model, 4, mode="inserted")
         merged = classifier(label)
         merged.model = merge_hrf(unmerged.model)
         classifiers = {"light": classifier(label), "HRF x4, merged": merged, "HRF x4, unmerged": unmerged}

@@ -50,7 +50,7 @@ def write_run(folder: Path, text: str, cell: dict[str, object], skill: float, rn
     history = [f"{epoch},0.001,{2 - ua},{2 - ua},{ua},{ua},{ua},{ua}" for epoch, ua in enumerate(curve)]
     record = {
         "status": "finished",
-        "protocol": "honest",
+        "protocol": "validation",
         **cell,
         "classes": CLASSES,
         "best_epoch": 40,

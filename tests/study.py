@@ -19,7 +19,7 @@ def make_record(test: dict[str, float], **cell) -> dict:
     large = str(cell.get("model", "")).endswith("_large")
     return {
         "status": "finished",
-        "protocol": "honest",
+        "protocol": "validation",
         "corpus": "demo",
         "model": "conformer",
         "hrf": rank is not None,

@@ -33,14 +33,14 @@ def test_every_choice_composes_and_is_valid(path):
         pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="hrf_ser[ray] wants an environment of its own")
     group, name = path.parts[0], path.stem
     root = ["data.root=/somewhere"] if group == "data" or name in ("ravdess_light", "ravdess_recipe") else []
-    members = ["model.options.members=2"] if path.stem == "crossed" else []
+    members = ["model.options.ensemble_size=2"] if path.stem == "out_of_fold" else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", [f"{group}={name}", *root, *members])
     del config.logger  # names the run's folder, which there is none of here
     check(config)
 
 
-@pytest.mark.parametrize(("sweep", "ranks"), [("hrf_study", "2,4,8"), ("hrf_screen", 4)])
+@pytest.mark.parametrize(("sweep", "ranks"), [("hrf_study", "2,4,8"), ("hrf_pilot", 4)])
 def test_a_recipe_and_a_sweep_go_together(sweep, ranks):
     register_resolvers()
     with initialize_config_dir(str(CONF), version_base="1.3"):

@@ -36,7 +36,7 @@ def config(*overrides):
         (["no_such_key=1"], "Error: no_such_key is no option"),
         (["optimizer.name=nope"], "Error: optimizer.name=nope is unknown"),
         (["batch_size=many"], "Error: batch_size=many"),
-        (["resident=1"], "Error: resident=1 is unknown: use one of auto, true, false."),
+        (["cache_on_device=1"], "Error: cache_on_device=1 is unknown: use one of auto, true, false."),
         (["data=ravdess"], "Error: data.root has no value"),
         (["data=ravdess", "data.root=/no/such/folder"], "Error: data.root=/no/such/folder does not exist"),
         (["data=table", "data.root=/no/such.csv"], "Error: data.root=/no/such.csv does not exist"),
@@ -47,7 +47,7 @@ def config(*overrides):
             ["reparam.reopen_every=2"],
             "Error: reparam.reopen_every=2 opens factors anew, and a plain model has none: set hrf=true.",
         ),
-        (["protocol=crossed"], "Error: protocol=crossed asks each member of an ensemble about the speakers"),
+        (["protocol=out_of_fold"], "Error: protocol=out_of_fold evaluates each member of an ensemble on the speakers"),
         (["hrf=true", "reparam.reopen_every=0"], "Error: reparam.reopen_every=0 is not a number of at least 1."),
         (["hrf=true", "reparam.reopen_every=1.5"], "Error: reparam.reopen_every=1.5 is not a whole number."),
         (

@@ -68,7 +68,7 @@ def shown(entry: dict) -> str:
 
 def accuracy_runs(label: str) -> list[dict]:
     """The runs that a row of the accuracies speaks of."""
-    protocol = next((name for name in ("fixed", "crossed") if f"`{name}`" in label), "honest")
+    protocol = next((name for name in ("last_epoch", "out_of_fold") if f"`{name}`" in label), "validation")
     if label.startswith("four"):
         found = [run for run in records("ravdess_light") if run["seed"] in (0, 1)]
     elif label.startswith("three"):
@@ -154,7 +154,7 @@ def lever_rows() -> Iterator[tuple[str, str, str]]:
 def test_a_row_of_the_ladder(lever):
     given, ua, difference = lever
     found = defaultdict(list)
-    for run in records("ladder"):
+    for run in records("ablation"):
         found[words(run)].append(run)
     runs, usual = found[frozenset(given.split())], found[frozenset()]
     assert len(runs) == 6
@@ -178,7 +178,7 @@ def screen_rows() -> Iterator[tuple[str, str, str, str, str]]:
 def test_a_row_of_the_screens(row):
     model, given, plain, hrf, difference = row
     found = defaultdict(list)
-    for run in records("hrf_screen"):
+    for run in records("hrf_pilots"):
         if run["model"] == model:
             found[words(run), run["hrf"]].append(run)
     asked = frozenset(word for word in given.split() if word.partition("=")[0] not in PLACE)

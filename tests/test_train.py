@@ -37,7 +37,7 @@ def test_a_run_leaves_a_complete_record(train, tmp_path, model, hrf):
     record = train(tmp_path, f"model={model}", f"hrf={hrf}", "rank=2", "fold=2", "seed=3")
     assert {str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*") if path.is_file()} == FILES
     assert json.loads((tmp_path / "metrics.json").read_text()) == json.loads(json.dumps(record))
-    assert (record["status"], record["protocol"], record["corpus"]) == ("finished", "honest", "demo")
+    assert (record["status"], record["protocol"], record["corpus"]) == ("finished", "validation", "demo")
     assert (record["model"], record["fold"], record["seed"]) == (model, "2", 3)
     assert record["rank"] == (2 if hrf == "true" else None)
     assert record["merge"]["argmax_changes"] == 0
@@ -90,17 +90,17 @@ def test_the_same_command_gives_the_same_predictions(train, tmp_path):
 
 
 def test_paper_protocol_is_marked_and_chooses_on_the_test_part(train, tmp_path, capsys):
-    record = train(tmp_path, "protocol=paper")
-    assert record["protocol"] == "paper"
+    record = train(tmp_path, "protocol=test_oracle")
+    assert record["protocol"] == "test_oracle"
     assert record["val"]["ua"] == pytest.approx(record["test"]["ua"])
-    assert "protocol paper" in capsys.readouterr().out
-    assert json.loads((tmp_path / "bundle/bundle.json").read_text())["card"]["protocol"] == "paper"
+    assert "protocol test_oracle" in capsys.readouterr().out
+    assert json.loads((tmp_path / "bundle/bundle.json").read_text())["card"]["protocol"] == "test_oracle"
 
 
 @pytest.mark.parametrize(
     "overrides",
     [
-        ["hrf=true", "reparam.mode=literal"],
+        ["hrf=true", "reparam.mode=inserted"],
         ["hrf=true", "reparam.factors=3", "reparam.init=variance", "reparam.bias=true"],
         ["optimizer.name=sgd", "optimizer.lr=0.01", "optimizer.schedule=constant", "loss.class_weights=none"],
         ["hrf=true", "callbacks=ema"],
@@ -150,7 +150,7 @@ def test_finished_and_unfinished_folders_are_not_overwritten(train, tmp_path):
         (["data.options.utterances_per_cell=0"], r"utterances_per_cell"),
         (["trainer.check_val_every_n_epoch=3"], r"trainer.check_val_every_n_epoch=3 is more than trainer.max_epochs=2"),
         (["+trainer.fast_dev_run=true"], r"trainer.fast_dev_run=True keeps no epoch to test: use debug=fast"),
-        (["+trainer.limit_val_batches=0", "callbacks=none"], r"limit_val_batches=0 .*: set protocol=fixed"),
+        (["+trainer.limit_val_batches=0", "callbacks=none"], r"limit_val_batches=0 .*: set protocol=last_epoch"),
         (["+trainer.limit_train_batches=0"], r"limit_train_batches=0 leaves nothing"),
         (["+trainer.limit_train_batches=0.01"], r"trainer: You requested to check 0.01 of the `train_dataloader`"),
         (["+trainer.max_steps=1", "batch_size=4"], r"callbacks: .* `val/ua` which is not available; watch another one"),

@@ -33,7 +33,7 @@ def write_noise(path, seconds: float, label: str) -> None:
     soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=round(seconds * 16_000)), 16_000)
 
 
-@pytest.mark.parametrize("protocol", ["honest", "paper"])
+@pytest.mark.parametrize("protocol", ["validation", "test_oracle"])
 @pytest.mark.parametrize(("name", "releases"), [("iemocap", releases_iemocap), ("crema_d", releases_crema_d)])
 def test_a_miniature_release_trains_end_to_end(train, tmp_path, name, releases, protocol):
     root = tmp_path / "release"
@@ -43,13 +43,13 @@ def test_a_miniature_release_trains_end_to_end(train, tmp_path, name, releases, 
     assert (record["corpus"], record["protocol"], record["fold"]) == (name, protocol, "2")
     assert record["merge"]["argmax_changes"] == 0
     parts = record["utterances"]
-    everyone = parts["train"] + parts["test"] + (parts["val"] if protocol == "honest" else 0)
+    everyone = parts["train"] + parts["test"] + (parts["val"] if protocol == "validation" else 0)
     with (tmp_path / "run/predictions.csv").open(newline="") as file:
         tested = {row["speaker"] for row in csv.DictReader(file)}
     assert (everyone, tested) == EXPECTED[name]
 
 
-@pytest.mark.parametrize("protocol", ["honest", "fixed", "paper"])
+@pytest.mark.parametrize("protocol", ["validation", "last_epoch", "test_oracle"])
 def test_m3ed_trains_on_its_official_parts(train, tmp_path, protocol):
     root = releases_m3ed.miniature(tmp_path / "M3ED", audio=write_noise)
     options = ("data=m3ed", f"data.root={root}", f"protocol={protocol}", f"cache_dir={tmp_path}/cache")
@@ -57,12 +57,12 @@ def test_m3ed_trains_on_its_official_parts(train, tmp_path, protocol):
     assert (record["fold"], record["classes"]) == ("official", 7)
 
 
-@pytest.mark.parametrize(("protocol", "fold"), [("honest", "official"), ("paper", "dev")])
+@pytest.mark.parametrize(("protocol", "fold"), [("validation", "official"), ("test_oracle", "dev")])
 def test_daic_woz_is_trained_and_scored_by_participant(train, tmp_path, protocol, fold):
     release = releases_daic_woz.miniature(tmp_path / "DAIC", audio=write_noise)
     options = ("data=daic_woz", f"data.root={release.root}", f"protocol={protocol}", f"fold={fold}")
     record = train(tmp_path / "run", *options, f"cache_dir={tmp_path}/cache", "hrf=true", "trainer.max_epochs=1")
-    assert (record["fold"], record["scored_by"], record["leaks"]) == (fold, "participant", [])
+    assert (record["fold"], record["evaluation_unit"], record["leaks"]) == (fold, "participant", [])
     with (tmp_path / "run/predictions.csv").open(newline="") as file:
         participants = list(csv.DictReader(file))
     with (tmp_path / "run/segments.csv").open(newline="") as file:
@@ -90,7 +90,7 @@ def test_clips_that_the_label_chose_mark_the_result(train, tmp_path, capsys):
     assert "the label of a participant decides" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(("protocol", "fold"), [("honest", "3"), ("fixed", "all"), ("paper", "3")])
+@pytest.mark.parametrize(("protocol", "fold"), [("validation", "3"), ("last_epoch", "all"), ("test_oracle", "3")])
 def test_one_corpus_trains_and_another_is_tested(train, tmp_path, protocol, fold, caplog):
     releases_iemocap.miniature(tmp_path / "I", write_tone)
     releases_crema_d.miniature(tmp_path / "C", write_tone)
@@ -106,7 +106,7 @@ def test_one_corpus_trains_and_another_is_tested(train, tmp_path, protocol, fold
     record = train(tmp_path / "run", *words, "trainer.max_epochs=1")
     assert caplog.text.count("of no class of label_map (disgust, fearful)") == 1
     assert (record["corpus"], record["classes"], record["fold"]) == ("iemocap>crema_d", 4, fold)
-    assert record["utterances"]["train"] + (record["utterances"]["val"] if protocol == "honest" else 0) == 100
+    assert record["utterances"]["train"] + (record["utterances"]["val"] if protocol == "validation" else 0) == 100
     with (tmp_path / "run/predictions.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["speaker"].split("/")[0] for row in rows} == {"crema_d"}

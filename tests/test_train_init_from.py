@@ -61,7 +61,7 @@ def begun(train, monkeypatch):
 
 @pytest.mark.parametrize(
     "words",
-    [[], HRF, [*HRF, "reparam.factors=3", "reparam.mode=literal", "reparam.bias=true"], ["hrf=true", "callbacks=ema"]],
+    [[], HRF, [*HRF, "reparam.factors=3", "reparam.mode=inserted", "reparam.bias=true"], ["hrf=true", "callbacks=ema"]],
     ids=" ".join,
 )
 def test_the_function_before_the_first_step_is_that_of_the_source(begun, plain, tmp_path, words):
@@ -107,7 +107,7 @@ def test_a_run_goes_on_from_another_and_says_so(train, plain, tmp_path):
     record = train(tmp_path / "a", f"init_from={plain}", "fold=2", "seed=5", *HRF)
     source = json.loads((plain / "metrics.json").read_text())
     assert record["init_from"] == {
-        **{key: source[key] for key in ("corpus", "protocol", "fold", "seed", "hrf", "rank", "tested_speakers")},
+        **{key: source[key] for key in ("corpus", "protocol", "fold", "seed", "hrf", "rank", "test_speakers_hash")},
         **{"classes": None, "folds": "corpus", "init_from": None},
     }
     assert record["epochs"] == 2

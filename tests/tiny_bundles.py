@@ -11,7 +11,7 @@ OPTIONS = {
     "conv_transformer": {"width": 16, "layers": 1, "heads": 2, "ffn": 32},
     "conformer": {
         **{"width": 16, "layers": 1, "heads": 2, "ffn": 32, "kernel": 3},
-        **{"pooling": "statistics", "token_ms": 10, "members": 2},
+        **{"pooling": "statistics", "token_ms": 10, "ensemble_size": 2},
     },
     "speechformer": {"width": 16, "layers": [1, 1, 1, 1], "heads": 2, "deepnorm": True},
 }

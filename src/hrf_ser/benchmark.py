@@ -73,14 +73,14 @@ def check_benchmark(config: DictConfig) -> None:
 
 def large_options(model: str) -> dict[str, Any] | None:
     """Options of the large twin that conf/ has; None where there is none."""
-    from hrf_ser.settings import plain
+    from hrf_ser.settings import to_dict
 
     file = conf_dir() / "model" / f"{model}_large.yaml"
     if not file.is_file():
         return None
     loaded = OmegaConf.load(file)
     assert isinstance(loaded, DictConfig)
-    return plain(loaded.options)
+    return to_dict(loaded.options)
 
 
 def torch_table(models: dict[str, dict[str, Any]]) -> Any:

@@ -104,11 +104,11 @@ class CorpusAudio:
         from hrf_ser.data.corpora import read_corpus
         from hrf_ser.data.transfer import relabel
         from hrf_ser.deploy.bundle import read_description
-        from hrf_ser.settings import plain
+        from hrf_ser.settings import to_dict
 
         description, _ = read_description(bundle)
         self.config, self.card, self.labels = config, description.card, description.labels
-        self.corpus: Corpus = read_corpus(config.data.name, config.data.root, **plain(config.data.options))
+        self.corpus: Corpus = read_corpus(config.data.name, config.data.root, **to_dict(config.data.options))
         if classes := self.card.get("classes"):
             self.corpus = relabel(self.corpus, classes)
         unknown = sorted({one.label for one in self.corpus.utterances} - set(self.labels))
@@ -141,7 +141,7 @@ class CorpusAudio:
         return [waveform for _, waveform in self._read(rows)]
 
     def _split(self) -> Split:
-        from hrf_ser.data.protocols import Split, held_out, split
+        from hrf_ser.data.protocols import Split, hash_test_speakers, split
         from hrf_ser.data.transfer import as_joined
 
         trained_on, fold, protocol = (str(self.card.get(key)) for key in ("corpus", "fold", "protocol"))
@@ -149,17 +149,17 @@ class CorpusAudio:
         remedy = f"parity.part=all{' and another int8.mode' if calibrated else ''}"
         if trained_on.endswith(f">{self.corpus.name}"):  # Trained on another corpus: all of this one was tested.
             divided = Split(fold, protocol, train=(), val=(), test=tuple(range(len(self.corpus.utterances))))
-            tested = held_out(as_joined(self.corpus), divided)
+            tested = hash_test_speakers(as_joined(self.corpus), divided)
         elif trained_on == self.corpus.name:
             divided = split(self.corpus, fold, protocol, self.card.get("folds", "corpus"))
-            tested = held_out(self.corpus, divided)
+            tested = hash_test_speakers(self.corpus, divided)
         else:
             raise UserError(
                 f"data={self.corpus.name}: the bundle was trained on {trained_on}, so which speakers it knows is not known; "
                 f"give that corpus, or {remedy}."
             )
         # Every table is called table, and one that grew has other folds. Cards of earlier versions do not say whom they test.
-        if self.card.get("tested_speakers", tested) != tested:
+        if self.card.get("test_speakers_hash", tested) != tested:
             raise UserError(
                 f"data={self.corpus.name}: fold {fold} of {self.config.data.root} tests other speakers than the bundle was "
                 f"tested on, so it may have trained on them; give the corpus as it was trained on, or {remedy}."

@@ -13,7 +13,7 @@ from hrf_ser import __version__
 from hrf_ser.run_folder import BUNDLE
 
 # Paths, loggers, devices, and what belongs to the sweep rather than the run.
-LEFT_OUT = frozenset({"hydra", "logger", "cache_dir", "ckpt_path", "workers", "resident", "threads", "sweep"})
+LEFT_OUT = frozenset({"hydra", "logger", "cache_dir", "ckpt_path", "workers", "cache_on_device", "threads", "sweep"})
 TRAINER_LEFT_OUT = frozenset(
     {
         "_target_",
@@ -34,11 +34,11 @@ TRAINER_LEFT_OUT = frozenset(
 
 
 def idle_callbacks(config: DictConfig) -> dict[str, str]:
-    """Callbacks that have nothing to watch, and what they would: under ``protocol=fixed`` those that monitor ``val/...``.
+    """Callbacks that have nothing to watch, and what they would: under ``protocol=last_epoch`` those that monitor ``val/...``.
 
     They are no part of the run.
     """
-    if OmegaConf.select(config, "protocol.name") != "fixed":
+    if OmegaConf.select(config, "protocol.name") != "last_epoch":
         return {}
     names = config.get("callbacks") or ()
     watched = {str(name): str(OmegaConf.select(config, f"callbacks.{name}.monitor")) for name in names}

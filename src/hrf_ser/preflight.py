@@ -10,18 +10,18 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from hrf_ser.data.crossed import absent_members
+from hrf_ser.data.out_of_fold import out_of_fold_index
 from hrf_ser.data.protocols import split
 from hrf_ser.data.sources import Source, read_ahead
 from hrf_ser.entry import conf_dir
 from hrf_ser.errors import UserError
-from hrf_ser.settings import plain
+from hrf_ser.settings import to_dict
 from hrf_ser.training.origin import origin_of
 
 # Parsed as YAML, the files would take as long as everything else here together.
 _NAME = re.compile(r"^name: *(?P<name>\w+)", re.MULTILINE)
 _OPTION = re.compile(r"^  (\w+):", re.MULTILINE)
-_LEAST = {**dict.fromkeys(("width", "layers", "heads", "ffn", "kernel", "members"), 1), "max_distance": 0}
+_LEAST = {**dict.fromkeys(("width", "layers", "heads", "ffn", "kernel", "ensemble_size"), 1), "max_distance": 0}
 _CHOICES = {
     "positions": ("relative", "sinusoidal", "none"),
     "pooling": ("mean", "attentive", "statistics"),
@@ -39,7 +39,7 @@ def check_model(config: DictConfig) -> None:
     known = {found["name"]: _OPTION.findall(text) for text in texts if (found := _NAME.search(text))}
     if name not in known:
         raise UserError(f"model: there is no model {name!r}; the models are: {', '.join(known)}.")
-    options = plain(config.model.options)
+    options = to_dict(config.model.options)
     for key in options:
         if key not in known[name]:
             raise UserError(f"model: {name} has no option {key}; its options are: {', '.join(known[name])}.")
@@ -78,10 +78,10 @@ def check_corpus(config: DictConfig) -> None:
         UserError: what the corpus's reader, the protocol or :func:`hrf_ser.training.origin.origin_of` refuses.
     """
     groups = [config.data, *([config.test_data] if config.get("test_data") is not None else [])]
-    corpora = read_ahead([Source(one.name, one.root, plain(one.options)) for one in groups])
+    corpora = read_ahead([Source(one.name, one.root, to_dict(one.options)) for one in groups])
     if len(corpora) == 1 and config.get("label_map") is None:
         fold = None if config.fold is None else str(config.fold)
         divided = split(corpora[0], fold, config.protocol.name, config.protocol.folds)
-        if config.protocol.name == "crossed":
-            absent_members(corpora[0].utterances, divided, config.model.options.members)
+        if config.protocol.name == "out_of_fold":
+            out_of_fold_index(corpora[0].utterances, divided, config.model.options.ensemble_size)
         origin_of(config, corpora[0], divided)

@@ -9,14 +9,14 @@ from hrf_ser.entry import entry_point
 
 @entry_point("prepare", paths=("data.root", "cache_dir"))
 def main(config: DictConfig) -> None:
-    from hrf_ser.settings import check, plain
+    from hrf_ser.settings import check, to_dict
 
     check(config)
     from pathlib import Path
 
     from rich.console import Console
 
-    from hrf_ser.audio.augment import View
+    from hrf_ser.audio.augment import OfflineAugmentation
     from hrf_ser.audio.front_end import FrontEndConfig
     from hrf_ser.data.corpora import read_corpus
     from hrf_ser.data.doctor import diagnose
@@ -24,11 +24,15 @@ def main(config: DictConfig) -> None:
     from hrf_ser.data.store import open_store
 
     console = Console()
-    corpus = read_corpus(config.data.name, config.data.root, **plain(config.data.options))
+    corpus = read_corpus(config.data.name, config.data.root, **to_dict(config.data.options))
     diagnose(corpus, console)
     cache_dir = Path(config.cache_dir).expanduser()
     store = open_store(
-        cache_dir, corpus, FrontEndConfig.from_options(plain(config.features)), View(), config.data.on_bad_audio
+        cache_dir,
+        corpus,
+        FrontEndConfig.from_options(to_dict(config.features)),
+        OfflineAugmentation(),
+        config.data.on_bad_audio,
     )
     manifest = cache_dir / corpus.name / "manifest.csv"
     write_manifest(manifest, corpus.utterances, skipped=store.skipped)

@@ -21,10 +21,10 @@ def main(config: DictConfig) -> None:
     if not isinstance(config.latency, bool):
         raise UserError(f"latency={config.latency} is neither true nor false.")
     from hrf_ser.evaluation.find import find_runs
-    from hrf_ser.evaluation.part import PARTS
+    from hrf_ser.evaluation.part import SPLITS
 
-    if config.part not in PARTS:
-        raise UserError(f"part={config.part} is unknown; give one of: {', '.join(PARTS)}.")
+    if config.part not in SPLITS:
+        raise UserError(f"part={config.part} is unknown; give one of: {', '.join(SPLITS)}.")
 
     paths = split_paths(config.runs)
     found = find_runs(paths)

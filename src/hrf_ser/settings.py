@@ -10,10 +10,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from hrf_ser.errors import UserError
 
 _CHOICES: dict[str, tuple[Any, ...]] = {
-    "protocol.name": ("honest", "fixed", "crossed", "paper"),
+    "protocol.name": ("validation", "last_epoch", "out_of_fold", "test_oracle"),
     "reparam.factors": (2, 3),
     "reparam.init": ("exact", "variance", "default"),
-    "reparam.mode": ("folded", "literal"),
+    "reparam.mode": ("parametrized", "inserted"),
     "reparam.weight_decay": ("product", "factors", "none"),
     "optimizer.name": ("adamw", "sgd"),
     "optimizer.schedule": ("cosine", "constant"),
@@ -87,9 +87,9 @@ def check(config: DictConfig) -> None:
         raise UserError(
             f"protocol.folds={_short(folds)} is unknown: use one of {', '.join(_FOLDS)}, or a number of folds."
         )
-    resident = OmegaConf.select(config, "resident", default="auto")
-    if resident != "auto" and not isinstance(resident, bool):
-        raise UserError(f"resident={_short(resident)} is unknown: use one of auto, true, false.")
+    cache_on_device = OmegaConf.select(config, "cache_on_device", default="auto")
+    if cache_on_device != "auto" and not isinstance(cache_on_device, bool):
+        raise UserError(f"cache_on_device={_short(cache_on_device)} is unknown: use one of auto, true, false.")
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
         key = "".join(missing[0].splitlines())
@@ -166,13 +166,13 @@ def _check_reopening(config: DictConfig) -> None:
 
 
 def _check_crossed(config: DictConfig) -> None:
-    if OmegaConf.select(config, "protocol.name") != "crossed":
+    if OmegaConf.select(config, "protocol.name") != "out_of_fold":
         return
-    members = OmegaConf.select(config, "model.options.members", default=1)
+    members = OmegaConf.select(config, "model.options.ensemble_size", default=1)
     if members == 1:
         raise UserError(
-            "protocol=crossed asks each member of an ensemble about the speakers that it goes without, and there is one model: "
-            "set model.options.members to 2 or more, or protocol=honest."
+            "protocol=out_of_fold evaluates each member of an ensemble on the speakers it leaves out, and there is one model: "
+            "set model.options.ensemble_size to 2 or more, or protocol=validation."
         )
 
 
@@ -184,11 +184,11 @@ def _check_trainer(config: DictConfig) -> None:
     for key in ("limit_train_batches", "limit_test_batches"):
         if trainer.get(key) == 0:
             raise UserError(f"trainer.{key}=0 leaves nothing to train or test with: give a larger number.")
-    if OmegaConf.select(config, "protocol.name") == "fixed":
+    if OmegaConf.select(config, "protocol.name") == "last_epoch":
         return
     if trainer.get("limit_val_batches") == 0:
         raise UserError(
-            "trainer.limit_val_batches=0 leaves nobody to choose the epoch: set protocol=fixed, which takes the last."
+            "trainer.limit_val_batches=0 leaves nobody to choose the epoch: set protocol=last_epoch, which takes the last."
         )
     every, epochs = trainer.get("check_val_every_n_epoch"), trainer.get("max_epochs")
     if every is not None and epochs is not None and every > epochs:
@@ -207,7 +207,7 @@ def _short(value: object) -> str:
     return text if len(text) <= 100 else f"{text[:100]}..."
 
 
-def plain(config: DictConfig) -> dict[str, Any]:
+def to_dict(config: DictConfig) -> dict[str, Any]:
     """A group as plain dictionaries and lists: what checkpoints and bundles may hold."""
     container = OmegaConf.to_container(config, resolve=True)
     assert isinstance(container, dict)

@@ -1,20 +1,25 @@
 import pytest
 import torch
 
-from hrf_ser.audio.augment import FeatureAugment, View, views
+from hrf_ser.audio.augment import FeatureAugment, OfflineAugmentation, offline_augmentations
 
 
 def test_views_are_the_clean_one_then_speeds_then_noise():
-    assert views([0.9, 1.0, 1.1], (10.0, 20.0)) == [View(), View(speed=0.9), View(speed=1.1), View(snr_db=(10.0, 20.0))]
-    assert views([], None) == [View()]
-    assert View().is_clean
-    assert not View(speed=1.1).is_clean
+    assert offline_augmentations([0.9, 1.0, 1.1], (10.0, 20.0)) == [
+        OfflineAugmentation(),
+        OfflineAugmentation(speed=0.9),
+        OfflineAugmentation(speed=1.1),
+        OfflineAugmentation(snr_db=(10.0, 20.0)),
+    ]
+    assert offline_augmentations([], None) == [OfflineAugmentation()]
+    assert OfflineAugmentation().is_clean
+    assert not OfflineAugmentation(speed=1.1).is_clean
 
 
 def test_speed_changes_length_and_pitch():
     time = torch.arange(16_000) / 16_000
     wave = torch.sin(2 * torch.pi * 500 * time)
-    fast = View(speed=1.25).apply(wave, "u")
+    fast = OfflineAugmentation(speed=1.25).apply(wave, "u")
     assert abs(len(fast) - 12_800) <= 1
     spectrum = torch.fft.rfft(fast[:12_800]).abs()
     assert abs(float(spectrum.argmax()) * 16_000 / 12_800 - 625) < 5
@@ -22,7 +27,7 @@ def test_speed_changes_length_and_pitch():
 
 def test_noise_has_the_drawn_ratio_and_depends_on_the_utterance_alone():
     wave = torch.randn(16_000, generator=torch.Generator().manual_seed(0))
-    view = View(snr_db=(10.0, 20.0))
+    view = OfflineAugmentation(snr_db=(10.0, 20.0))
     noisy = view.apply(wave, "u1")
     assert torch.equal(noisy, view.apply(wave, "u1"))
     assert not torch.equal(noisy, view.apply(wave, "u2"))

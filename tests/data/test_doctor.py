@@ -33,7 +33,7 @@ def test_count_table_shows_official_parts():
     [
         ({}, ["complete      every known count", "12 clips are left out"], ["not complete", "what to do"]),
         (
-            {"invariants": ["session 3: the folder is missing"]},
+            {"count_mismatches": ["session 3: the folder is missing"]},
             [
                 "not complete  1 thing to mend",
                 "session 3: the folder is missing",
@@ -42,16 +42,16 @@ def test_count_table_shows_official_parts():
             ["every known count"],
         ),
         (
-            {"invariants": [f"fault {number}" for number in range(23)], "leaks": ("the label leaks",)},
+            {"count_mismatches": [f"fault {number}" for number in range(23)], "leaks": ("the label leaks",)},
             ["23 things to mend", "fault 19", "and 3 more", "the label leaks"],
             ["fault 20"],
         ),
-        ({"remedy": ""}, [], ["complete"]),
+        ({"hint": ""}, [], ["complete"]),
     ],
 )
 def test_a_copy_is_told_to_be_complete_or_what_to_do(changes, said, not_said):
     corpus = Corpus("c", [Utterance("u", "a.wav", "a", "s")], ("a",), {"1": ("",)}, notes=["12 clips are left out"])
-    for name, value in {"remedy": "unpack [it]", **changes}.items():
+    for name, value in {"hint": "unpack [it]", **changes}.items():
         setattr(corpus, name, value)
     out = io.StringIO()
     diagnose(corpus, Console(file=out, width=200))

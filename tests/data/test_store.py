@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hrf_ser.audio.augment import View
+from hrf_ser.audio.augment import OfflineAugmentation
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data import compute as compute_module
 from hrf_ser.data import store as store_module
@@ -44,8 +44,8 @@ def files_below(folder: Path) -> set[str]:
 
 
 def test_features_are_computed_once_and_read_back_alike(corpus, tmp_path, computed):
-    first = open_store(tmp_path, corpus, FRONT_END, View())
-    second = open_store(tmp_path, corpus, FRONT_END, View())
+    first = open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())
+    second = open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())
     assert len(computed) == 1
     assert isinstance(second.frames, np.memmap)
     assert (first.lengths > 20).all()
@@ -57,12 +57,12 @@ def test_features_are_computed_once_and_read_back_alike(corpus, tmp_path, comput
 
 @pytest.mark.parametrize("change", ["front_end", "view", "audio", "stretch"])
 def test_a_change_of_front_end_view_or_audio_computes_anew(corpus, tmp_path, computed, tone, change):
-    before = open_store(tmp_path, corpus, FRONT_END, View())[3].copy()
-    front_end, view = FRONT_END, View()
+    before = open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())[3].copy()
+    front_end, view = FRONT_END, OfflineAugmentation()
     if change == "front_end":
         front_end = FrontEndConfig(n_mels=20, f_max=4_000)
     elif change == "view":
-        view = View(speed=1.1)
+        view = OfflineAugmentation(speed=1.1)
     elif change == "audio":
         tone("audio/u3.wav", seconds=0.6, hertz=900)
     else:
@@ -76,16 +76,16 @@ def test_a_change_of_front_end_view_or_audio_computes_anew(corpus, tmp_path, com
 def test_an_utterance_that_moves_to_another_file_of_the_corpus_is_computed_anew(corpus, tmp_path, computed):
     stretch = replace(corpus.utterances[3], utterance="u4", start=0.1, end=0.3)
     corpus.utterances.append(stretch)
-    before = open_store(tmp_path, corpus, FRONT_END, View())[4].copy()
+    before = open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())[4].copy()
     corpus.utterances[4] = replace(stretch, path=corpus.utterances[0].path)
-    after = open_store(tmp_path, corpus, FRONT_END, View())[4]
+    after = open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())[4]
     assert len(computed) == 2
     assert not np.allclose(before, after)
 
 
 @pytest.mark.parametrize("damage", ["flip", "truncate", "no index", "empty index", "foreign index"])
 def test_a_damaged_store_is_named_and_computed_again(corpus, tmp_path, computed, caplog, damage):
-    expected = open_store(tmp_path, corpus, FRONT_END, View()).frames.copy()
+    expected = open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation()).frames.copy()
     (frames,) = tmp_path.rglob("frames.f32")
     index = frames.with_name("index.json")
     if damage == "flip":
@@ -98,7 +98,7 @@ def test_a_damaged_store_is_named_and_computed_again(corpus, tmp_path, computed,
         index.unlink()
     else:
         index.write_text("" if damage == "empty index" else json.dumps({"version": 1}))
-    store = open_store(tmp_path, corpus, FRONT_END, View())
+    store = open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())
     np.testing.assert_array_equal(store.frames, expected)
     assert len(computed) == 2
     assert str(frames.parent) in caplog.text
@@ -113,26 +113,26 @@ def spoil(corpus: Corpus, rows: list[int]) -> None:
 def test_bad_audio_stops_with_its_name_and_leaves_nothing(corpus, tmp_path):
     spoil(corpus, [1, 2])
     with pytest.raises(UserError, match=r"2 of 4 utterances cannot be used: .*u1\.wav.*u2\.wav.*on_bad_audio=skip"):
-        open_store(tmp_path, corpus, FRONT_END, View())
+        open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())
     assert not files_below(tmp_path / "tones")
     assert [path for path in (tmp_path / "tones" / "features").iterdir() if path.suffix != ".lock"] == []
 
 
 def test_bad_audio_is_listed_and_skipped_on_request_only(corpus, tmp_path, caplog):
     spoil(corpus, [1])
-    store = open_store(tmp_path, corpus, FRONT_END, View(), on_bad_audio="skip")
+    store = open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation(), on_bad_audio="skip")
     assert list(store.skipped) == ["u1"]
     assert store.lengths[1] == 0
     assert len(store[2]) == store.lengths[2] > 0
     assert "u1.wav" in caplog.text
     with pytest.raises(UserError, match="1 of 4 utterances cannot be used"):
-        open_store(tmp_path, corpus, FRONT_END, View())
+        open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())
 
 
 def test_a_corpus_without_usable_audio_is_refused_even_when_skipping(corpus, tmp_path):
     spoil(corpus, [0, 1, 2, 3])
     with pytest.raises(UserError, match="4 of 4 utterances cannot be used"):
-        open_store(tmp_path, corpus, FRONT_END, View(), on_bad_audio="skip")
+        open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation(), on_bad_audio="skip")
 
 
 def test_a_full_disk_leaves_nothing_half_written(corpus, tmp_path, monkeypatch):
@@ -141,7 +141,7 @@ def test_a_full_disk_leaves_nothing_half_written(corpus, tmp_path, monkeypatch):
 
     monkeypatch.setattr(compute_module.os, "fsync", full)
     with pytest.raises(OSError, match="No space left"):
-        open_store(tmp_path, corpus, FRONT_END, View())
+        open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())
     assert not files_below(tmp_path / "tones")
 
 
@@ -149,13 +149,13 @@ def test_two_processes_compute_once_and_agree(corpus, tmp_path):
     program = """
 import pickle, sys
 from pathlib import Path
-from hrf_ser.audio.augment import View
+from hrf_ser.audio.augment import OfflineAugmentation
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data import store
 compute = store.compute_features
 store.compute_features = lambda *args: (print("computed"), compute(*args))
 corpus = pickle.loads(Path(sys.argv[1]).read_bytes())
-print(float(store.open_store(Path(sys.argv[2]), corpus, FrontEndConfig(n_mels=20), View()).frames.sum()))
+print(float(store.open_store(Path(sys.argv[2]), corpus, FrontEndConfig(n_mels=20), OfflineAugmentation()).frames.sum()))
 """
     table = tmp_path / "corpus.pickle"
     table.write_bytes(pickle.dumps(corpus))
@@ -168,7 +168,7 @@ print(float(store.open_store(Path(sys.argv[2]), corpus, FrontEndConfig(n_mels=20
 
 
 def test_a_store_of_some_utterances_and_stores_in_a_row_read_alike(corpus, tmp_path):
-    store = open_store(tmp_path, corpus, FRONT_END, View())
+    store = open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())
     some = store.of([3, 1])
     joined = JoinedStores([some, store])
     assert joined.lengths.tolist() == [*store.lengths[[3, 1]], *store.lengths]
@@ -177,11 +177,11 @@ def test_a_store_of_some_utterances_and_stores_in_a_row_read_alike(corpus, tmp_p
 
 
 def test_two_tables_of_one_corpus_have_a_store_each(corpus, tmp_path, computed):
-    open_store(tmp_path, corpus, FRONT_END, View())
+    open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())
     corpus.utterances.pop()
-    assert len(open_store(tmp_path, corpus, FRONT_END, View()).lengths) == 3
+    assert len(open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation()).lengths) == 3
     assert len(computed) == 2
-    open_store(tmp_path, corpus, FRONT_END, View())
+    open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())
     assert len(computed) == 2
 
 
@@ -189,7 +189,7 @@ def test_two_tables_of_one_corpus_have_a_store_each(corpus, tmp_path, computed):
 KILLED = """
 import os, pickle, signal, sys
 from pathlib import Path
-from hrf_ser.audio.augment import View
+from hrf_ser.audio.augment import OfflineAugmentation
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data import compute, store
 corpus = pickle.loads(Path(sys.argv[1]).read_bytes())
@@ -201,7 +201,7 @@ def dying(*arguments):
             os.kill(os.getpid(), signal.SIGKILL)
         yield result
 compute._features = dying
-store.open_store(Path(sys.argv[2]), corpus, FrontEndConfig(n_mels=20), View())
+store.open_store(Path(sys.argv[2]), corpus, FrontEndConfig(n_mels=20), OfflineAugmentation())
 """
 
 
@@ -229,10 +229,10 @@ def heard(monkeypatch):
 
 
 def test_features_go_on_where_a_kill_stopped_them(killed, corpus, tmp_path, heard, caplog):
-    resumed = open_store(tmp_path / "cache", corpus, FRONT_END, View())
+    resumed = open_store(tmp_path / "cache", corpus, FRONT_END, OfflineAugmentation())
     assert heard == ["u2", "u3"]
     assert "going on after 2 of 4 utterances" in caplog.text
-    whole = open_store(tmp_path / "undisturbed", corpus, FRONT_END, View())
+    whole = open_store(tmp_path / "undisturbed", corpus, FRONT_END, OfflineAugmentation())
     np.testing.assert_array_equal(resumed.frames, whole.frames)
     assert files_below(tmp_path / "cache") == {"frames.f32", "index.json"}
 
@@ -259,6 +259,8 @@ def test_damaged_remains_are_noticed(killed, corpus, tmp_path, heard, damage, to
         journal.unlink()
     else:
         tone("audio/u3.wav", seconds=0.6, hertz=900)
-    resumed = open_store(tmp_path / "cache", corpus, FRONT_END, View())
+    resumed = open_store(tmp_path / "cache", corpus, FRONT_END, OfflineAugmentation())
     assert len(heard) == left
-    np.testing.assert_array_equal(resumed.frames, open_store(tmp_path / "again", corpus, FRONT_END, View()).frames)
+    np.testing.assert_array_equal(
+        resumed.frames, open_store(tmp_path / "again", corpus, FRONT_END, OfflineAugmentation()).frames
+    )

@@ -18,7 +18,7 @@ def corpus(name: str, labels: tuple[str, ...], groups: int = 4) -> Corpus:
         for label in labels
     ]
     folds = {f"{group}": (f"g{group}",) for group in range(groups)}
-    return Corpus(name, utterances, labels, folds, invariants=[f"{name} lacks one"], licence=f"licence of {name}")
+    return Corpus(name, utterances, labels, folds, count_mismatches=[f"{name} lacks one"], licence=f"licence of {name}")
 
 
 def test_labels_of_a_class_take_its_name_and_others_are_left_out_with_a_note():
@@ -48,9 +48,9 @@ def test_one_corpus_trains_and_another_is_tested():
     source, target = relabel(corpus("a", ("anger", "sadness")), FOUR), corpus("b", ("angry", "sad"), groups=2)
     joined = join(source, target)
     assert (joined.name, len(joined.utterances)) == ("a>b", 12)
-    assert joined.invariants == ["a: a lacks one", "b: b lacks one"]
+    assert joined.count_mismatches == ["a: a lacks one", "b: b lacks one"]
     assert joined.licence == "licence of a; licence of b"
-    parts = cross_split(joined, source, "1", "honest")
+    parts = cross_split(joined, source, "1", "validation")
 
     def speakers(rows) -> set[str]:
         return {joined.utterances[row].speaker for row in rows}
@@ -58,15 +58,15 @@ def test_one_corpus_trains_and_another_is_tested():
     assert speakers(parts.test) == {"b/s0", "b/s1"}
     assert speakers(parts.val) == {"a/s1"}
     assert speakers(parts.train) == {"a/s0", "a/s2", "a/s3"}
-    paper = cross_split(joined, source, "1", "paper")
+    paper = cross_split(joined, source, "1", "test_oracle")
     assert paper.val == paper.test == parts.test
     assert len(paper.train) == 8
-    fixed = cross_split(joined, source, None, "fixed")
+    fixed = cross_split(joined, source, None, "last_epoch")
     assert (fixed.fold, fixed.train, fixed.val, fixed.test) == ("all", paper.train, (), parts.test)
-    assert cross_split(joined, source, "all", "fixed") == fixed
-    crossed = cross_split(joined, source, None, "crossed")
+    assert cross_split(joined, source, "all", "last_epoch") == fixed
+    crossed = cross_split(joined, source, None, "out_of_fold")
     assert (crossed.fold, crossed.train, crossed.val, crossed.test) == ("all", paper.train, paper.train, parts.test)
-    for protocol in ("fixed", "crossed"):
+    for protocol in ("last_epoch", "out_of_fold"):
         with pytest.raises(UserError, match=f"fold=1: under protocol={protocol} all of a trains"):
             cross_split(joined, source, "1", protocol)
 
@@ -76,7 +76,7 @@ def test_a_dialog_with_a_speaker_who_validates_does_not_train():
     # The first of group 0 talks with somebody of group 1.
     source.utterances[0] = replace(source.utterances[0], dialog="d1")
     joined = join(source, target)
-    parts = cross_split(joined, source, "1", "honest")
+    parts = cross_split(joined, source, "1", "validation")
     assert {joined.utterances[row].dialog for row in parts.val} == {"a/d1"}
     assert {joined.utterances[row].dialog for row in parts.train} == {"a/d0", "a/d2", "a/d3"}
     assert len(parts.train) == 5
@@ -89,7 +89,7 @@ def test_the_owners_parts_of_the_source_train_and_validate(fold):
     source.utterances = [replace(one, part=part) for one, part in zip(source.utterances, parts, strict=True)]
     source.folds = {"official": (), "dev": ()}
     joined = join(source, target)
-    divided = cross_split(joined, source, fold, "honest")
+    divided = cross_split(joined, source, fold, "validation")
     assert (divided.fold, divided.train, divided.val) == (fold, (0, 1, 2, 3), (4, 5))
     assert divided.test == (8, 9, 10, 11)
 
@@ -98,7 +98,7 @@ def test_corpora_with_other_classes_or_the_same_corpus_are_refused():
     with pytest.raises(UserError, match=r"a has the classes anger, sad, and b angry, sad: .*label_map=four"):
         join(corpus("a", ("anger", "sad")), corpus("b", ("angry", "sad")))
     people = corpus("b", ("x", "y"))
-    people.scored_by = "participant"
+    people.evaluation_unit = "participant"
     with pytest.raises(UserError, match="a is scored by utterance and b by participant"):
         join(corpus("a", ("x", "y")), people)
     with pytest.raises(UserError, match="a would be tested on itself"):

@@ -9,9 +9,9 @@ RECORD = {
     "rank": 4,
     "fold": "1",
     "seed": 0,
-    "protocol": "honest",
+    "protocol": "validation",
     "leaks": [],
-    "scored_by": "utterance",
+    "evaluation_unit": "utterance",
     "scored": {"val": 30, "test": 40},
     "test": {"ua": 0.5, "wa": 0.6, "wf1": 0.55, "f1": float("nan")},
     "recall": {"angry": 0.25},
@@ -44,23 +44,23 @@ def test_the_card_says_how_good_for_whom_and_at_what_cost():
     ):
         assert words in text, words
     assert "Leaking" not in text
-    assert "Protocol paper" not in text
+    assert "Protocol test_oracle" not in text
     assert "Nothing was chosen" not in text
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"protocol": "paper"}, "**Protocol paper: the epoch was chosen on the test part."),
+        ({"protocol": "test_oracle"}, "**Protocol test_oracle: the epoch was chosen on the test part."),
         (
-            {"protocol": "fixed", "scored": {"val": 0, "test": 40}},
-            "Nothing was chosen in this run: everybody else trained",
+            {"protocol": "last_epoch", "scored": {"val": 0, "test": 40}},
+            "No checkpoint was selected: all speakers but the test speakers",
         ),
-        ({"protocol": "crossed"}, "each member of the ensemble without a part of them"),
+        ({"protocol": "out_of_fold"}, "Each member of the ensemble left a part of them out"),
         ({"leaks": ["the label decides"]}, "**Leaking: the label decides.**"),
         ({"sexes": {}}, "scores by sex are not known"),
         ({"hrf": False, "rank": None}, "Trained without HRF."),
-        ({"scored_by": "participant"}, "On 40 participants of speakers"),
+        ({"evaluation_unit": "participant"}, "On 40 participants of speakers"),
     ],
 )
 def test_what_a_reader_must_know_is_said(changes, words):

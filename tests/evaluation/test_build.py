@@ -119,7 +119,7 @@ def test_nothing_to_compare_is_said():
 
 
 def test_everything_that_impairs_the_runs_is_told():
-    runs = study(protocol="paper")[:-1]
+    runs = study(protocol="test_oracle")[:-1]
     runs[0] = replace(runs[0], counts=None, speakers=())
     runs[1] = replace(runs[1], record={**runs[1].record, "versions": {"torch": "2.9"}, "leaks": ["it leaks."]})
     twin = replace(runs[2], folder="twin", written=2)
@@ -128,9 +128,10 @@ def test_everything_that_impairs_the_runs_is_told():
     )
     told = "\n".join(report["warnings"])
     for sentence in (
-        "47 runs under protocol paper: epochs were chosen on the test part, so these are no estimates for unseen speakers.",
+        "47 runs under protocol test_oracle: epochs were chosen on the test part, so these are no estimates for unseen "
+        "speakers.",
         "demo: it leaks.",
-        "1 run that other configurations have is missing: demo/paper/conformer/hrf4 fold 8 seed 1.",
+        "1 run that other configurations have is missing: demo/test_oracle/conformer/hrf4 fold 8 seed 1.",
         "2 runs failed: sweep/7 (out of memory); 1 more.",
         "1 run began and did not finish, such as sweep/9.",
         "is the same run as twin",
@@ -138,9 +139,9 @@ def test_everything_that_impairs_the_runs_is_told():
         "Runs were made with different versions: torch 2.13.0, 2.9.",
     ):
         assert sentence in told, sentence
-    assert "Do not believe it yet: protocol paper" in report["answer"]
+    assert "Do not believe it yet: protocol test_oracle" in report["answer"]
     assert report["failed"][0] == {"folder": "sweep/7", "reason": "out of memory."}
-    assert report["missing"] == [{"key": "demo/paper/conformer/hrf4", "fold": "8", "seed": 1}]
+    assert report["missing"] == [{"key": "demo/test_oracle/conformer/hrf4", "fold": "8", "seed": 1}]
 
 
 def without_validation(runs):
@@ -152,28 +153,32 @@ def without_validation(runs):
 
 def test_runs_that_nobody_validated_have_a_report_of_their_own():
     honest = study({None: 0.5, 4.0: 0.6})
-    fixed = without_validation(study({None: 0.6, 4.0: 0.6}, protocol="fixed"))
+    fixed = without_validation(study({None: 0.6, 4.0: 0.6}, protocol="last_epoch"))
     report = report_on([*honest, *fixed])
     entries = {entry["key"]: entry for entry in report["configurations"]}
     assert [(key, entry["runs"]) for key, entry in entries.items()] == [
-        (f"demo/{protocol}/conformer/{arm}", 16) for protocol in ("fixed", "honest") for arm in ("plain", "hrf4")
+        (f"demo/{protocol}/conformer/{arm}", 16)
+        for protocol in ("last_epoch", "validation")
+        for arm in ("plain", "hrf4")
     ]
-    alone = entries["demo/fixed/conformer/plain"]
+    alone = entries["demo/last_epoch/conformer/plain"]
     assert alone["history"].keys() == {"epoch", "train/loss"}
     assert {run["val_ua"] for run in alone["detail"]} == {None}
-    assert "protocol=fixed" in alone["command"]
+    assert "protocol=last_epoch" in alone["command"]
     assert [(entry["protocol"], round(entry["difference"], 3)) for entry in report["comparisons"]] == [
-        ("fixed", 0.0),
-        ("honest", 0.1),
+        ("last_epoch", 0.0),
+        ("validation", 0.1),
     ]
     # A mean over protocols would be of nothing, so each has its own answer.
-    assert report["answer"].startswith("Protocol fixed: No difference is shown between light with HRF and light")
-    assert "Protocol honest: Light with HRF is better than light for Conformer on demo: +0.100 UA" in report["answer"]
+    assert report["answer"].startswith("Protocol last_epoch: No difference is shown between light with HRF and light")
+    assert (
+        "Protocol validation: Light with HRF is better than light for Conformer on demo: +0.100 UA" in report["answer"]
+    )
     assert "estimates" not in report["answer"]
     # What is best under one protocol is no answer under another.
-    best = report_on([*study({None: 0.4}), *without_validation(study({None: 0.6}, protocol="fixed"))])["answer"]
+    best = report_on([*study({None: 0.4}), *without_validation(study({None: 0.6}, protocol="last_epoch"))])["answer"]
     assert [round(float(words[:5]), 1) for words in best.split("the best mean UA is ")[1:]] == [0.6, 0.4]
-    assert "## demo (protocol fixed)" in markdown(report)
+    assert "## demo (protocol last_epoch)" in markdown(report)
     assert next(csv.DictReader(io.StringIO(runs_csv(report))))["val_ua"] == ""
 
 

@@ -43,7 +43,7 @@ def test_hrf_is_compared_with_plain_and_light_with_large():
         ("size", "Conformer: HRF x2 - large"),
     ]
     assert [entry["difference"] for entry in entries] == pytest.approx([0.1, 0.0, -0.2, -0.1])
-    assert entries[0]["key"] == "demo/honest/conformer/hrf2 - demo/honest/conformer/plain"
+    assert entries[0]["key"] == "demo/validation/conformer/hrf2 - demo/validation/conformer/plain"
     assert sentences == []
 
 
@@ -255,10 +255,10 @@ def test_one_split_is_tested_over_seeds_and_says_so():
 
 
 def test_paper_is_said_in_every_verdict():
-    (entry,), _ = compared([*arm(0.5, protocol="paper"), *arm(0.6, protocol="paper", rank=4.0)])
-    assert "Protocol paper: epochs were chosen on the test part" in entry["verdict"]
+    (entry,), _ = compared([*arm(0.5, protocol="test_oracle"), *arm(0.6, protocol="test_oracle", rank=4.0)])
+    assert "Protocol test_oracle: epochs were chosen on the test part" in entry["verdict"]
     # Runs of different protocols are no pair.
-    assert compared([*arm(0.5), *arm(0.6, protocol="paper", rank=4.0)])[0] == []
+    assert compared([*arm(0.5), *arm(0.6, protocol="test_oracle", rank=4.0)])[0] == []
 
 
 def test_other_settings_are_not_compared():
@@ -305,7 +305,7 @@ def test_settings_that_were_heard_on_other_utterances_are_not_compared():
 
 
 def test_a_sweep_of_settings_has_its_own_answer():
-    def said(*values, folds=FOLDS, protocol="honest"):
+    def said(*values, folds=FOLDS, protocol="validation"):
         runs = [*arm(0.5, folds=folds, seeds=(0, 1), protocol=protocol, **lever("0.3"))]
         for number, right in enumerate(values):
             runs += arm(right, folds=folds, protocol=protocol, **lever(f"{number}"))
@@ -318,7 +318,7 @@ def test_a_sweep_of_settings_has_its_own_answer():
     )
     assert "none is shown to be better or worse" in said(0.5, 0.5)
     assert said(0.4).endswith("This setting is worse than the usual one: -0.100 UA [-0.100, -0.100], p = 0.008.")
-    assert "Do not believe it yet: protocol paper" in said(0.4, 0.6, protocol="paper")
+    assert "Do not believe it yet: protocol test_oracle" in said(0.4, 0.6, protocol="test_oracle")
     assert said(0.4, 0.6, folds=FOLDS[:3]).endswith(
         "Do not rely on these differences: 3 folds give p = 0.25 at best, and 2 comparisons need 0.025: it takes 7 folds, or "
         "fewer comparisons."

@@ -38,7 +38,10 @@ def test_configurations_are_sorted_and_labelled():
         "Conformer large",
         "ConvTransformer, HRF x2",
     ]
-    assert [one.key for one in found][1:3] == ["demo/honest/conformer/hrf8", "demo/honest/conformer_large/plain"]
+    assert [one.key for one in found][1:3] == [
+        "demo/validation/conformer/hrf8",
+        "demo/validation/conformer_large/plain",
+    ]
 
 
 def test_mean_spread_and_pooled_are_what_they_are_called():
@@ -142,9 +145,9 @@ def test_differing_settings_are_not_pooled():
 
 
 def test_runs_from_before_a_setting_are_runs_without_it():
-    old = [make_run(rank=4.0, settings={"reparam.mode": "folded"}, seed=seed) for seed in (0, 1)]
+    old = [make_run(rank=4.0, settings={"reparam.mode": "parametrized"}, seed=seed) for seed in (0, 1)]
     new = make_run(
-        rank=4.0, settings={"reparam.mode": "folded", "init_from": "null", "reparam.reopen_every": "null"}, seed=2
+        rank=4.0, settings={"reparam.mode": "parametrized", "init_from": "null", "reparam.reopen_every": "null"}, seed=2
     )
     anew = make_run(rank=4.0, settings={**new.settings, "reparam.reopen_every": "5"})
     warm = make_run(rank=4.0, settings={**new.settings, "init_from": "demo/plain"})
@@ -175,14 +178,14 @@ def test_other_classes_and_other_folds_are_other_configurations():
 
 
 def test_resamples_are_the_same_in_every_process():
-    assert seed_of("demo/honest/conformer/plain") == 589828298
+    assert seed_of("demo/validation/conformer/plain") == 2770343891
 
 
 def test_missing_runs_are_those_that_others_have():
     plain = [make_run(fold=fold, seed=seed) for fold, seed in GRID]
     hrf = [make_run(fold=fold, seed=seed, rank=4.0) for fold, seed in GRID if (fold, seed) not in (("2", 1), ("10", 0))]
     elsewhere = [make_run(fold="7", seed=9, corpus="other")]
-    key = "demo/honest/conformer/hrf4"
+    key = "demo/validation/conformer/hrf4"
     assert missing(group([*plain, *hrf, *elsewhere])[0]) == [
         {"key": key, "fold": "2", "seed": 1},
         {"key": key, "fold": "10", "seed": 0},
@@ -233,8 +236,8 @@ def test_runs_that_each_had_something_of_their_own_are_repeated_one_by_one():
 
 
 def test_commands_without_such_words_are_made_from_the_record():
-    run = replace(make_run(protocol="paper", corpus="emodb>ravdess"), root="/my corpora")
+    run = replace(make_run(protocol="test_oracle", corpus="emodb>ravdess"), root="/my corpora")
     assert one_of([run])["command"] == (
         "python -m hrf_ser.train model=conformer data=emodb data@test_data=ravdess 'data.root=/my corpora' hrf=false "
-        "protocol=paper fold=1 seed=0"
+        "protocol=test_oracle fold=1 seed=0"
     )

@@ -121,7 +121,7 @@ def test_missing_files_beside_the_record_are_told_or_not_needed(tmp_path):
 
 
 def test_a_run_without_validation_has_a_curve_of_its_loss(tmp_path):
-    run = make_run(protocol="fixed", val=None)
+    run = make_run(protocol="last_epoch", val=None)
     del run.history["val/ua"]
     again, sentences = read_run(str(write_run(tmp_path / "run", run)))
     assert sentences == []
@@ -217,7 +217,7 @@ def test_settings_are_what_decides_the_result(tmp_path):
         "model: {name: conformer, label: conformer, options: {width: 64}}\n"
         "data:\n  name: ravdess\n  root: /data\n  options:\n    download: true\n    channels:\n    - 1\n    - 2\n"
         "protocol: {name: honest, folds: corpus}\nlogger:\n  wandb: {name: a}\ncallbacks: {}\n"
-        "hrf: false\nrank: 4\nfold: 1\nseed: 3\nthreads: 1\ncache_dir: /cache\nreparam: {mode: folded}\n"
+        "hrf: false\nrank: 4\nfold: 1\nseed: 3\nthreads: 1\ncache_dir: /cache\nreparam: {mode: parametrized}\n"
         "optimizer:\n  lr: 0.001\n  nesterov: true\ntest_data: null\n"
     )
     settings, root = read_settings(path.read_text(), hrf=False)
@@ -231,7 +231,7 @@ def test_settings_are_what_decides_the_result(tmp_path):
         "optimizer.nesterov": "true",
         "test_data": "null",
     }
-    assert read_settings(path.read_text(), hrf=True)[0]["reparam.mode"] == "folded"
+    assert read_settings(path.read_text(), hrf=True)[0]["reparam.mode"] == "parametrized"
     path.write_text("data: {name: table, root: mine.csv}\n")
     assert read_settings(path.read_text(), hrf=True) == ({"data.root": "mine.csv"}, "mine.csv")
     path.write_text("trainer: [")

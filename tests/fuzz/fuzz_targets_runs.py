@@ -112,7 +112,7 @@ def _values(folder: Path) -> Prepared:
             else rng.choice(
                 (
                     "4",
-                    "paper",
+                    "test_oracle",
                     2,
                     3,
                     2.0,

@@ -10,13 +10,13 @@ from omegaconf import OmegaConf
 
 from hrf_ser.audio.front_end import LogMel
 from hrf_ser.errors import UserError
-from hrf_ser.settings import plain
+from hrf_ser.settings import to_dict
 from hrf_ser.training.build import build_data, build_hrf, build_reopening
 from hrf_ser.training.module import EmotionModule
 from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer, build_schedule
 
 KEYS = (
-    *("rank", "seed", "batch_size", "workers", "threads", "hrf", "compile", "resident", "fold"),
+    *("rank", "seed", "batch_size", "workers", "threads", "hrf", "compile", "cache_on_device", "fold"),
     *("protocol.name", "protocol.folds", "data.on_bad_audio", "loss.class_weights", "loss.label_smoothing"),
     *("reparam.factors", "reparam.init", "reparam.mode", "reparam.bias", "reparam.weight_decay", "reparam.targets"),
     "reparam.reopen_every",
@@ -58,7 +58,7 @@ def _log_mel(front_end: Any) -> LogMel:
 
 
 def _module(config: Any) -> EmotionModule:
-    augment = {key: value for key, value in plain(config.augment).items() if key not in ("speed", "noise_snr_db")}
+    augment = {key: value for key, value in to_dict(config.augment).items() if key not in ("speed", "noise_snr_db")}
     return EmotionModule(
         "conv_transformer",
         ["a", "b"],
@@ -80,7 +80,7 @@ def _batch() -> Any:
 
 
 def _optimise(config: Any, module: EmotionModule) -> None:
-    options = OptimizerConfig(**plain(config.optimizer), factor_decay=config.reparam.weight_decay)
+    options = OptimizerConfig(**to_dict(config.optimizer), factor_decay=config.reparam.weight_decay)
     optimizer = build_optimizer(module.model, options)
     schedule = build_schedule(optimizer, options, steps=3 * config.trainer.max_epochs, steps_per_epoch=3)
     for _ in range(3):

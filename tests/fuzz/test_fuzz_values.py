@@ -32,7 +32,7 @@ SCALARS = (
     | st.booleans()
     | NUMBERS
     | st.text(max_size=8)
-    | st.sampled_from(["honest", "adamw", "???", "${rank}", "${x}"])
+    | st.sampled_from(["validation", "adamw", "???", "${rank}", "${x}"])
 )
 VALUES = st.recursive(
     SCALARS, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)

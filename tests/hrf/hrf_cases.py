@@ -20,7 +20,7 @@ from hrf_ser.hrf.literal import LiteralLayer
 # the literal mode rounds r activations, the folded one the weight.
 TOLERANCE = {torch.float64: 1e-14, torch.float32: 5e-6, torch.float16: 2e-3, torch.bfloat16: 1.5e-2}
 
-MODES = pytest.mark.parametrize("mode", ["folded", "literal"])
+MODES = pytest.mark.parametrize("mode", ["parametrized", "inserted"])
 
 differences: dict[str, tuple[int, float]] = {}
 """By property and dtype: comparisons made, the largest difference met. conftest.py prints it."""
@@ -180,7 +180,7 @@ def cases(
     layer: Plain | None = None,
     **fixed: st.SearchStrategy,
 ) -> Case:
-    """Any layer that may be opened, or ``layer``; ``fixed`` replaces the draw of an option."""
+    """Any layer that may be opened, or ``layer``; ``last_epoch`` replaces the draw of an option."""
     layer = layer or draw(st.one_of(linears(), convolutions()))
     factors = draw(fixed.get("factors", st.sampled_from([2, 3])))
     least = layer.form(0, factors).least_inner
@@ -191,7 +191,7 @@ def cases(
     carries = layer.bias and not (factors == 3 and layer.pads_with_zeros())
     options = {
         "factors": factors,
-        "mode": draw(fixed.get("mode", st.sampled_from(["folded", "literal"]))),
+        "mode": draw(fixed.get("mode", st.sampled_from(["parametrized", "inserted"]))),
         "init": draw(fixed.get("init", st.sampled_from(["exact", "variance", "default"]))),
         "bias": carries and draw(st.booleans()),
     }
@@ -212,7 +212,7 @@ def feed_forward() -> nn.Sequential:
     return nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 5))
 
 
-def opened(mode: str = "folded", bias: bool = True) -> nn.Sequential:
+def opened(mode: str = "parametrized", bias: bool = True) -> nn.Sequential:
     """A feed-forward block whose first layer has factors, away from their start."""
     model = feed_forward()
     insert_hrf(model, 2, ["0"], mode=mode, bias=bias)

@@ -115,8 +115,10 @@ class OwnConvolution(nn.Conv1d):
 @pytest.mark.parametrize("make", [lambda: TimeConv(4, 6, 3), lambda: OwnConvolution(4, 6, 3)])
 def test_literal_mode_refuses_a_convolution_that_computes_more_and_the_folded_one_opens_it(make):
     model = nn.Sequential(make())
-    with pytest.raises(ValueError, match=r"layer '0' is a \w+, which may compute more than Conv1d: .*; use 'folded'"):
-        insert_hrf(model, targets=["0"], mode="literal")
+    with pytest.raises(
+        ValueError, match=r"layer '0' is a \w+, which may compute more than Conv1d: .*; use 'parametrized'"
+    ):
+        insert_hrf(model, targets=["0"], mode="inserted")
     x = torch.randn(2, 4, 4)
     expected = model(x)
     insert_hrf(model, targets=["0"], bias=True)
@@ -130,7 +132,7 @@ def test_literal_mode_refuses_a_convolution_that_computes_more_and_the_folded_on
 def test_literal_layer_reads_as_the_convolution_that_it_stands_for():
     model = nn.Sequential(nn.Conv2d(4, 6, (3, 2), stride=(2, 1), padding=1, dilation=(1, 2), groups=2))
     plain = copy.deepcopy(model)
-    insert_hrf(model, targets=["0"], mode="literal")
+    insert_hrf(model, targets=["0"], mode="inserted")
     for name in (
         "in_channels",
         "out_channels",

@@ -280,15 +280,15 @@ def test_literal_mode_refuses_a_layer_that_may_compute_more(make):
     layer = make()
     model = nn.Sequential(layer)
     with pytest.raises(
-        ValueError, match=rf"layer '0' is a {type(layer).__name__}, which may compute more .*; use 'folded'"
+        ValueError, match=rf"layer '0' is a {type(layer).__name__}, which may compute more .*; use 'parametrized'"
     ):
-        insert_hrf(model, targets=["0"], mode="literal")
+        insert_hrf(model, targets=["0"], mode="inserted")
     assert model[0] is layer
 
 
 def test_literal_mode_keeps_a_subclass_that_computes_no_more():
     model = nn.Sequential(Renamed(5))
-    insert_hrf(model, targets=["0"], mode="literal")
+    insert_hrf(model, targets=["0"], mode="inserted")
     merged = merge_hrf(model)
     assert type(merged[0]) is Renamed
     assert merged[0].note == {"made by": "hand"}

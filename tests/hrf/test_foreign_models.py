@@ -14,12 +14,12 @@ from hrf_ser.hrf import StepProducts, adapt_state_dict, factorised_layers, inser
 OPTIONS = pytest.mark.parametrize(
     "options",
     [
-        {"mode": "folded"},
-        {"mode": "folded", "bias": True, "factors": 3},
-        {"mode": "literal"},
-        {"mode": "literal", "bias": True},
+        {"mode": "parametrized"},
+        {"mode": "parametrized", "bias": True, "factors": 3},
+        {"mode": "inserted"},
+        {"mode": "inserted", "bias": True},
     ],
-    ids=["folded", "folded-3-bias", "literal", "literal-bias"],
+    ids=["parametrized", "folded-3-bias", "inserted", "literal-bias"],
 )
 
 
@@ -180,7 +180,7 @@ def test_hugging_face_model(options, name):
 
 
 @pytest.mark.parametrize(
-    "options", [{"mode": "folded"}, {"mode": "literal", "factors": 3}], ids=["folded", "literal-3"]
+    "options", [{"mode": "parametrized"}, {"mode": "inserted", "factors": 3}], ids=["parametrized", "literal-3"]
 )
 def test_hugging_face_front_of_convolutions(options):
     torch.manual_seed(0)

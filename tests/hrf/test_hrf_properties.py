@@ -21,7 +21,7 @@ ANY = st.one_of(linears(32), convolutions())
 
 def may_be_weight_norm(case: Case) -> bool:
     """A state dict alone cannot tell a pointwise 1 -> n layer of rank 1 or width 1 from torch's weight norm: it is refused."""
-    if case.options["factors"] == 3 or case.options["mode"] == "literal":
+    if case.options["factors"] == 3 or case.options["mode"] == "inserted":
         return False
     layer = case.layer
     pointwise = math.prod(layer.kernel) == 1 and layer.inputs == 1
@@ -138,10 +138,10 @@ def parts(model: nn.Module) -> list[nn.Parameter]:
     return [*factors_of(layer), *inner_biases_of(layer), *([] if outer is None else [outer])]
 
 
-@for_all(300, case=cases(WIDE, mode=st.just("folded")))
+@for_all(300, case=cases(WIDE, mode=st.just("parametrized")))
 def test_both_modes_start_at_the_same_factors_and_have_the_same_gradients(case: Case):
     folded = case.opened(trained=False)
-    case.options["mode"] = "literal"
+    case.options["mode"] = "inserted"
     literal = case.opened(trained=False)
     x = case.input()
     with torch.no_grad():
@@ -158,7 +158,7 @@ def test_both_modes_start_at_the_same_factors_and_have_the_same_gradients(case: 
             assert_near("gradients, folded = literal", a.grad, b.grad)
 
 
-@for_all(200, case=cases(WIDE, mode=st.just("folded")), micro=st.integers(1, 4))
+@for_all(200, case=cases(WIDE, mode=st.just("parametrized")), micro=st.integers(1, 4))
 def test_gradients_through_held_products_are_those_of_products_taken_anew(case: Case, micro: int):
     model = case.opened()
     twin = copy.deepcopy(model)

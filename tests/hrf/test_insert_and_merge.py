@@ -13,7 +13,7 @@ from hrf_ser.hrf.layers import form_for
 
 OPTIONS = [
     {"mode": mode, "factors": factors, "bias": bias}
-    for mode in ("folded", "literal")
+    for mode in ("parametrized", "inserted")
     for factors in (2, 3)
     for bias in (False, True)
 ]
@@ -48,7 +48,7 @@ def test_merged_model_equals_factorised_model(options):
     rank=st.integers(1, 5),
     factors=st.sampled_from([2, 3]),
     bias=st.booleans(),
-    mode=st.sampled_from(["folded", "literal"]),
+    mode=st.sampled_from(["parametrized", "inserted"]),
     seed=st.integers(0, 2**16),
 )
 def test_exact_start_and_merge_keep_the_function_for_any_shape(d_in, d_out, rank, factors, bias, mode, seed):
@@ -75,7 +75,7 @@ def test_merged_model_has_the_keys_types_and_dtypes_of_the_untouched_model(optio
     assert {key: (value.shape, value.dtype) for key, value in merged.state_dict().items()} == expected
 
 
-@pytest.mark.parametrize("mode", ["folded", "literal"])
+@pytest.mark.parametrize("mode", ["parametrized", "inserted"])
 def test_merge_leaves_the_training_model_alone(mode):
     model = feed_forward().train()
     insert_hrf(model, targets=["0"], mode=mode)
@@ -95,7 +95,7 @@ def test_folded_and_literal_give_the_same_gradients_of_every_factor():
     insert_hrf(folded, rank=2, targets=["0", "2"], init="default", bias=True)
     scramble(folded)
     literal = feed_forward().double()
-    insert_hrf(literal, rank=2, targets=["0", "2"], init="default", bias=True, mode="literal")
+    insert_hrf(literal, rank=2, targets=["0", "2"], init="default", bias=True, mode="inserted")
     for name in ("0", "2"):
         a, b = folded.get_submodule(name), literal.get_submodule(name)
         with torch.no_grad():
@@ -139,7 +139,7 @@ class Attention(nn.Module):
         return self.block(x).mean(1)
 
 
-@pytest.mark.parametrize("mode", ["folded", "literal"])
+@pytest.mark.parametrize("mode", ["parametrized", "inserted"])
 def test_foreign_transformer_layer_works_in_training_and_evaluation(mode):
     model = Attention()
     names = insert_hrf(model, targets=[r"block\.linear[12]", r"block\.self_attn\.out_proj"], mode=mode)
@@ -152,8 +152,8 @@ def test_foreign_transformer_layer_works_in_training_and_evaluation(mode):
 
 def test_shared_module_is_opened_once_and_stays_shared():
     shared = nn.Linear(4, 4)
-    for mode in ("folded", "literal"):
-        model = nn.Sequential(shared, nn.ReLU(), shared) if mode == "folded" else nn.ModuleList([shared, shared])
+    for mode in ("parametrized", "inserted"):
+        model = nn.Sequential(shared, nn.ReLU(), shared) if mode == "parametrized" else nn.ModuleList([shared, shared])
         model = copy.deepcopy(model)
         names = insert_hrf(model, targets=["0"], mode=mode)
         merged = merge_hrf(model)
@@ -178,7 +178,7 @@ def test_tied_weights_are_refused():
         ({"targets": ["0"], "rank": 0.5}, r"layer '0': rank=0.5 .* low-rank layer; use rank >= 0.6"),
         ({"targets": ["0"], "factors": 4}, "use 2 or 3"),
         ({"targets": ["0"], "init": "zeros"}, "use one of exact, variance, default"),
-        ({"targets": ["0"], "mode": "fast"}, "use one of folded, literal"),
+        ({"targets": ["0"], "mode": "fast"}, "use one of parametrized, inserted"),
         ({}, "names no hrf_targets"),
     ],
 )
@@ -201,7 +201,7 @@ def test_second_insertion_inner_bias_without_bias_and_foreign_parametrization_ar
         insert_hrf(normed, targets=["0"])
 
 
-@pytest.mark.parametrize("mode", ["folded", "literal"])
+@pytest.mark.parametrize("mode", ["parametrized", "inserted"])
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
 def test_merge_refuses_weights_that_are_not_finite(mode, value):
     model = feed_forward()

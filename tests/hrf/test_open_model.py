@@ -18,7 +18,7 @@ from hrf_ser.hrf import compare, factorised_layers, factors_of, insert_hrf, merg
 def test_from_one_seed_both_modes_draw_the_same_factors_in_every_layer(init, factors):
     folded = feed_forward()
     literal = copy.deepcopy(folded)
-    for model, mode in ((folded, "folded"), (literal, "literal")):
+    for model, mode in ((folded, "parametrized"), (literal, "inserted")):
         torch.manual_seed(1)
         insert_hrf(model, 2, ["0", "2"], factors=factors, init=init, mode=mode)
     for name in ("0", "2"):

@@ -12,7 +12,7 @@ from hrf_ser.hrf import factorised_layers, insert_hrf, merge_hrf, reopen_hrf
 FACTORS = pytest.mark.parametrize("factors", [2, 3])
 
 
-def trained(mode: str = "folded", factors: int = 2, bias: bool = False, seed: int = 0) -> nn.Sequential:
+def trained(mode: str = "parametrized", factors: int = 2, bias: bool = False, seed: int = 0) -> nn.Sequential:
     """A feed-forward block whose two layers have factors that training has moved; r < in in the second."""
     torch.manual_seed(seed)
     model = nn.Sequential(nn.Linear(5, 8), nn.BatchNorm1d(8), nn.Linear(8, 3)).double()

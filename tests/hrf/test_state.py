@@ -9,11 +9,11 @@ from hrf_ser.hrf import adapt_state_dict, insert_hrf, merge_hrf, merge_state_dic
 
 FORMS = {
     "plain": None,
-    "folded": {"rank": 2},
+    "parametrized": {"rank": 2},
     "folded3": {"rank": 2, "factors": 3},
     "folded_bias": {"rank": 4, "bias": True},
-    "literal": {"rank": 2, "mode": "literal"},
-    "literal_bias": {"rank": 4, "mode": "literal", "bias": True, "factors": 3},
+    "inserted": {"rank": 2, "mode": "inserted"},
+    "literal_bias": {"rank": 4, "mode": "inserted", "bias": True, "factors": 3},
 }
 
 
@@ -65,7 +65,7 @@ def test_prefix_of_a_wrapping_module_is_kept():
 
 
 def test_factors_that_do_not_chain_are_refused_by_name():
-    state = build("folded").state_dict()
+    state = build("parametrized").state_dict()
     state["ffn.0.parametrizations.weight.original1"] = torch.zeros(8, 3)
     with pytest.raises(ValueError, match=r"'ffn\.0'.* do not chain"):
         merge_state_dict(state)

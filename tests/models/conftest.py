@@ -22,7 +22,7 @@ VARIANTS: list[tuple[str, dict[str, Any]]] = [
     ("speechformer", {}),
     ("speechformer", {"pooling": "attentive", "expand": [1, 1, 2]}),
     ("speechformer", {"pooling": "statistics"}),
-    ("conv_transformer", {"members": 2}),
+    ("conv_transformer", {"ensemble_size": 2}),
 ]
 
 

@@ -18,14 +18,14 @@ def features() -> torch.Tensor:
 
 
 def test_probabilities_are_the_mean_of_the_members(features: torch.Tensor) -> None:
-    model = create_model("conv_transformer", members=3, **SIZES).eval()
+    model = create_model("conv_transformer", ensemble_size=3, **SIZES).eval()
     each = torch.stack([member(features, LENGTHS).softmax(-1) for member in model.members])
     torch.testing.assert_close(model(features, LENGTHS).softmax(-1), each.mean(0))
     assert (each[0] - each[1]).abs().max() > 1e-3, "members start apart"
 
 
 def test_logits_are_finite_where_every_member_is_sure(features: torch.Tensor) -> None:
-    model = create_model("conv_transformer", members=2, **SIZES).eval()
+    model = create_model("conv_transformer", ensemble_size=2, **SIZES).eval()
     for member in model.members:
         torch.nn.init.constant_(member.classifier.weight, 0.0)
         member.classifier.bias.data = torch.tensor([500.0, 0.0, -500.0])
@@ -37,7 +37,7 @@ def test_a_model_without_targets_makes_an_ensemble_without_them() -> None:
 
 
 def test_every_member_is_factorised_and_merged(features: torch.Tensor) -> None:
-    model = create_model("conv_transformer", members=2, **SIZES).eval()
+    model = create_model("conv_transformer", ensemble_size=2, **SIZES).eval()
     before = model(features, LENGTHS)
     insert_hrf(model, 2)
     assert len(factorised_layers(model)) == 4
@@ -48,10 +48,10 @@ def test_every_member_is_factorised_and_merged(features: torch.Tensor) -> None:
 
 
 def test_one_member_is_the_model_itself() -> None:
-    assert type(create_model("conv_transformer", members=1, **SIZES)) is ConvTransformer
+    assert type(create_model("conv_transformer", ensemble_size=1, **SIZES)) is ConvTransformer
 
 
 @pytest.mark.parametrize("members", [0, 1.5, True, "2"])
 def test_other_numbers_are_refused(members: object) -> None:
     with pytest.raises(ValueError, match="is not a whole number of at least 1"):
-        create_model("conv_transformer", members=members, **SIZES)
+        create_model("conv_transformer", ensemble_size=members, **SIZES)

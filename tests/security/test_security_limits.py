@@ -134,7 +134,7 @@ def test_times_beyond_any_session_make_no_windows_without_number(tmp_path):
     with within():
         corpus = read_corpus("daic_woz", root, unit="window")
     assert max(one.end for one in corpus.utterances if one.speaker == "303") < 100
-    assert any("rows without times and speaker" in sentence for sentence in corpus.invariants)
+    assert any("rows without times and speaker" in sentence for sentence in corpus.count_mismatches)
     transcript.write_text(text + "\n0\t20000\tParticipant\tyes" * 100)
     with within(), pytest.raises(UserError, match=r"303_TRANSCRIPT\.csv has turns of 556 hours in all"):
         read_corpus("daic_woz", root, unit="window")

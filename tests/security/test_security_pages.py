@@ -44,7 +44,7 @@ def page_of(folder):
 def test_names_in_the_files_of_runs_are_text_on_the_page(tmp_path):
     write_run(tmp_path / "plain", make_run())
     # Two protocols have an answer each, as the hostile run's name for one makes them.
-    other = write_run(tmp_path / "other", make_run(seed=1, protocol="fixed"))
+    other = write_run(tmp_path / "other", make_run(seed=1, protocol="last_epoch"))
     usual = Elements(render(page_of(tmp_path)[0]))
     shutil.rmtree(other)
     folder = write_run(

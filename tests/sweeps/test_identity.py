@@ -18,7 +18,7 @@ def config(*words: str):
     "words",
     [
         ["data.root=/b"],
-        ["cache_dir=/c", "workers=2", "resident=true", "threads=1", "ckpt_path=last"],
+        ["cache_dir=/c", "workers=2", "cache_on_device=true", "threads=1", "ckpt_path=last"],
         ["logger=none"],
         ["trainer.accelerator=cpu", "trainer.devices=1", "+trainer.enable_progress_bar=false"],
         ["launcher=joblib"],
@@ -39,8 +39,8 @@ def test_paths_loggers_and_devices_do_not_make_another_run(words):
         "rank=2",
         "fold=2",
         "seed=1",
-        "protocol=paper",
-        "protocol=fixed",
+        "protocol=test_oracle",
+        "protocol=last_epoch",
         "protocol.folds=speaker",
         "optimizer.lr=0.01",
         "trainer.max_epochs=3",
@@ -63,11 +63,11 @@ def test_without_hrf_its_settings_say_nothing():
 
 
 def test_where_nobody_validates_callbacks_that_would_watch_say_nothing():
-    fixed = identity(config("protocol=fixed"))
-    assert identity(config("protocol=fixed", "callbacks.early_stopping.patience=3")) == fixed
-    assert identity(config("protocol=fixed", "callbacks=none")) == fixed
-    assert identity(config("protocol=fixed", "callbacks.early_stopping.monitor=train/loss")) != fixed
-    assert identity(config("protocol=fixed", "callbacks=ema")) != fixed
+    fixed = identity(config("protocol=last_epoch"))
+    assert identity(config("protocol=last_epoch", "callbacks.early_stopping.patience=3")) == fixed
+    assert identity(config("protocol=last_epoch", "callbacks=none")) == fixed
+    assert identity(config("protocol=last_epoch", "callbacks.early_stopping.monitor=train/loss")) != fixed
+    assert identity(config("protocol=last_epoch", "callbacks=ema")) != fixed
 
 
 def test_a_table_is_known_by_its_content(tmp_path):

@@ -47,12 +47,14 @@ def test_a_finished_run_leaves_no_mark(config, tmp_path):
 
 
 def test_a_run_that_validated_on_nobody_has_nothing_for_a_search(config, monkeypatch):
-    config.protocol = {"name": "fixed"}
+    config.protocol = {"name": "last_epoch"}
     record = {"test": {"ua": 0.5}, "val": None}
     assert math.isnan(run_job(config, lambda _: record, lambda _: None))
     searching = OmegaConf.merge(HydraConfig.get(), {"sweeper": {"direction": "maximize"}})
     monkeypatch.setattr(HydraConfig, "get", lambda: searching)
-    with pytest.raises(RunFailedError, match=r"protocol=fixed has no validation score .* search with protocol=honest"):
+    with pytest.raises(
+        RunFailedError, match=r"protocol=last_epoch has no validation score .* search with protocol=validation"
+    ):
         run_job(config, lambda _: record, str)
-    config.protocol.name = "honest"
+    config.protocol.name = "validation"
     assert run_job(config, lambda _: {**record, "val": {"ua": 0.6}}, str) == 0.6

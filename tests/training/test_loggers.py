@@ -85,10 +85,10 @@ def test_an_offline_run_synced_later_holds_what_the_local_files_hold(train, onli
     )
     assert done.returncode == 0, done.stdout + done.stderr
     (run, *_) = server.asked("UpsertBucket")
-    assert run["groupName"] == "demo/honest/conv_transformer/hrf2"
+    assert run["groupName"] == "demo/validation/conv_transformer/hrf2"
     assert run["jobType"] == "fold 1"
     assert run["displayName"] == "demo conv_transformer hrf2 fold 1 seed 3"
-    assert run["tags"] == ["demo", "conv_transformer", "light", "hrf2", "hrf", "protocol honest"]
+    assert run["tags"] == ["demo", "conv_transformer", "light", "hrf2", "hrf", "protocol validation"]
     settings = {key: entry["value"] for key, entry in json.loads(server.asked("UpsertBucket")[-1]["config"]).items()}
     resolved = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
     assert {key: settings[key] for key in resolved} == resolved
@@ -293,13 +293,13 @@ def test_names_of_ones_own_go_before_ours(tmp_path):
     one = logger(tmp_path, name="mine", tags=["thesis", "light"])
     one.describe(config("model=conformer_large"), "demo", "1")
     assert one._wandb_init["name"] == "mine"
-    assert one._wandb_init["group"] == "demo/honest/conformer_large/plain"
+    assert one._wandb_init["group"] == "demo/validation/conformer_large/plain"
     assert one._wandb_init["tags"] == [
         "demo",
         "conformer_large",
         "large",
         "plain",
-        "protocol honest",
+        "protocol validation",
         "thesis",
         "light",
     ]

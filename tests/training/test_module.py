@@ -104,7 +104,7 @@ def test_fit_leaves_the_module_factorised_and_deploys_the_best_epoch_merged(tmp_
 
 
 def test_an_ensemble_is_factorised_trained_and_deployed_merged(tmp_path):
-    net = module(options={**OPTIONS, "members": 2}, augment=None)
+    net = module(options={**OPTIONS, "ensemble_size": 2}, augment=None)
     hrf = HRF(rank=2)
     trainer = fit(net, tmp_path, hrf)
     assert len(hrf.layers) == 4
@@ -115,7 +115,7 @@ def test_an_ensemble_is_factorised_trained_and_deployed_merged(tmp_path):
 
 
 def test_members_of_an_ensemble_learn_as_if_alone():
-    net = module(options={**OPTIONS, "dropout": 0.0, "members": 2}, augment=None)
+    net = module(options={**OPTIONS, "dropout": 0.0, "ensemble_size": 2}, augment=None)
     batch = next(iter(batches()))
     net.training_step(batch, 0).backward()
     for member in net.model.members:
@@ -128,7 +128,7 @@ def test_members_of_an_ensemble_learn_as_if_alone():
 
 
 def test_members_of_an_ensemble_hear_other_augmentations():
-    net = module(options={**OPTIONS, "members": 2})
+    net = module(options={**OPTIONS, "ensemble_size": 2})
     heard = []
     for member in net.model.members:
         member.register_forward_pre_hook(lambda _, given: heard.append(given[0].clone()))
@@ -255,7 +255,7 @@ def test_validation_takes_each_product_once(tmp_path):
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
 def test_folded_and_literal_training_agree(tmp_path, precision):
     nets = {}
-    for mode in ("folded", "literal"):
+    for mode in ("parametrized", "inserted"):
         # Adam would blow rounding up wherever a gradient is nearly zero.
         optimizer = {"name": "sgd", "lr": 0.1, "warmup_epochs": 0}
         nets[mode] = module(augment=None, options={**OPTIONS, "dropout": 0.0}, optimizer=optimizer)
@@ -263,7 +263,7 @@ def test_folded_and_literal_training_agree(tmp_path, precision):
         fit(nets[mode], tmp_path / mode, hrf, max_epochs=1, limit_train_batches=2, precision=precision)
         nets[mode] = hrf.deployed
     tolerance = 1e-4 if precision == "32-true" else 3e-2
-    for one, other in zip(nets["folded"].parameters(), nets["literal"].parameters(), strict=True):
+    for one, other in zip(nets["parametrized"].parameters(), nets["inserted"].parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=tolerance, rtol=tolerance)
 
 
@@ -317,7 +317,7 @@ def test_a_mixture_is_scored_against_both_labels_in_its_shares():
 
 @pytest.mark.parametrize("mixup", [0.0, 0.3])
 def test_a_member_hears_nothing_of_the_utterances_it_goes_without(mixup):
-    net = module(options={**OPTIONS, "members": 3}, augment={**AUGMENT, "mixup": mixup})
+    net = module(options={**OPTIONS, "ensemble_size": 3}, augment={**AUGMENT, "mixup": mixup})
     first, second, third = net.model.members
     net.absent = torch.tensor([0, 0, 1, 1, 2, 2])
     whole = next(iter(batches(1)))

@@ -24,7 +24,7 @@ def test_matrices_decay_and_vectors_do_not():
 
 
 @pytest.mark.parametrize(("rule", "expected"), [("product", 0.05), ("factors", 0.1), ("none", 0.0)])
-@pytest.mark.parametrize("mode", ["folded", "literal"])
+@pytest.mark.parametrize("mode", ["parametrized", "inserted"])
 def test_factors_decay_by_the_rule(rule, expected, mode):
     net = model()
     insert_hrf(net, targets=["0"], mode=mode)
@@ -51,7 +51,7 @@ def test_another_matrix_of_a_factorised_layer_is_no_factor():
     assert {value for name, value in found.items() if "weight" in name} == {0.05}
 
 
-@pytest.mark.parametrize("mode", ["folded", "literal"])
+@pytest.mark.parametrize("mode", ["parametrized", "inserted"])
 def test_factors_of_a_convolution_share_its_decay(mode):
     net = nn.Sequential(nn.Conv1d(4, 6, 3), nn.Conv1d(6, 4, 3))
     insert_hrf(net, targets=["0"], mode=mode, factors=2)

@@ -11,10 +11,10 @@ from omegaconf import OmegaConf
 
 from helpers import REPOSITORY
 from hrf_ser.data.corpora import Corpus, Utterance
-from hrf_ser.data.protocols import cross_split, held_out, split
+from hrf_ser.data.protocols import cross_split, hash_test_speakers, split
 from hrf_ser.data.transfer import join
 from hrf_ser.errors import UserError
-from hrf_ser.settings import plain
+from hrf_ser.settings import to_dict
 from hrf_ser.training.origin import origin_of, other_corpora
 
 LABELS = ("angry", "sad")
@@ -40,13 +40,13 @@ def config(*words: str, init_from: Path | str | None = None):
     return OmegaConf.merge(composed(*words), {"init_from": None if init_from is None else str(init_from)})
 
 
-def write_run(folder: Path, table: Corpus, fold: str = "1", protocol: str = "honest", **card) -> Path:
+def write_run(folder: Path, table: Corpus, fold: str = "1", protocol: str = "validation", **card) -> Path:
     """What of a finished run says where its weights come from."""
     of = config()
     description = {
-        "model": {"name": of.model.name, "options": plain(of.model.options)},
+        "model": {"name": of.model.name, "options": to_dict(of.model.options)},
         "labels": list(LABELS),
-        "front_end": {key: value for key, value in plain(of.features).items() if key != "normalisation"},
+        "front_end": {key: value for key, value in to_dict(of.features).items() if key != "normalisation"},
         "normalisation": "train",
         "card": {
             "corpus": table.name,
@@ -54,7 +54,7 @@ def write_run(folder: Path, table: Corpus, fold: str = "1", protocol: str = "hon
             "protocol": protocol,
             "folds": "corpus",
             "fold": fold,
-            "tested_speakers": held_out(table, split(table, fold, protocol)),
+            "test_speakers_hash": hash_test_speakers(table, split(table, fold, protocol)),
             "seed": 3,
             "hrf": False,
             "rank": None,
@@ -70,14 +70,14 @@ def write_run(folder: Path, table: Corpus, fold: str = "1", protocol: str = "hon
     return folder
 
 
-def begin(named, *words: str, table: Corpus | None = None, fold: str = "1", protocol: str = "honest"):
+def begin(named, *words: str, table: Corpus | None = None, fold: str = "1", protocol: str = "validation"):
     table = table or corpus()
     return origin_of(config(*words, init_from=named), table, split(table, fold, protocol))
 
 
 def test_without_the_key_there_is_none():
     table = corpus()
-    assert origin_of(config(), table, split(table, "1", "honest")) is None
+    assert origin_of(config(), table, split(table, "1", "validation")) is None
 
 
 @pytest.mark.parametrize("inside", ["", "bundle", "checkpoints/best.ckpt"])
@@ -88,10 +88,10 @@ def test_a_run_its_bundle_and_a_checkpoint_of_it_are_found(tmp_path, inside):
     assert origin.record == {
         "corpus": "ours",
         "classes": None,
-        "protocol": "honest",
+        "protocol": "validation",
         "folds": "corpus",
         "fold": "1",
-        "tested_speakers": held_out(corpus(), split(corpus(), "1", "honest")),
+        "test_speakers_hash": hash_test_speakers(corpus(), split(corpus(), "1", "validation")),
         "seed": 3,
         "hrf": False,
         "rank": None,
@@ -129,10 +129,10 @@ def test_other_classes_are_refused_in_another_corpus_too(tmp_path):
     ("change", "message"),
     [
         ({"fold": "2"}, r"on ours with fold=2 where this run has fold=1"),
-        ({"protocol": "paper"}, r"on ours with protocol=paper where this run has protocol=honest"),
+        ({"protocol": "test_oracle"}, r"on ours with protocol=test_oracle where this run has protocol=validation"),
         ({"folds": 5}, r"on ours with protocol\.folds=5 where this run has protocol\.folds=corpus"),
         ({"classes": {"angry": ["angry"]}}, r"on ours with another label_map"),
-        ({"tested_speakers": "0123456789"}, r"on ours with other test speakers"),
+        ({"test_speakers_hash": "0123456789"}, r"on ours with other test speakers"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
@@ -157,7 +157,7 @@ def test_bundles_of_earlier_versions_are_taken_by_their_fold(tmp_path):
     run = write_run(tmp_path / "run", corpus())
     file = run / "bundle/bundle.json"
     content = json.loads(file.read_text())
-    for key in ("tested_speakers", "init_from", "folds", "classes"):
+    for key in ("test_speakers_hash", "init_from", "folds", "classes"):
         del content["card"][key]
     file.write_text(json.dumps(content))
     assert begin(run).record.keys() == {"corpus", "protocol", "fold", "seed", "hrf", "rank"}
@@ -166,7 +166,7 @@ def test_bundles_of_earlier_versions_are_taken_by_their_fold(tmp_path):
 
 
 def test_another_corpus_is_taken_and_named(tmp_path):
-    first = write_run(tmp_path / "first", corpus("first"), fold="3", protocol="paper")
+    first = write_run(tmp_path / "first", corpus("first"), fold="3", protocol="test_oracle")
     card = json.loads((first / "bundle/bundle.json").read_text())["card"]
     second = write_run(tmp_path / "second", corpus("second"), init_from=card)
     origin = begin(second)
@@ -177,7 +177,7 @@ def test_another_corpus_is_taken_and_named(tmp_path):
 def test_weights_that_heard_the_corpus_that_is_tested_are_refused(tmp_path):
     source, target = corpus("source"), corpus("target")
     joined = join(source, target)
-    divided = cross_split(joined, source, "1", "honest")
+    divided = cross_split(joined, source, "1", "validation")
     for name in ("source", "target"):
         run = write_run(tmp_path / name, corpus(name))
         with pytest.raises(UserError, match=f"was trained on {name} where this run is on source>target"):
@@ -215,6 +215,6 @@ def test_damaged_descriptions_are_told(tmp_path, kind):
 
 def test_tested_speakers_are_a_set():
     table = corpus()
-    divided = split(table, "1", "honest")
-    assert held_out(table, replace(divided, test=divided.test[:1])) == held_out(table, divided)
-    assert held_out(table, split(table, "2", "honest")) != held_out(table, divided)
+    divided = split(table, "1", "validation")
+    assert hash_test_speakers(table, replace(divided, test=divided.test[:1])) == hash_test_speakers(table, divided)
+    assert hash_test_speakers(table, split(table, "2", "validation")) != hash_test_speakers(table, divided)

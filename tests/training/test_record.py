@@ -39,7 +39,7 @@ def test_the_picture_is_a_png_of_many_colours(tmp_path):
 
 
 RECORD = {
-    "protocol": "honest",
+    "protocol": "validation",
     "corpus": "demo",
     "model": "conformer",
     "hrf": True,
@@ -68,14 +68,14 @@ def test_the_last_screen_tells_scores_costs_places_and_the_next_command():
     for words in ("test UA 0.750", "chance 0.250", "1,700,000", "220,000", "4.0e-07", "0 of 192", "n/a"):
         assert words in text
     assert "bundle='/runs/one two/bundle'" in text or "'bundle=/runs/one two/bundle'" in text
-    assert "paper" not in text
+    assert "test_oracle" not in text
 
 
 def test_the_last_screen_says_where_nothing_was_chosen():
-    text = shown({**RECORD, "protocol": "fixed", "val": None})
+    text = shown({**RECORD, "protocol": "last_epoch", "val": None})
     assert "nothing chosen, epoch 8 is the last" in " ".join(text.replace("│", " ").split())
     assert "validation" not in text
 
 
 def test_the_last_screen_marks_the_paper_protocol():
-    assert "protocol paper: epoch chosen on the test part" in shown({**RECORD, "protocol": "paper"})
+    assert "protocol test_oracle: epoch chosen on the test part" in shown({**RECORD, "protocol": "test_oracle"})

@@ -45,7 +45,7 @@ class Watch(lightning.Callback):
             self.average.append((logits(average), factors_of(average.model)))
 
 
-@pytest.mark.parametrize("options", [{"bias": True}, {"mode": "literal", "factors": 3}], ids=str)
+@pytest.mark.parametrize("options", [{"bias": True}, {"mode": "inserted", "factors": 3}], ids=str)
 def test_function_is_kept_factors_are_fresh_and_their_moments_gone(tmp_path, options):
     before, after, hrf = Watch(), Watch(), HRF(rank=2, **options)
     fit(module(), tmp_path, hrf, before, Reopen(2, seed=0), after, max_epochs=5)
@@ -93,14 +93,14 @@ def test_a_resumed_fit_opens_the_same_factors(tmp_path):
 
 def test_folded_and_literal_training_agree(tmp_path):
     deployed = {}
-    for mode in ("folded", "literal"):
+    for mode in ("parametrized", "inserted"):
         # Adam would blow rounding up wherever a gradient is nearly zero.
         optimizer = {"name": "sgd", "lr": 0.1, "warmup_epochs": 0}
         net = module(augment=None, options={**OPTIONS, "dropout": 0.0}, optimizer=optimizer)
         hrf = HRF(rank=2, mode=mode, bias=True)
         fit(net, tmp_path / mode, hrf, Reopen(1, seed=0), max_epochs=3, limit_train_batches=2)
         deployed[mode] = hrf.deployed
-    for one, other in zip(deployed["folded"].parameters(), deployed["literal"].parameters(), strict=True):
+    for one, other in zip(deployed["parametrized"].parameters(), deployed["inserted"].parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=1e-4, rtol=1e-4)
 
 

@@ -14,7 +14,7 @@ from hrf_ser.audio.torchaudio_import import torchaudio
 
 
 @dataclass(frozen=True)
-class View:
+class OfflineAugmentation:
     """One way to hear an utterance. Features of every view are computed once and kept; an epoch draws among them.
 
     Attributes:
@@ -48,10 +48,10 @@ class View:
         return waveform
 
 
-def views(speeds: list[float], noise_snr_db: tuple[float, float] | None) -> list[View]:
+def offline_augmentations(speeds: list[float], noise_snr_db: tuple[float, float] | None) -> list[OfflineAugmentation]:
     """The clean view, one for each other speed, and a noisy one where a range is given."""
-    noisy = [] if noise_snr_db is None else [View(snr_db=noise_snr_db)]
-    return [View(), *[View(speed=speed) for speed in speeds if speed != 1.0], *noisy]
+    noisy = [] if noise_snr_db is None else [OfflineAugmentation(snr_db=noise_snr_db)]
+    return [OfflineAugmentation(), *[OfflineAugmentation(speed=speed) for speed in speeds if speed != 1.0], *noisy]
 
 
 class Mix(NamedTuple):

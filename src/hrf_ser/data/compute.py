@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrf_ser.audio.augment import View
+from hrf_ser.audio.augment import OfflineAugmentation
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.errors import UserError
@@ -32,7 +32,12 @@ Computed = NDArray[np.float32] | UserError
 
 
 def compute_features(
-    folder: Path, wanted: dict[str, Any], corpus: Corpus, front_end: FrontEndConfig, view: View, on_bad_audio: str
+    folder: Path,
+    wanted: dict[str, Any],
+    corpus: Corpus,
+    front_end: FrontEndConfig,
+    view: OfflineAugmentation,
+    on_bad_audio: str,
 ) -> None:
     """Write the feature store ``folder``, whole or not at all.
 
@@ -173,7 +178,9 @@ class _Work:
             os.fsync(self._frames.fileno())
 
 
-def _features(utterances: Sequence[Utterance], front_end: FrontEndConfig, view: View) -> Iterator[Computed]:
+def _features(
+    utterances: Sequence[Utterance], front_end: FrontEndConfig, view: OfflineAugmentation
+) -> Iterator[Computed]:
     """Features of each utterance in order, ``(frames, n_mels)``, or why it has none; on all cores."""
     compute = _extractor(front_end, view)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -183,7 +190,7 @@ def _features(utterances: Sequence[Utterance], front_end: FrontEndConfig, view: 
             pool.shutdown(cancel_futures=True)
 
 
-def _extractor(front_end: FrontEndConfig, view: View) -> Callable[[Utterance], Computed]:
+def _extractor(front_end: FrontEndConfig, view: OfflineAugmentation) -> Callable[[Utterance], Computed]:
     import torch
 
     from hrf_ser.audio.front_end import LogMel
@@ -204,7 +211,7 @@ def _extractor(front_end: FrontEndConfig, view: View) -> Callable[[Utterance], C
     return compute
 
 
-def _describe(view: View) -> str:
+def _describe(view: OfflineAugmentation) -> str:
     parts = [f"speed {view.speed:g}"] if view.speed != 1.0 else []
     if view.snr_db is not None:
         parts.append(f"noise at {view.snr_db[0]:g}-{view.snr_db[1]:g} dB")

@@ -13,13 +13,13 @@ from lightning import LightningDataModule
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hrf_ser.audio.augment import View
+from hrf_ser.audio.augment import OfflineAugmentation
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.batches import Batch, BatchLoader, BucketSampler, FeatureBatches
 from hrf_ser.data.corpora import Corpus, Utterance
-from hrf_ser.data.crossed import absent_members
-from hrf_ser.data.protocols import PARTS, Split, cross_split, left_out, split
-from hrf_ser.data.resident import Resident, ResidentFeatures, ResidentLoader, frames_of, is_resident
+from hrf_ser.data.device_cache import CacheOnDevice, DeviceCache, DeviceLoader, frames_of, should_cache
+from hrf_ser.data.out_of_fold import out_of_fold_index
+from hrf_ser.data.protocols import SPLITS, Split, cross_split, left_out, split
 from hrf_ser.data.sources import Source
 from hrf_ser.data.store import Features, JoinedStores, open_store
 from hrf_ser.data.transfer import join, relabel
@@ -38,18 +38,19 @@ class SpeechData(LightningDataModule):
         front_end: options of the log-mel front end.
         views: how a training utterance may be heard; the first is the clean one, which evaluation hears.
         fold: name of the fold; None takes the first.
-        protocol: ``honest``, ``fixed``, ``crossed`` or ``paper``.
+        protocol: ``validation``, ``last_epoch``, ``out_of_fold`` or ``test_oracle``.
         folds: what folds hold out, see :func:`hrf_ser.data.folds.folds_of`.
         test_source: another corpus, which is tested instead of a part of the first.
-        members: of the ensemble, which ``crossed`` deals the speakers to.
+        ensemble_size: of the ensemble, which ``out_of_fold`` deals the speakers to.
         classes: class -> the labels that mean it, in any corpus; None keeps the corpus's own labels.
         batch_size: utterances in a batch.
         seed: of the order of training utterances.
         on_bad_audio: ``stop`` or ``skip``.
         workers: processes that load batches; batches are cheap, so 0 is fastest unless features lie on a slow disk.
-        resident: True keeps the features of a fit or a test on the trainer's device while it lasts, where loaders then give
+        cache_on_device: True keeps the features of a fit or a test on the trainer's device while it lasts, where
+        loaders then give
             the same batches, without workers; ``auto`` does so on a CUDA device that has room, see
-            :func:`hrf_ser.data.resident.is_resident`. Outside of a fit or a test, batches are in the host's memory.
+            :func:`hrf_ser.data.device_cache.should_cache`. Outside of a fit or a test, batches are in the host's memory.
     """
 
     def __init__(
@@ -57,18 +58,18 @@ class SpeechData(LightningDataModule):
         source: Source,
         cache_dir: str | Path,
         front_end: FrontEndConfig,
-        views: Sequence[View] = (View(),),
+        views: Sequence[OfflineAugmentation] = (OfflineAugmentation(),),
         fold: str | None = None,
-        protocol: str = "honest",
+        protocol: str = "validation",
         folds: str | int = "corpus",
         test_source: Source | None = None,
-        members: int = 1,
+        ensemble_size: int = 1,
         classes: Mapping[str, Sequence[str]] | None = None,
         batch_size: int = 32,
         seed: int = 0,
         on_bad_audio: str = "stop",
         workers: int = 0,
-        resident: Resident = "auto",
+        cache_on_device: CacheOnDevice = "auto",
     ) -> None:
         super().__init__()
         self.sources = [source] if test_source is None else [source, test_source]
@@ -76,10 +77,10 @@ class SpeechData(LightningDataModule):
         self.cache_dir = Path(cache_dir).expanduser()
         self.front_end, self.views, self.on_bad_audio = front_end, list(views), on_bad_audio
         self.fold, self.protocol, self.folds = fold, protocol, folds
-        self.members = members
+        self.ensemble_size = ensemble_size
         self.batch_size, self.seed, self.workers = batch_size, seed, workers
-        self.resident = resident
-        self._on_device: ResidentFeatures | None = None
+        self.cache_on_device = cache_on_device
+        self._on_device: DeviceCache | None = None
         self._prepared = False
 
     @cached_property
@@ -102,7 +103,7 @@ class SpeechData(LightningDataModule):
         """The parts of this fold, without utterances that have no usable audio."""
         divided = self.divided
         usable = self.stores[0].lengths > 0
-        kept = {part: tuple(row for row in getattr(divided, part) if usable[row]) for part in PARTS}
+        kept = {part: tuple(row for row in getattr(divided, part) if usable[row]) for part in SPLITS}
         return Split(divided.fold, divided.protocol, **kept)
 
     @cached_property
@@ -114,10 +115,10 @@ class SpeechData(LightningDataModule):
 
     @cached_property
     def absent(self) -> Tensor | None:
-        """Under ``crossed`` the member that does not train on each row of the table, ``(rows,)``, -1 for none."""
-        if self.protocol != "crossed":
+        """Under ``out_of_fold`` the member that does not train on each row of the table, ``(rows,)``, -1 for none."""
+        if self.protocol != "out_of_fold":
             return None
-        return torch.from_numpy(absent_members(self.corpus.utterances, self.divided, self.members))
+        return torch.from_numpy(out_of_fold_index(self.corpus.utterances, self.divided, self.ensemble_size))
 
     @cached_property
     def stores(self) -> list[Features]:
@@ -126,7 +127,7 @@ class SpeechData(LightningDataModule):
         for view in self.views:
             parts = []
             for place, (whole, table) in enumerate(zip(self.read, self.tables, strict=True)):
-                heard = view if place == 0 else View()
+                heard = view if place == 0 else OfflineAugmentation()
                 store = open_store(self.cache_dir, whole, self.front_end, heard, self.on_bad_audio)
                 if table is not whole:
                     row = {one.utterance: number for number, one in enumerate(whole.utterances)}
@@ -141,7 +142,7 @@ class SpeechData(LightningDataModule):
             return
         self._prepared = True
         divided = self.divided
-        for sentence in self.corpus.invariants:
+        for sentence in self.corpus.count_mismatches:
             log.warning("%s differs from the distribution: %s", self.corpus.name, sentence)
         for sentence in (*self.corpus.notes, *self.corpus.leaks):
             log.warning("%s: %s", self.corpus.name, sentence)
@@ -150,7 +151,7 @@ class SpeechData(LightningDataModule):
         _ = self.stores
 
     def setup(self, stage: str) -> None:
-        """Put what this stage hears on the trainer's device, where it is to be resident."""
+        """Put what this stage hears on the trainer's device, where it is to be cache_on_device."""
         if self.trainer is None:
             return
         device = self.trainer.strategy.root_device
@@ -158,8 +159,8 @@ class SpeechData(LightningDataModule):
         evaluated = self.split.test if stage == "test" else self.split.val
         heard[0] = tuple(dict.fromkeys((*heard[0], *evaluated)))
         size = 4 * self.front_end.n_mels * frames_of(self.stores, heard)
-        if is_resident(self.resident, size, device):
-            self._on_device = ResidentFeatures(self.stores, heard, self.front_end.n_mels, device)
+        if should_cache(self.cache_on_device, size, device):
+            self._on_device = DeviceCache(self.stores, heard, self.front_end.n_mels, device)
 
     def teardown(self, stage: str) -> None:  # noqa: ARG002  # Lightning's signature
         """Free the device of features."""
@@ -182,7 +183,7 @@ class SpeechData(LightningDataModule):
     @property
     def scores_participants(self) -> bool:
         """Whether all segments of a participant are scored as one."""
-        return self.corpus.scored_by == "participant"
+        return self.corpus.evaluation_unit == "participant"
 
     @cached_property
     def units(self) -> NDArray[np.int64]:
@@ -219,7 +220,7 @@ class SpeechData(LightningDataModule):
 
     def val_dataloader(self) -> BatchLoader | list[BatchLoader]:
         # Without a loader, Lightning does not validate.
-        return [] if self.protocol == "fixed" else self._loader(self.split.val, self.stores[:1])
+        return [] if self.protocol == "last_epoch" else self._loader(self.split.val, self.stores[:1])
 
     def test_dataloader(self) -> BatchLoader:
         return self._loader(self.split.test, self.stores[:1])
@@ -246,5 +247,5 @@ class SpeechData(LightningDataModule):
             sampler.set_epoch(self.trainer.current_epoch)
         batches = FeatureBatches(stores, self.targets, self.units)
         if self._on_device is not None and self._on_device.holds(len(stores), rows):
-            return ResidentLoader(batches, sampler, self._on_device)
+            return DeviceLoader(batches, sampler, self._on_device)
         return BatchLoader(batches, sampler, self.workers, pin_memory=torch.cuda.is_available())

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from hrf_ser.data.corpora import Corpus
-from hrf_ser.data.protocols import PARTS
+from hrf_ser.data.protocols import SPLITS
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,18 +20,18 @@ def diagnose(corpus: Corpus, console: Console) -> None:
     console.print(count_table(corpus))
     for sentence in (*corpus.notes, *corpus.leaks):
         console.print(f"note          {sentence}", highlight=False)
-    if not (corpus.invariants or corpus.remedy):
+    if not (corpus.count_mismatches or corpus.hint):
         return  # nobody knows what is complete: the demo corpus, a table of one's own
-    if not corpus.invariants:
+    if not corpus.count_mismatches:
         console.print("[bold green]complete[/]      every known count is that of the distribution", highlight=False)
         return
-    number = len(corpus.invariants)
+    number = len(corpus.count_mismatches)
     console.print(f"[bold yellow]not complete[/]  {number} thing{'s' * (number > 1)} to mend", highlight=False)
-    for sentence in corpus.invariants[:_SHOWN]:
+    for sentence in corpus.count_mismatches[:_SHOWN]:
         console.print(f"differs from the distribution: {sentence}", highlight=False, markup=False)
     if number > _SHOWN:
         console.print(f"and {number - _SHOWN} more")
-    advice = f"{corpus.remedy}; then run this again. " if corpus.remedy else ""
+    advice = f"{corpus.hint}; then run this again. " if corpus.hint else ""
     console.print(
         f"what to do    {advice}Training works on what is here, but its results cannot be compared with published ones.",
         highlight=False,
@@ -51,7 +51,7 @@ def count_table(corpus: Corpus) -> Table:
     parts = {fold: [one for one in corpus.utterances if one.group in groups] for fold, groups in corpus.folds.items()}
     if not all(corpus.folds.values()):
         parts = {fold: inside for fold, inside in parts.items() if corpus.folds[fold]}
-        parts |= {part: [one for one in corpus.utterances if one.part == part] for part in PARTS}
+        parts |= {part: [one for one in corpus.utterances if one.part == part] for part in SPLITS}
     for fold, inside in parts.items():
         counts = Counter(one.label for one in inside)
         speakers = {one.speaker for one in inside}

@@ -1,12 +1,16 @@
 """Who trains, who chooses the epoch, who is tested; and the check that nobody is on two sides.
 
-``honest``: the speakers of the test fold are heard once, at the end; the epoch is chosen on other speakers, those of the next
-fold, and what was said in one dialog is never on two sides. ``paper``: as much of the field's published code does, the epoch is
+``validation``: the speakers of the test fold are heard once, at the end; the epoch is chosen on other speakers,
+those of the next
+fold, and what was said in one dialog is never on two sides. ``test_oracle``: as much of the field's published code
+does, the epoch is
 chosen on the test fold itself and no speaker is spent on validation. Its results are not estimates for unseen speakers, and
-everything they touch says ``paper``. ``fixed``: nothing is chosen. All speakers that are not tested train, for a number of
-epochs that was settled beforehand, and the last epoch's model is tested, once. ``crossed``: all speakers that are not tested
-train, but every member of an ensemble goes without a part of them, see :mod:`hrf_ser.data.crossed`; the epoch is chosen by what
-each member says of the speakers it goes without.
+everything they touch says ``test_oracle``. ``last_epoch``: nothing is chosen. All speakers that are not tested
+train, for a number of
+epochs that was settled beforehand, and the last epoch's model is tested, once. ``out_of_fold``: all speakers that
+are not tested
+train, but every member of an ensemble goes without a part of them, see :mod:`hrf_ser.data.out_of_fold`; the epoch is
+chosen by what each member says of the speakers it goes without.
 """
 
 from __future__ import annotations
@@ -21,10 +25,10 @@ from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.data.folds import DEV, OFFICIAL, Folds, folds_of
 from hrf_ser.errors import UserError
 
-PROTOCOLS = ("honest", "fixed", "crossed", "paper")
+PROTOCOLS = ("validation", "last_epoch", "out_of_fold", "test_oracle")
 # Under these all speakers that are not tested train.
-_ALL_TRAIN = ("fixed", "crossed")
-PARTS = ("train", "val", "test")
+_ALL_TRAIN = ("last_epoch", "out_of_fold")
+SPLITS = ("train", "val", "test")
 # The one fold there is where nothing of a corpus is held out.
 ALL = "all"
 
@@ -33,8 +37,8 @@ ALL = "all"
 class Split:
     """Rows of a corpus's table in each part. A row may be in none, where its dialog is heard in another part.
 
-    Under ``fixed`` nobody validates, and ``val`` is empty. Under ``crossed`` ``val`` is ``train``: who trains one member of an
-    ensemble is validated on with another.
+    Under ``last_epoch`` nobody validates, and ``val`` is empty. Under ``out_of_fold`` ``val`` is ``train``: who
+    trains one member of an ensemble is validated on with another.
     """
 
     fold: str
@@ -50,7 +54,7 @@ def split(corpus: Corpus, fold: str | None, protocol: str, rule: str | int = "co
     Args:
         corpus: the table and its folds.
         fold: name of a fold; None takes the first.
-        protocol: ``honest``, ``fixed``, ``crossed`` or ``paper``.
+        protocol: ``validation``, ``last_epoch``, ``out_of_fold`` or ``test_oracle``.
         rule: what folds hold out, see :func:`hrf_ser.data.folds.folds_of`.
 
     Raises:
@@ -66,15 +70,16 @@ def split(corpus: Corpus, fold: str | None, protocol: str, rule: str | int = "co
 def cross_split(joined: Corpus, source: Corpus, fold: str | None, protocol: str, rule: str | int = "corpus") -> Split:
     """Train on one corpus, test on another.
 
-    ``honest``: the fold of the source corpus chooses the epoch, the rest of the source trains. ``paper``: all of the source
-    trains, and the epoch is chosen on the corpus that is tested. ``fixed``, ``crossed``: all of the source trains, so that its
-    folds would be one run again and again; the only fold is ``all``. All of the other corpus is tested.
+    ``validation``: the fold of the source corpus chooses the epoch, the rest of the source trains. ``test_oracle``:
+    all of the source
+    trains, and the epoch is chosen on the corpus that is tested. ``last_epoch``, ``out_of_fold``: all of the source
+    trains, so that its folds would be one run again and again; the only fold is ``all``. All of the other corpus is tested.
 
     Args:
         joined: rows of ``source``, then those of the corpus that is tested.
         source: the corpus that is trained on.
         fold: a fold of the source; None takes the first.
-        protocol: ``honest``, ``fixed``, ``crossed`` or ``paper``.
+        protocol: ``validation``, ``last_epoch``, ``out_of_fold`` or ``test_oracle``.
         rule: what the source's folds hold out.
 
     Raises:
@@ -90,7 +95,7 @@ def cross_split(joined: Corpus, source: Corpus, fold: str | None, protocol: str,
     folds, name = _chosen(source, None if all_train else fold, protocol, rule)
     if all_train:
         divided = _all_train(ALL, protocol, everyone, test)
-    elif protocol == "paper":
+    elif protocol == "test_oracle":
         divided = Split(name, protocol, train=everyone, val=test, test=test)
     elif folds.by_parts(name):
         own = _by_parts(source, OFFICIAL, protocol)
@@ -109,19 +114,19 @@ def cross_split(joined: Corpus, source: Corpus, fold: str | None, protocol: str,
 def check_leakage(utterances: Sequence[Utterance], divided: Split) -> None:
     """Refuse a split that has a speaker, or a dialog, on two sides.
 
-    ``paper`` validates on what it tests, and leaves one speaker of a dialog out as published protocols do: there only
-    speakers are checked, between training and the rest. ``crossed`` validates on who trains: see
-    :func:`hrf_ser.data.crossed.absent_members`.
+    ``test_oracle`` validates on what it tests, and leaves one speaker of a dialog out as published protocols do: there only
+    speakers are checked, between training and the rest. ``out_of_fold`` validates on who trains: see
+    :func:`hrf_ser.data.out_of_fold.out_of_fold_index`.
 
     Raises:
         UserError: names the speaker or dialog and both parts.
     """
-    honest = divided.protocol != "paper"
+    honest = divided.protocol != "test_oracle"
     pairs = [("train", "test"), *([("val", "test")] if honest else [])]
-    if divided.protocol != "crossed":
+    if divided.protocol != "out_of_fold":
         pairs.append(("train", "val"))
     for noun, column in [("Speaker", "speaker"), *([("Dialog", "dialog")] if honest else [])]:
-        heard = {part: {getattr(utterances[row], column) for row in getattr(divided, part)} - {""} for part in PARTS}
+        heard = {part: {getattr(utterances[row], column) for row in getattr(divided, part)} - {""} for part in SPLITS}
         for one, other in pairs:
             shared = sorted(heard[one] & heard[other])
             if shared:
@@ -131,7 +136,7 @@ def check_leakage(utterances: Sequence[Utterance], divided: Split) -> None:
                 )
 
 
-def held_out(corpus: Corpus, divided: Split) -> str:
+def hash_test_speakers(corpus: Corpus, divided: Split) -> str:
     """Ten characters that two runs on one corpus share if they test the same speakers."""
     speakers = sorted({corpus.utterances[row].speaker for row in divided.test})
     return hashlib.sha256(json.dumps(speakers).encode()).hexdigest()[:10]
@@ -139,7 +144,7 @@ def held_out(corpus: Corpus, divided: Split) -> str:
 
 def left_out(utterances: Sequence[Utterance], divided: Split) -> int:
     """Utterances that are in no part because others of their dialog are in one."""
-    used = {row for part in PARTS for row in getattr(divided, part)}
+    used = {row for part in SPLITS for row in getattr(divided, part)}
     heard = _dialogs(utterances, used)
     return sum(1 for row, one in enumerate(utterances) if row not in used and one.dialog in heard)
 
@@ -156,8 +161,8 @@ def _chosen(corpus: Corpus, fold: str | None, protocol: str, rule: str | int) ->
 
 
 def _require_parts(divided: Split, name: str) -> None:
-    for part in PARTS:
-        if not getattr(divided, part) and (part, divided.protocol) != ("val", "fixed"):
+    for part in SPLITS:
+        if not getattr(divided, part) and (part, divided.protocol) != ("val", "last_epoch"):
             raise UserError(
                 f"fold={divided.fold} of {name} has no utterances for its {part} part: "
                 "the copy under data.root is incomplete, or it has too few groups to divide."
@@ -166,21 +171,21 @@ def _require_parts(divided: Split, name: str) -> None:
 
 def _by_parts(corpus: Corpus, name: str, protocol: str) -> Split:
     """The parts that the corpus's owners drew; ``dev`` tests their validation part, as one must without test labels."""
-    rows = {part: [row for row, one in enumerate(corpus.utterances) if one.part == part] for part in PARTS}
+    rows = {part: [row for row, one in enumerate(corpus.utterances) if one.part == part] for part in SPLITS}
     train, val, test = rows["train"], rows["val"], rows["test"]
     if name == DEV:
         test = val
-        chosen = _some_groups([corpus.utterances[row] for row in train]) if protocol == "honest" else set()
+        chosen = _some_groups([corpus.utterances[row] for row in train]) if protocol == "validation" else set()
         val = [row for row in train if corpus.utterances[row].group in chosen]
         train = [row for row in train if corpus.utterances[row].group not in chosen]
     if protocol in _ALL_TRAIN:
         return _all_train(name, protocol, [*train, *val], test)
-    return Split(name, protocol, tuple(train), tuple(test if protocol == "paper" else val), tuple(test))
+    return Split(name, protocol, tuple(train), tuple(test if protocol == "test_oracle" else val), tuple(test))
 
 
 def _all_train(name: str, protocol: str, rows: Iterable[int], test: Sequence[int]) -> Split:
     train = tuple(sorted(rows))
-    return Split(name, protocol, train=train, val=train if protocol == "crossed" else (), test=tuple(test))
+    return Split(name, protocol, train=train, val=train if protocol == "out_of_fold" else (), test=tuple(test))
 
 
 def _by_values(corpus: Corpus, folds: Folds, name: str, protocol: str) -> Split:
@@ -190,7 +195,7 @@ def _by_values(corpus: Corpus, folds: Folds, name: str, protocol: str) -> Split:
     column = [getattr(one, folds.column) for one in utterances]
     test = [row for row, value in enumerate(column) if value in held_out[name]]
     rest = set(range(len(utterances))) - set(test)
-    if protocol == "paper":
+    if protocol == "test_oracle":
         return Split(name, protocol, train=tuple(sorted(rest)), val=tuple(test), test=tuple(test))
     rest = set(_without(utterances, rest, _dialogs(utterances, test)))
     if protocol in _ALL_TRAIN:

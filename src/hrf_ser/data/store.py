@@ -21,7 +21,7 @@ import numpy as np
 from filelock import FileLock
 from numpy.typing import NDArray
 
-from hrf_ser.audio.augment import View
+from hrf_ser.audio.augment import OfflineAugmentation
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.compute import FRAMES, INDEX, compute_features, report_bad_audio
 from hrf_ser.data.corpora import Corpus, Utterance
@@ -87,7 +87,7 @@ def open_store(
     cache_dir: Path,
     corpus: Corpus,
     front_end: FrontEndConfig,
-    view: View,
+    view: OfflineAugmentation,
     on_bad_audio: str = "stop",
 ) -> FeatureStore:
     """The features of a corpus, computed first where they are missing, out of date or damaged.
@@ -152,7 +152,7 @@ def _load(folder: Path, wanted: dict[str, Any]) -> FeatureStore | None:
         return None
 
 
-def _key(corpus: Corpus, front_end: FrontEndConfig, view: View) -> str:
+def _key(corpus: Corpus, front_end: FrontEndConfig, view: OfflineAugmentation) -> str:
     folders = {folder: folder.resolve() for folder in {one.path.parent for one in corpus.utterances}}
     stretches = [
         (one.utterance, str(folders[one.path.parent] / one.path.name), one.start, one.end) for one in corpus.utterances

@@ -53,9 +53,9 @@ def join(source: Corpus, target: Corpus) -> Corpus:
             f"{source.name} has the classes {', '.join(source.labels)}, and {target.name} {', '.join(target.labels)}: "
             "name what they share with label_map=, for example label_map=four."
         )
-    if source.scored_by != target.scored_by:
+    if source.evaluation_unit != target.evaluation_unit:
         raise UserError(
-            f"{source.name} is scored by {source.scored_by} and {target.name} by {target.scored_by}: "
+            f"{source.name} is scored by {source.evaluation_unit} and {target.name} by {target.evaluation_unit}: "
             "choose two corpora that are scored alike."
         )
     if source.name == target.name and source.utterances[0].path.parent == target.utterances[0].path.parent:
@@ -63,7 +63,7 @@ def join(source: Corpus, target: Corpus) -> Corpus:
     joined = copy.copy(source)
     joined.name = f"{source.name}>{target.name}"
     joined.utterances = [*as_joined(source).utterances, *as_joined(target).utterances]
-    for field in ("invariants", "notes"):
+    for field in ("count_mismatches", "notes"):
         setattr(joined, field, [f"{c.name}: {s}" for c in (source, target) for s in getattr(c, field)])
     joined.leaks = tuple(dict.fromkeys((*source.leaks, *target.leaks)))
     joined.licence = "; ".join(dict.fromkeys((source.licence, target.licence)))

@@ -40,7 +40,7 @@ def in_torch(
     """
     light = load_bundle(bundle)
     unmerged = copy.deepcopy(light)
-    insert_hrf(unmerged.model, rank, mode="literal")
+    insert_hrf(unmerged.model, rank, mode="inserted")
     merged = copy.deepcopy(unmerged)
     merged.model = merge_hrf(unmerged.model).eval()
     models = {

@@ -26,7 +26,7 @@ def render_card(record: Mapping[str, Any], labels: tuple[str, ...], licence: str
     """
     test, scored = record["test"], record["scored"]["test"]
     hrf = f"with HRF of rank {record['rank']:g}, merged" if record["hrf"] else "without HRF"
-    unit = "participants" if record["scored_by"] == "participant" else "utterances"
+    unit = "participants" if record["evaluation_unit"] == "participant" else "utterances"
     lines = [
         f"# {record['model']} on {record['corpus']}",
         "",
@@ -81,10 +81,10 @@ def render_card(record: Mapping[str, Any], labels: tuple[str, ...], licence: str
 
 def _marks(record: Mapping[str, Any]) -> list[str]:
     marks = [f"**Leaking: {sentence}.**" for sentence in record["leaks"]]
-    if record["protocol"] == "paper":
+    if record["protocol"] == "test_oracle":
         marks.insert(
             0,
-            "**Protocol paper: the epoch was chosen on the test part. The scores are no estimate for unseen speakers.**",
+            "**Protocol test_oracle: the epoch was chosen on the test part. The scores are no estimate for unseen speakers.**",
         )
     return [line for mark in marks for line in (mark, "")]
 
@@ -92,10 +92,10 @@ def _marks(record: Mapping[str, Any]) -> list[str]:
 def _chosen(protocol: str) -> list[str]:
     """How the epoch came about, where it was not chosen on speakers who were kept apart from training."""
     said = {
-        "fixed": "Nothing was chosen in this run: everybody else trained, for a number of epochs that was fixed beforehand, "
-        "and the last epoch's model was tested, once.",
-        "crossed": "Everybody else trained, each member of the ensemble without a part of them, and the epoch was chosen by "
-        "what each member said of its part.",
+        "last_epoch": "No checkpoint was selected: all speakers but the test speakers trained for a fixed number of epochs, "
+        "and the model of the last epoch was tested once.",
+        "out_of_fold": "All speakers but the test speakers trained. Each member of the ensemble left a part of them out, and "
+        "the checkpoint was selected on the members' predictions for the speakers they left out.",
     }
     return [said[protocol], ""] if protocol in said else []
 

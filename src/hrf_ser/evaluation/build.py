@@ -117,7 +117,7 @@ def _deployed(one: Configuration, entry: dict[str, Any]) -> tuple[Any, ...]:
 
 
 def _paper(configurations: Sequence[Configuration]) -> list[str]:
-    runs = sum(len(one.runs) for one in configurations if one.protocol == "paper")
+    runs = sum(len(one.runs) for one in configurations if one.protocol == "test_oracle")
     return [f"{many(runs, 'run')} under {PAPER}."] if runs else []
 
 

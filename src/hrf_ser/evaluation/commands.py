@@ -54,7 +54,7 @@ def _words(run: Run, variant: str) -> list[str]:
         "data.root": run.root,
         "hrf": str(run.rank is not None).lower(),
         "rank": None if run.rank is None else f"{run.rank:g}",
-        "protocol": None if run.protocol == "honest" else run.protocol,
+        "protocol": None if run.protocol == "validation" else run.protocol,
         "fold": run.fold,
         "seed": str(run.seed),
     }

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from hrf_ser.evaluation.run import Run
 
 TEST, VALIDATION = "test", "validation"
-PARTS = (TEST, VALIDATION)
+SPLITS = (TEST, VALIDATION)
 CHOSEN_ON = (
     "Scores are of the validation speakers, on whom every run chose its epoch: for choosing settings by, too high for "
     "unseen speakers. Intervals are over folds, where there are several."

@@ -52,7 +52,7 @@ def show_report(report: dict[str, Any], folder: Path, console: Console | None = 
 
 
 def _configurations(corpus: str, protocol: str, entries: list[dict[str, Any]]) -> Table:
-    style = "bold red" if protocol == "paper" else "italic"
+    style = "bold red" if protocol == "test_oracle" else "italic"
     table = Table(
         title=f"{escape(corpus)}, protocol {protocol}",
         title_justify="left",
@@ -87,7 +87,7 @@ def _comparisons(entries: list[dict[str, Any]]) -> Table:
     for title in ("difference", "95 %", "units", "p", "Holm p", "best p"):
         table.add_column(title, justify="right", no_wrap=True)
     for entry in entries:
-        marked = "" if entry["protocol"] == "honest" else f"{entry['protocol']}, "
+        marked = "" if entry["protocol"] == "validation" else f"{entry['protocol']}, "
         where = f"{entry['corpus']}, {marked}" if corpora else ""
         found = entry["p_holm"] <= LEVEL
         table.add_row(

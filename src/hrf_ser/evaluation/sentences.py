@@ -7,7 +7,7 @@ from typing import Any
 
 from hrf_ser.evaluation.statistics import LEVEL, units_needed
 
-PAPER = "protocol paper: epochs were chosen on the test part, so these are no estimates for unseen speakers"
+PAPER = "protocol test_oracle: epochs were chosen on the test part, so these are no estimates for unseen speakers"
 
 
 def signed(value: float | None) -> str:
@@ -40,7 +40,7 @@ def verdict(entry: dict[str, Any]) -> str:
     """
     size = " ".join(filter(None, [f"{signed(entry['difference'])} {entry['metric'].upper()}", bounds(entry)]))
     of_split = " This speaks of one split and its speakers only." if entry["unit"] == "seed" else ""
-    paper = f" {_capital(PAPER)}." if entry["protocol"] == "paper" else ""
+    paper = f" {_capital(PAPER)}." if entry["protocol"] == "test_oracle" else ""
     if entry["p_holm"] <= LEVEL:
         across = entry["low"] is not None and entry["low"] <= 0 <= entry["high"]
         but = f" The interval over {entry['interval_over']} includes 0, so do not rely on it." if across else ""
@@ -189,7 +189,7 @@ def _about_settings(entries: Sequence[dict[str, Any]]) -> str:
     )
     size = "; ".join(f"{entry['label']}: {signed(entry['difference'])} UA" for entry in (best, worst))
     said = f"Of {len(entries)} other settings {shown}, after Holm's correction. The best and the worst: {size}."
-    if entries[0]["protocol"] == "paper":
+    if entries[0]["protocol"] == "test_oracle":
         return f"{said} Do not believe it yet: {PAPER}."
     if not any(map(decidable, entries)):
         return f"{said} Do not rely on these differences: {_too_small(entries[0])}."
@@ -198,7 +198,7 @@ def _about_settings(entries: Sequence[dict[str, Any]]) -> str:
 
 def _belief(pooled: Sequence[dict[str, Any]], entries: Sequence[dict[str, Any]]) -> str:
     small = [entry for entry in entries if not decidable(entry)]
-    if entries[0]["protocol"] == "paper":
+    if entries[0]["protocol"] == "test_oracle":
         return f"Do not believe it yet: {PAPER}."
     if len(small) == len(entries):
         why = _too_small(max(small, key=lambda entry: entry["units"]))

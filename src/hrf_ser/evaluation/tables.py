@@ -175,9 +175,9 @@ def number(value: float | None) -> str:
 
 
 def _heading(corpus: str, protocol: str) -> str:
-    if protocol == "honest":
+    if protocol == "validation":
         return corpus
-    return f"{corpus} ({PAPER if protocol == 'paper' else f'protocol {protocol}'})"
+    return f"{corpus} ({PAPER if protocol == 'test_oracle' else f'protocol {protocol}'})"
 
 
 def _csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:

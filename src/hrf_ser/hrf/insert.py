@@ -18,8 +18,8 @@ from hrf_ser.hrf.layers import Layer, computes_more, form_for, is_layer, kind_of
 from hrf_ser.hrf.literal import LiteralLayer, replace_module
 from hrf_ser.hrf.opened import is_factorised
 
-Mode = Literal["folded", "literal"]
-MODES: tuple[Mode, ...] = ("folded", "literal")
+Mode = Literal["parametrized", "inserted"]
+MODES: tuple[Mode, ...] = ("parametrized", "inserted")
 DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 
 
@@ -30,7 +30,7 @@ def insert_hrf(
     *,
     factors: int = 2,
     init: Init = "exact",
-    mode: Mode = "folded",
+    mode: Mode = "parametrized",
     bias: bool = False,
 ) -> list[str]:
     """Factorise the linear layers and convolutions of ``model`` that ``targets`` name, in place.
@@ -47,7 +47,7 @@ def insert_hrf(
         factors: 2, or 3 as in ExpandNets (NeurIPS 2020).
         init: ``exact`` keeps the model's function, ``variance`` keeps the variance of the weights, ``default`` starts
             every factor as torch starts a layer.
-        mode: ``folded`` multiplies weights once a step; ``literal`` inserts layers.
+        mode: ``parametrized`` multiplies weights once a step; ``inserted`` inserts layers.
         bias: give the inserted layers a bias. The layer must have one of its own to carry it after the merge.
 
     Returns:
@@ -62,7 +62,7 @@ def insert_hrf(
     for layer in [model.get_submodule(name) for name in names]:
         assert is_layer(layer)
         form = form_for(layer, rank, factors)
-        if mode == "folded":
+        if mode == "parametrized":
             fold(layer, form, init, bias)
         else:
             replace_module(model, layer, LiteralLayer(layer, form, init, bias))
@@ -76,7 +76,7 @@ def plan_hrf(
     *,
     factors: int = 2,
     init: Init = "exact",
-    mode: Mode = "folded",
+    mode: Mode = "parametrized",
     bias: bool = False,
 ) -> list[str]:
     """Names of the layers that :func:`insert_hrf` would factorise. Changes nothing and draws no random number.
@@ -91,16 +91,18 @@ def plan_hrf(
     if mode not in MODES:
         raise ValueError(f"mode={mode!r} is unknown; use one of {', '.join(MODES)}")
     names = _matching(model, targets)
-    if mode == "literal" and "" in names:
-        raise ValueError("mode='literal' cannot replace the model itself; put the layer into a module or use 'folded'")
+    if mode == "inserted" and "" in names:
+        raise ValueError(
+            "mode='inserted' cannot replace the model itself; put the layer into a module or use 'parametrized'"
+        )
     owners = _owners(model)
     for name in names:
         layer = _plain_layer(name, model.get_submodule(name))
         _check_sharing(name, layer, bias, owners)
-        if mode == "literal" and computes_more(layer):
+        if mode == "inserted" and computes_more(layer):
             raise ValueError(
                 f"layer {name!r} is a {type(layer).__name__}, which may compute more than {kind_of(layer).__name__}: "
-                "mode='literal' would leave that out; use 'folded'"
+                "mode='inserted' would leave that out; use 'parametrized'"
             )
         if bias and layer.bias is None:
             raise ValueError(f"layer {name!r} has no bias to carry an inner bias after the merge; use bias=False")

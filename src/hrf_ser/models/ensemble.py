@@ -1,4 +1,4 @@
-"""Several small models that are asked together."""
+"""Several small models whose probabilities are averaged."""
 
 import math
 from collections.abc import Callable
@@ -16,12 +16,12 @@ class Ensemble(nn.Module):
 
     Args:
         member: makes one model.
-        members: how many.
+        size: how many members.
     """
 
-    def __init__(self, member: Callable[[], nn.Module], members: int) -> None:
+    def __init__(self, member: Callable[[], nn.Module], size: int) -> None:
         super().__init__()
-        self.members = nn.ModuleList(member() for _ in range(members))
+        self.members = nn.ModuleList(member() for _ in range(size))
         targets = getattr(self.members[0], "hrf_targets", None)
         if targets is not None:
             self.hrf_targets = tuple(rf"members\.\d+\.{pattern}" for pattern in targets)

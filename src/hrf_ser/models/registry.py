@@ -41,7 +41,7 @@ def model_names() -> list[str]:
 
 
 def create_model(
-    name: str, *, n_features: int, n_classes: int, hop_ms: float = 10.0, members: int = 1, **options: Any
+    name: str, *, n_features: int, n_classes: int, hop_ms: float = 10.0, ensemble_size: int = 1, **options: Any
 ) -> nn.Module:
     """Create a backbone, or an ensemble of several.
 
@@ -50,7 +50,7 @@ def create_model(
         n_features: features a frame, for instance mel bands.
         n_classes: logits an utterance gets.
         hop_ms: milliseconds from one frame to the next; only models whose structure is given in milliseconds use it.
-        members: more than 1 makes an :class:`Ensemble` of as many.
+        ensemble_size: more than 1 makes an :class:`Ensemble` of as many.
         **options: keyword arguments of the model's class.
 
     Raises:
@@ -62,13 +62,17 @@ def create_model(
     accepted = [parameter for parameter in inspect.signature(model).parameters if parameter not in _GIVEN]
     for option in options:
         if option not in accepted:
-            raise ValueError(f"{name} has no option {option!r}; its options are: {', '.join((*accepted, 'members'))}.")
-    if isinstance(members, bool) or not isinstance(members, int) or members < 1:
-        raise ValueError(f"members={members} is not a whole number of at least 1.")
+            raise ValueError(
+                f"{name} has no option {option!r}; its options are: {', '.join((*accepted, 'ensemble_size'))}."
+            )
+    if isinstance(ensemble_size, bool) or not isinstance(ensemble_size, int) or ensemble_size < 1:
+        raise ValueError(f"ensemble_size={ensemble_size} is not a whole number of at least 1.")
     given = {"n_features": n_features, "n_classes": n_classes, "hop_ms": hop_ms}
     for key, value in given.items():
         if value <= 0:
             raise ValueError(f"{key} must be greater than 0 to create {name}, not {value}.")
     if "hop_ms" not in inspect.signature(model).parameters:
         del given["hop_ms"]
-    return model(**given, **options) if members == 1 else Ensemble(lambda: model(**given, **options), members)
+    return (
+        model(**given, **options) if ensemble_size == 1 else Ensemble(lambda: model(**given, **options), ensemble_size)
+    )

@@ -74,10 +74,10 @@ def _check_search(config: DictConfig) -> None:
         UserError: names the protocol and the remedy.
     """
     sweeper = getattr(HydraConfig.get(), "sweeper", {})
-    if "direction" in sweeper and OmegaConf.select(config, "protocol.name") == "fixed":
+    if "direction" in sweeper and OmegaConf.select(config, "protocol.name") == "last_epoch":
         raise UserError(
-            "protocol=fixed has no validation score that a search could go by: search with protocol=honest, "
-            "then train what it found with protocol=fixed."
+            "protocol=last_epoch has no validation score that a search could go by: search with protocol=validation, "
+            "then train what it found with protocol=last_epoch."
         )
 
 

@@ -14,14 +14,14 @@ from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
 
-from hrf_ser.audio.augment import views
+from hrf_ser.audio.augment import offline_augmentations
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.datamodule import Source, SpeechData
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import adapt_state_dict, plan_hrf
 from hrf_ser.identity import idle_callbacks
 from hrf_ser.models import members_of
-from hrf_ser.settings import plain
+from hrf_ser.settings import to_dict
 from hrf_ser.training.callbacks import HRF
 from hrf_ser.training.checkpoint_io import AtomicCheckpointIO
 from hrf_ser.training.module import EmotionModule
@@ -40,21 +40,23 @@ def build_data(config: DictConfig) -> SpeechData:
     tested = config.get("test_data")
     label_map = config.get("label_map")
     return SpeechData(
-        source=Source(config.data.name, config.data.root, plain(config.data.options)),
-        test_source=None if tested is None else Source(tested.name, tested.root, plain(tested.options)),
-        classes=None if label_map is None else plain(label_map.classes),
+        source=Source(config.data.name, config.data.root, to_dict(config.data.options)),
+        test_source=None if tested is None else Source(tested.name, tested.root, to_dict(tested.options)),
+        classes=None if label_map is None else to_dict(label_map.classes),
         cache_dir=config.cache_dir,
-        front_end=FrontEndConfig.from_options(plain(config.features)),
-        views=views([float(speed) for speed in config.augment.speed], None if noise is None else tuple(noise)),
+        front_end=FrontEndConfig.from_options(to_dict(config.features)),
+        views=offline_augmentations(
+            [float(speed) for speed in config.augment.speed], None if noise is None else tuple(noise)
+        ),
         fold=None if config.fold is None else str(config.fold),
         protocol=config.protocol.name,
         folds=config.protocol.folds,
-        members=config.model.options.get("members", 1),
+        ensemble_size=config.model.options.get("ensemble_size", 1),
         batch_size=config.batch_size,
         seed=config.seed,
         on_bad_audio=config.data.on_bad_audio,
         workers=config.workers,
-        resident=config.resident,
+        cache_on_device=config.cache_on_device,
     )
 
 
@@ -67,10 +69,10 @@ def build_module(config: DictConfig, data: SpeechData, origin: Origin | None = N
     # Reading a bundle draws random numbers, and the seed comes next.
     weights = None if origin is None else origin.read()
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    augment = {key: value for key, value in plain(config.augment).items() if key not in ("speed", "noise_snr_db")}
+    augment = {key: value for key, value in to_dict(config.augment).items() if key not in ("speed", "noise_snr_db")}
     arguments: dict[str, Any] = {
         "model": config.model.name,
-        "options": plain(config.model.options),
+        "options": to_dict(config.model.options),
         "labels": list(data.labels),
         "n_features": config.features.n_mels,
         "batches_per_epoch": math.ceil(len(data.split.train) / config.batch_size),
@@ -80,7 +82,7 @@ def build_module(config: DictConfig, data: SpeechData, origin: Origin | None = N
         module = EmotionModule(
             **arguments,
             normalisation=config.features.normalisation,
-            optimizer={**plain(config.optimizer), "factor_decay": config.reparam.weight_decay},
+            optimizer={**to_dict(config.optimizer), "factor_decay": config.reparam.weight_decay},
             augment=augment,
             class_weights=config.loss.class_weights,
             label_smoothing=config.loss.label_smoothing,
@@ -109,7 +111,7 @@ def build_hrf(config: DictConfig, module: EmotionModule) -> HRF:
     Raises:
         UserError: a rank, pattern or option that the model does not admit, before any time is spent.
     """
-    options = {key: value for key, value in plain(config.reparam).items() if key not in _NOT_OF_INSERTION}
+    options = {key: value for key, value in to_dict(config.reparam).items() if key not in _NOT_OF_INSERTION}
     callback = HRF(enabled=config.hrf, rank=config.rank, **options)
     if config.hrf:
         try:
@@ -129,7 +131,7 @@ def build_callbacks(config: DictConfig) -> list[Callback]:
     """The callbacks of the configuration's group, but for those that are idle, of which it is said."""
     idle = idle_callbacks(config)
     for name, monitor in idle.items():
-        log.info("protocol=fixed validates on nobody: callbacks.%s, which watches %s, is left out", name, monitor)
+        log.info("protocol=last_epoch validates on nobody: callbacks.%s, which watches %s, is left out", name, monitor)
     return [hydra.utils.instantiate(entry) for name, entry in config.callbacks.items() if name not in idle]
 
 

@@ -29,7 +29,7 @@ class HRF(Callback):
         targets: patterns of layer names, or one; None takes the feed-forward layers that the model names.
         factors: 2 or 3.
         init: ``exact``, ``variance`` or ``default``.
-        mode: ``folded`` or ``literal``.
+        mode: ``parametrized`` or ``inserted``.
         bias: give the inserted layers a bias.
 
     Attributes:
@@ -45,7 +45,7 @@ class HRF(Callback):
         targets: Sequence[str] | None = None,
         factors: int = 2,
         init: str = "exact",
-        mode: str = "folded",
+        mode: str = "parametrized",
         bias: bool = False,
     ) -> None:
         self.enabled = enabled

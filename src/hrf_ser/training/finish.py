@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 from torch import nn
 
 from hrf_ser.data.datamodule import SpeechData
-from hrf_ser.data.protocols import PARTS, held_out
+from hrf_ser.data.protocols import SPLITS, hash_test_speakers
 from hrf_ser.deploy.benchmark import torch_latency
 from hrf_ser.deploy.bundle import BundleDescription, SpeechClassifier, save_bundle
 from hrf_ser.deploy.card import render_card
@@ -21,7 +21,7 @@ from hrf_ser.errors import UserError
 from hrf_ser.hrf import compare
 from hrf_ser.models import count_macs, count_parameters
 from hrf_ser.run_folder import BUNDLE, CONFUSION, PREDICTIONS, SEGMENTS
-from hrf_ser.settings import plain
+from hrf_ser.settings import to_dict
 from hrf_ser.training.best_epoch import BestEpoch
 from hrf_ser.training.callbacks import Predictions
 from hrf_ser.training.history import History
@@ -99,11 +99,11 @@ def score(
         "fold": data.split.fold,
         "seed": config.seed,
         "init_from": None if origin is None else origin.record,
-        "tested_speakers": held_out(data.corpus, data.divided),
+        "test_speakers_hash": hash_test_speakers(data.corpus, data.divided),
         "classes": len(data.labels),
         "best_epoch": best["epoch"],
         "epochs": len(_callback(trainer, History).rows),
-        "val": None if data.protocol == "fixed" else {name: row[f"val/{name}"] for name in SCORES},
+        "val": None if data.protocol == "last_epoch" else {name: row[f"val/{name}"] for name in SCORES},
         "test": test,
         "parameters": {
             "training": count_parameters(trained.model),
@@ -115,8 +115,8 @@ def score(
             "argmax_changes": merge.argmax_changes,
             "compared": merge.compared,
         },
-        "utterances": {part: len(getattr(data.split, part)) for part in PARTS},
-        "scored_by": data.corpus.scored_by,
+        "utterances": {part: len(getattr(data.split, part)) for part in SPLITS},
+        "evaluation_unit": data.corpus.evaluation_unit,
         "scored": {part: len(np.unique(data.units[list(getattr(data.split, part))])) for part in ("val", "test")},
         "recall": {label: float(r) for label, r in zip(data.labels, recalls(table), strict=True) if not r.isnan()},
         "sexes": _by_sex(data, rows, probabilities.argmax(1)),
@@ -124,7 +124,10 @@ def score(
         "versions": versions(),
     }
     name = f"{record['model']}{f' + HRF x{config.rank:g}' if config.hrf else ''}"
-    marks = [*(["protocol paper"] if data.protocol == "paper" else []), *(["leaking"] if data.corpus.leaks else [])]
+    marks = [
+        *(["protocol test_oracle"] if data.protocol == "test_oracle" else []),
+        *(["leaking"] if data.corpus.leaks else []),
+    ]
     marked = f" ({', '.join(marks)})" if marks else ""
     title = f"{name} on {record['corpus']}, fold {record['fold']}: UA {test['ua']:.3f}{marked}"
     draw_confusion(folder / CONFUSION, table, data.labels, title)
@@ -137,14 +140,14 @@ def score(
         "hrf",
         "rank",
         "init_from",
-        "tested_speakers",
+        "test_speakers_hash",
         "test",
         "parameters",
         "macs_per_second_of_audio",
     )
     description = BundleDescription(
         model=config.model.name,
-        options=plain(config.model.options),
+        options=to_dict(config.model.options),
         labels=data.labels,
         front_end=data.front_end,
         normalisation=config.features.normalisation,
@@ -169,7 +172,7 @@ def _macs(trained: nn.Module, deployed: nn.Module, config: DictConfig) -> dict[s
     frames = round(_MACS_SECONDS * 1000 / config.features.hop_ms)
     plain_macs = count_macs(deployed, frames, config.features.n_mels)
     factorised = count_macs(trained, frames, config.features.n_mels)
-    shared = config.batch_size if config.reparam.mode == "folded" else 1
+    shared = config.batch_size if config.reparam.mode == "parametrized" else 1
     training = plain_macs + (factorised - plain_macs) / shared
     return {
         "macs_per_second_of_audio": round(plain_macs / _MACS_SECONDS),

@@ -14,7 +14,7 @@ from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig
 
 from hrf_ser.run_folder import CONFUSION, PREDICTIONS
-from hrf_ser.settings import plain
+from hrf_ser.settings import to_dict
 from hrf_ser.training.wandb_run import close_run, open_run, reason, say, within
 
 
@@ -44,7 +44,7 @@ class Wandb(WandbLogger):
             folder: of the run that is gone on with; None for a new one. W&B goes on with the same run then.
         """
         words = describe_run(config, corpus, fold)
-        self._settings = {**plain(config), **words.pop("config")}
+        self._settings = {**to_dict(config), **words.pop("config")}
         tags = [*words.pop("tags"), *(self._wandb_init.get("tags") or [])]
         self._wandb_init["tags"] = list(dict.fromkeys(tags))
         for key, value in words.items():
@@ -147,7 +147,7 @@ def begin_loggers(loggers: Iterable[Logger], config: DictConfig, corpus: str, fo
     for logger in loggers:
         if isinstance(logger, Wandb):
             logger.describe(config, corpus, fold, resumed)
-        logger.log_hyperparams(plain(config))
+        logger.log_hyperparams(to_dict(config))
 
 
 def mirror_record(loggers: Iterable[Logger], record: Mapping[str, Any], folder: Path) -> None:

@@ -15,17 +15,17 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import DictConfig
 
 from hrf_ser.data.corpora import Corpus
-from hrf_ser.data.protocols import Split, held_out
+from hrf_ser.data.protocols import Split, hash_test_speakers
 from hrf_ser.errors import UserError
 from hrf_ser.run_folder import BUNDLE, DESCRIPTION
-from hrf_ser.settings import plain
+from hrf_ser.settings import to_dict
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 # Keys of a bundle's card that decide who was held out, and their names in the configuration.
 _SHOWN = {"protocol": "protocol", "folds": "protocol.folds", "fold": "fold"}
-_RECORDED = ("corpus", "classes", *_SHOWN, "tested_speakers", "seed", "hrf", "rank", "init_from")
+_RECORDED = ("corpus", "classes", *_SHOWN, "test_speakers_hash", "seed", "hrf", "rank", "init_from")
 
 
 @dataclass(frozen=True)
@@ -136,9 +136,11 @@ def _check_model(origin: Origin, config: DictConfig, corpus: Corpus) -> None:
     theirs = origin.description
     pairs = [
         ("model.name", config.model.name, theirs["model"]["name"]),
-        *_pairs("model.options", plain(config.model.options), theirs["model"]["options"]),
+        *_pairs("model.options", to_dict(config.model.options), theirs["model"]["options"]),
         ("classes", ", ".join(corpus.labels), ", ".join(map(str, theirs["labels"]))),
-        *_pairs("features", plain(config.features), {**theirs["front_end"], "normalisation": theirs["normalisation"]}),
+        *_pairs(
+            "features", to_dict(config.features), {**theirs["front_end"], "normalisation": theirs["normalisation"]}
+        ),
     ]
     for key, ours, other in pairs:
         if ours != other:
@@ -157,11 +159,11 @@ def _check_speakers(origin: Origin, config: DictConfig, corpus: Corpus, divided:
     """Refuse weights that may have heard, at any time, speakers that this run tests."""
     label_map = config.get("label_map")
     ours = {
-        "classes": None if label_map is None else plain(label_map.classes),
+        "classes": None if label_map is None else to_dict(label_map.classes),
         "protocol": divided.protocol,
         "folds": config.protocol.folds,
         "fold": divided.fold,
-        "tested_speakers": held_out(corpus, divided),
+        "test_speakers_hash": hash_test_speakers(corpus, divided),
     }
     for heard in _lineage(origin):
         name = heard["corpus"]

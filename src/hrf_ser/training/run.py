@@ -110,7 +110,7 @@ def _train(config: DictConfig) -> dict[str, Any]:
             Predictions(),
             Interruption(checkpoints),
             *([ProgressBar()] if config.trainer.get("enable_progress_bar", True) else []),
-            BestEpoch(checkpoints, monitor=None if data.protocol == "fixed" else "val/ua"),
+            BestEpoch(checkpoints, monitor=None if data.protocol == "last_epoch" else "val/ua"),
         ],
         loggers,
     )
@@ -179,7 +179,7 @@ def quieten() -> None:
     warnings.filterwarnings("ignore", ".*LeafSpec.*")
     # A run that is gone on with finds its own checkpoints.
     warnings.filterwarnings("ignore", ".*exists and is not empty.*")
-    # Under protocol=fixed there are no loaders for validation.
+    # Under protocol=last_epoch there are no loaders for validation.
     warnings.filterwarnings("ignore", "Total length of `list` across ranks is zero.*")
     # Everything is logged by epoch.
     warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")

@@ -36,10 +36,14 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
     macs = (record["macs_per_second_of_audio_training"], record["macs_per_second_of_audio"])
     cost.add_row("multiply-adds / s of audio", *(f"{value / 1e6:,.1f} M" for value in macs))
     hrf = f"HRF rank {record['rank']:g}" if record["hrf"] else "no HRF"
-    paper = "\n[bold red]protocol paper: epoch chosen on the test part[/]" if record["protocol"] == "paper" else ""
-    choosers = {"paper": "on the test part", "crossed": "by members on speakers they go without"}
+    paper = (
+        "\n[bold red]protocol test_oracle: epoch chosen on the test part[/]"
+        if record["protocol"] == "test_oracle"
+        else ""
+    )
+    choosers = {"test_oracle": "on the test part", "out_of_fold": "by members on speakers they go without"}
     chosen = f"epoch {record['best_epoch']} chosen {choosers.get(record['protocol'], 'on the validation part')}"
-    fixed = f"protocol fixed: nothing chosen, epoch {record['best_epoch']} is the last"
+    fixed = f"protocol last_epoch: nothing chosen, epoch {record['best_epoch']} is the last"
     leaks = "".join(f"\n[bold red]leaking: {sentence}[/]" for sentence in record.get("leaks", []))
     title = f"{record['model']}  {hrf}  on {record['corpus']}, fold {record['fold']}, seed {record['seed']}"
     console.print()

@@ -48,7 +48,7 @@ def test_speakers_and_emotions_are_balanced(small):
     assert set(cells.values()) == {4}
     assert len(cells) == len(demo.SPEAKERS) * 4
     assert small.labels == ("angry", "happy", "neutral", "sad")
-    assert small.invariants == []
+    assert small.count_mismatches == []
 
 
 def test_four_folds_hold_out_three_speakers_of_both_sexes_each_once(small):

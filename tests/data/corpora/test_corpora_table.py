@@ -84,7 +84,7 @@ def test_labels_option_fixes_the_order(write):
     file = write("path,label,speaker", "a.wav,1,s", "b.wav,0,t")
     corpus = read_corpus("table", file, labels=[1, 0, 2])
     assert corpus.labels == ("1", "0", "2")
-    assert corpus.invariants == [f"class 2: no utterance in {file}"]
+    assert corpus.count_mismatches == [f"class 2: no utterance in {file}"]
 
 
 def test_more_than_ten_groups_are_one_fold_each(write, tmp_path):

@@ -100,14 +100,14 @@ def test_five_folds_test_every_actor_once_and_do_not_depend_on_the_copy(root):
 
 def test_silent_file_is_left_out_unless_asked_for_and_counts_as_complete(complete):
     corpus, everything = crema_d.read(complete), crema_d.read(complete, drop_silent=False)
-    assert (corpus.invariants, everything.invariants) == ([], [])
+    assert (corpus.count_mismatches, everything.count_mismatches) == ([], [])
     names, all_names = ({one.utterance for one in each.utterances} for each in (corpus, everything))
     assert all_names - names == {"1076_MTI_SAD_XX"}
 
 
 def test_silent_file_that_is_missing_is_counted(complete):
     (complete / "AudioWAV" / "1076_MTI_SAD_XX.wav").unlink()
-    assert crema_d.read(complete).invariants == [
+    assert crema_d.read(complete).count_mismatches == [
         "119 utterances found, 120 in the distribution",
         "class sad: 19 utterances found, 20 in the distribution",
     ]
@@ -116,19 +116,19 @@ def test_silent_file_that_is_missing_is_counted(complete):
 def test_missing_actor_is_named(complete):
     for path in (complete / "AudioWAV").glob("1038_*.wav"):
         path.unlink()
-    invariants = crema_d.read(complete).invariants
-    assert invariants[:2] == [
+    count_mismatches = crema_d.read(complete).count_mismatches
+    assert count_mismatches[:2] == [
         "108 utterances found, 120 in the distribution",
         "1 of 10 actors have no utterance: 1038",
     ]
-    assert "class neutral: 18 utterances found, 20 in the distribution" in invariants
+    assert "class neutral: 18 utterances found, 20 in the distribution" in count_mismatches
 
 
 def test_reader_that_loses_a_class_is_caught_by_name(complete, monkeypatch):
     monkeypatch.setitem(crema_d.EMOTIONS, "DIS", "angry")
     corpus = crema_d.read(complete)
-    assert "class angry: 40 utterances found, 20 in the distribution" in corpus.invariants
-    assert "class disgust: 0 utterances found, 20 in the distribution" in corpus.invariants
+    assert "class angry: 40 utterances found, 20 in the distribution" in corpus.count_mismatches
+    assert "class disgust: 0 utterances found, 20 in the distribution" in corpus.count_mismatches
 
 
 @pytest.mark.slow
@@ -137,11 +137,11 @@ def test_full_size_release_has_every_published_count_and_is_read_in_seconds(tmp_
     begin = time.perf_counter()
     corpus = crema_d.read(root)
     assert time.perf_counter() - begin <= 10
-    assert corpus.invariants == []
+    assert corpus.count_mismatches == []
     assert len(corpus.utterances) == 7441
     assert len({one.speaker for one in corpus.utterances}) == 91
     everything = crema_d.read(root, drop_silent=False)
-    assert everything.invariants == []
+    assert everything.count_mismatches == []
     assert len(everything.utterances) == 7442
     counts = Counter(one.label for one in everything.utterances)
     assert counts == {label: 1087 if label == "neutral" else 1271 for label in everything.labels}

@@ -155,15 +155,15 @@ def test_participant_409_is_as_distributed_unless_asked(release):
         corpus = daic_woz.read(release.root, **options)
         return {
             (one.label, dict(one.extra)["phq8_binary"]) for one in corpus.utterances if one.speaker == "409"
-        }, corpus.invariants
+        }, corpus.count_mismatches
 
-    labels, invariants = of_409()
+    labels, count_mismatches = of_409()
     assert labels == {("not_depressed", "0")}
-    assert "part train, class depressed: 3 participants found, 30 in the distribution" in invariants
-    labels, invariants = of_409(correct_409=True)
+    assert "part train, class depressed: 3 participants found, 30 in the distribution" in count_mismatches
+    labels, count_mismatches = of_409(correct_409=True)
     assert labels == {("depressed", "0")}
-    assert "part train, class depressed: 4 participants found, 31 in the distribution" in invariants
-    assert not any("409 has the score" in sentence for sentence in invariants)
+    assert "part train, class depressed: 4 participants found, 31 in the distribution" in count_mismatches
+    assert not any("409 has the score" in sentence for sentence in count_mismatches)
 
 
 def test_windows_cover_each_turn_and_do_not_leave_it(release):
@@ -178,7 +178,7 @@ def test_windows_cover_each_turn_and_do_not_leave_it(release):
         "303_0017_w00": (32.0, 34.0),
         "303_0020_w00": (38.5, 40.0),
     }
-    assert corpus.invariants == daic_woz.read(release.root).invariants
+    assert corpus.count_mismatches == daic_woz.read(release.root).count_mismatches
 
 
 @pytest.mark.parametrize(
@@ -237,7 +237,7 @@ def test_without_labels_of_the_test_part_its_validation_part_is_tested(release):
     (release.root / "full_test_split.csv").unlink()
     corpus = daic_woz.read(release.root)
     assert corpus.folds == {"dev": ()}
-    parts = split(corpus, None, "honest")
+    parts = split(corpus, None, "validation")
     assert {corpus.utterances[row].speaker for row in parts.test} == {"302", "321"}
     assert {corpus.utterances[row].speaker for row in parts.train + parts.val} == {
         "303",
@@ -252,7 +252,7 @@ def test_without_labels_of_the_test_part_its_validation_part_is_tested(release):
 def test_official_fold_has_the_parts_of_avec_2017(release):
     corpus = daic_woz.read(release.root)
     assert corpus.folds == {"official": (), "dev": ()}
-    divided = split(corpus, "official", "honest")
+    divided = split(corpus, "official", "validation")
     speakers = {
         part: {corpus.utterances[row].speaker for row in getattr(divided, part)} for part in ("train", "val", "test")
     }
@@ -267,15 +267,15 @@ def test_without_labels_of_the_test_part_its_participants_are_left_out(release):
     (release.root / "full_test_split.csv").unlink()
     corpus = daic_woz.read(release.root)
     assert {one.part for one in corpus.utterances} == {"train", "val"}
-    (sentence,) = [sentence for sentence in corpus.invariants if "full_test_split.csv" in sentence]
+    (sentence,) = [sentence for sentence in corpus.count_mismatches if "full_test_split.csv" in sentence]
     assert sentence.startswith(f"{release.root} has no full_test_split.csv with the labels of the test part, so its 47")
-    assert not any("in no label file" in sentence for sentence in corpus.invariants)
+    assert not any("in no label file" in sentence for sentence in corpus.count_mismatches)
 
 
 def test_test_part_can_be_left_out(release):
     corpus = daic_woz.read(release.root, include_test=False)
     assert {one.part for one in corpus.utterances} == {"train", "val"}
-    assert not any("test" in sentence or "missing" in sentence for sentence in corpus.invariants)
+    assert not any("test" in sentence or "missing" in sentence for sentence in corpus.count_mismatches)
 
 
 @pytest.mark.slow
@@ -284,7 +284,7 @@ def test_full_size_tree_has_the_published_counts(tmp_path):
     begin = time.perf_counter()
     corpus = daic_woz.read(release.root)
     seconds = time.perf_counter() - begin
-    assert corpus.invariants == []
+    assert corpus.count_mismatches == []
     assert differences(corpus, release) == []
     classes = {one.speaker: (one.part, one.label) for one in corpus.utterances}
     assert len(classes) == 189
@@ -298,13 +298,13 @@ def test_full_size_tree_has_the_published_counts(tmp_path):
     }
     assert seconds < 10
     corrected = daic_woz.read(release.root, correct_409=True)
-    assert corrected.invariants == []
+    assert corrected.count_mismatches == []
     assert {one.label for one in corrected.utterances if one.speaker == "409"} == {"depressed"}
 
-    assert daic_woz.read(release.root, corrections=["interruption", "misaligned"]).invariants[-3:] == [
+    assert daic_woz.read(release.root, corrections=["interruption", "misaligned"]).count_mismatches[-3:] == [
         f"session {number}: no turn of the participant after Ellie's first line in "
         f"{release.root / f'{number}_P' / f'{number}_TRANSCRIPT.csv'}"
         for number in (451, 458, 480)
     ]
     (release.root / "451_P" / "451_AUDIO.wav").unlink()
-    assert len(daic_woz.read(release.root).invariants) == 3  # part, class and session
+    assert len(daic_woz.read(release.root).count_mismatches) == 3  # part, class and session

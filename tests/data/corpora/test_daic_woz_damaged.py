@@ -19,13 +19,13 @@ def test_missing_and_surplus_sessions_are_named_by_number(release):
     (release.root / "319_P").rename(release.root / "342_P")
     (release.root / "490_P").mkdir()
     (release.root / "600_P").mkdir()
-    invariants = daic_woz.read(release.root).invariants
+    count_mismatches = daic_woz.read(release.root).count_mismatches
     assert (
         "sessions 301, 304-317, 319-320, 322-341, 343-361, 363-372, 374-393, 395-397, 399-408, 410-450, 452-459, "
         f"461-489, 491-492: 179 of 189 folders NNN_P are missing, unpack them into {release.root}"
-    ) in invariants
-    assert "sessions 342, 600: folders that the distribution does not have" in invariants
-    assert "sessions 490: in no label file" in invariants
+    ) in count_mismatches
+    assert "sessions 342, 600: folders that the distribution does not have" in count_mismatches
+    assert "sessions 490: in no label file" in count_mismatches
 
 
 @pytest.mark.parametrize(
@@ -44,7 +44,7 @@ def test_half_unpacked_session_is_named_and_left_out(release, remove, lacks):
     if not remove:
         (folder / "303_AUDIO.wav").write_bytes(b"")
     corpus = daic_woz.read(release.root)
-    assert f"session 303: {folder} lacks {lacks}, unpack 303_P.zip there again" in corpus.invariants
+    assert f"session 303: {folder} lacks {lacks}, unpack 303_P.zip there again" in corpus.count_mismatches
     assert "303" not in {one.speaker for one in corpus.utterances}
 
 
@@ -58,7 +58,7 @@ def test_turns_after_the_end_of_the_audio_are_named_and_the_last_one_is_cut(rele
     assert "303_0017" not in turns_of(corpus)
     assert (
         f"session 303: 2 turns begin after the end of {path} (30.0 s), unpack 303_P.zip there again"
-        in corpus.invariants
+        in corpus.count_mismatches
     )
 
 
@@ -93,7 +93,7 @@ def test_rows_that_cannot_be_understood_are_named_by_line(release):
         b"38.5,40,participant,bye\nlater\t41\tParticipant\tbye\n42\t43\tParticipant\tbye",
     )
     corpus = daic_woz.read(release.root)
-    assert f"session 303: {path} has rows without times and speaker, in line 20, 21" in corpus.invariants
+    assert f"session 303: {path} has rows without times and speaker, in line 20, 21" in corpus.count_mismatches
     assert turns_of(corpus, "303")["303_0022"] == (42.0, 43.0)
 
 
@@ -101,7 +101,7 @@ def test_session_without_ellie_that_is_no_known_fault_is_named(release):
     path = release.root / "303_P" / "303_TRANSCRIPT.csv"
     path.write_bytes(path.read_bytes().replace(b"\tEllie\t", b"\tEli\t"))
     assert f"session 303: no turn of the participant after Ellie's first line in {path}" in (
-        daic_woz.read(release.root).invariants
+        daic_woz.read(release.root).count_mismatches
     )
 
 
@@ -147,13 +147,13 @@ def test_label_file_may_be_written_by_a_spreadsheet(release):
 
 def test_score_that_contradicts_the_label_is_named_but_not_that_of_409(release):
     edit(release.root / DEV, b"302,0,0", b"302,0,11")
-    sentences = [one for one in daic_woz.read(release.root).invariants if "has the score" in one]
+    sentences = [one for one in daic_woz.read(release.root).count_mismatches if "has the score" in one]
     assert sentences == [f"{release.root / DEV}, row 2: participant 302 has the score 11, but binary 0"]
 
 
 def test_participant_outside_the_distribution_is_named(release):
     edit(release.root / DEV, b"302,0,0", b"602,0,0")
-    assert "participants 602: labelled, but not in the distribution" in daic_woz.read(release.root).invariants
+    assert "participants 602: labelled, but not in the distribution" in daic_woz.read(release.root).count_mismatches
 
 
 @pytest.mark.parametrize("made", ["nothing", "a file", "empty folder", "no participant's session"])

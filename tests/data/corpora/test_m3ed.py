@@ -106,7 +106,7 @@ def test_root_may_be_the_parent_and_the_speech_apart(release, where):
 def test_official_fold_has_the_parts_of_the_lists(release):
     corpus = m3ed.read(release)
     assert corpus.folds == {"official": ()}
-    divided = split(corpus, "official", "honest")
+    divided = split(corpus, "official", "validation")
     assert len(divided.train) == len(corpus.utterances) - 14
     for part in ("val", "test"):
         listed = (release / "splitInfo" / f"movie_list_{part}.txt").read_text()
@@ -120,13 +120,13 @@ def test_missing_and_empty_clips_are_named_and_left_out(release):
     assert (
         "2 annotated utterances have no audio (no file in modality_speech, or an empty one; about a dozen in the "
         f"distribution) and are left out: B_{FIRST}_1_11.wav, A_{FIRST}_1_12.wav"
-    ) in corpus.invariants
+    ) in corpus.count_mismatches
 
 
 @pytest.mark.parametrize("content", [b"", b"RIFF\x24"])
 def test_cut_off_clips_count_as_no_audio(release, content):
     (release / "modality_speech" / f"B_{FIRST}_1_1.wav").write_bytes(content)
-    assert any(s.startswith("3 annotated") and f"B_{FIRST}_1_1.wav" in s for s in m3ed.read(release).invariants)
+    assert any(s.startswith("3 annotated") and f"B_{FIRST}_1_1.wav" in s for s in m3ed.read(release).count_mismatches)
 
 
 def test_clip_that_is_no_wav_is_kept_for_the_audio_reader_to_refuse(release):
@@ -139,11 +139,13 @@ def test_short_clips_are_left_out_after_counting(release):
     corpus = m3ed.read(release)
     assert short not in {one.utterance for one in corpus.utterances}
     assert "1 clips under 0.2 s are left out" in corpus.notes
-    assert "part train, class anger: 4 utterances with audio found, 3,814 in the distribution" in corpus.invariants
-    assert "clips under 0.2 s: 1 found, 58 in the distribution" in corpus.invariants
+    assert (
+        "part train, class anger: 4 utterances with audio found, 3,814 in the distribution" in corpus.count_mismatches
+    )
+    assert "clips under 0.2 s: 1 found, 58 in the distribution" in corpus.count_mismatches
     everything = m3ed.read(release, min_seconds=0)
     assert short in {one.utterance for one in everything.utterances}
-    assert everything.invariants == corpus.invariants
+    assert everything.count_mismatches == corpus.count_mismatches
     assert {one.utterance for one in m3ed.read(release, min_seconds=1.01).utterances} == set()
 
 
@@ -155,16 +157,16 @@ def test_min_seconds_must_be_a_length(release, value):
 
 def test_clips_that_nobody_annotated_are_named_and_hidden_files_are_not(release):
     placeholder(release / "modality_speech" / "A_anjia_9_9.wav", 1.0)
-    (surplus,) = [sentence for sentence in m3ed.read(release).invariants if "not annotated" in sentence]
+    (surplus,) = [sentence for sentence in m3ed.read(release).count_mismatches if "not annotated" in sentence]
     assert surplus == f"{release / 'modality_speech'} holds 1 clips that are not annotated: A_anjia_9_9.wav"
 
 
 def test_listed_series_without_annotation_is_named(release):
     path = release / "splitInfo" / "movie_list_test.txt"
     path.write_text(path.read_text() + "\nwudu")
-    invariants = m3ed.read(release).invariants
-    assert "series wudu: in movie_list_test.txt, but not in annotation.json" in invariants
-    assert "movie_list_test.txt: 2 series found, 11 in the distribution" in invariants
+    count_mismatches = m3ed.read(release).count_mismatches
+    assert "series wudu: in movie_list_test.txt, but not in annotation.json" in count_mismatches
+    assert "movie_list_test.txt: 2 series found, 11 in the distribution" in count_mismatches
 
 
 def test_series_in_no_list_or_in_two_is_refused(release):
@@ -276,7 +278,7 @@ def test_full_size_tree_has_the_published_counts(tmp_path):
     begin = time.perf_counter()
     corpus = m3ed.read(root)
     seconds = time.perf_counter() - begin
-    assert corpus.invariants == []
+    assert corpus.count_mismatches == []
     without_audio, short = corpus.notes
     assert without_audio.startswith("12 annotated utterances have no audio")
     assert short == "58 clips under 0.2 s are left out"
@@ -291,7 +293,7 @@ def test_full_size_tree_has_the_published_counts(tmp_path):
 
     fear = next(one for one in everything.utterances if (one.part, one.label) == ("val", "fear"))
     fear.path.unlink()
-    assert m3ed.read(root).invariants[:2] == [
+    assert m3ed.read(root).count_mismatches[:2] == [
         "part val: 2,818 utterances with audio found, 2,819 in the distribution",
         "part val, class fear: 49 utterances with audio found, 50 in the distribution",
     ]

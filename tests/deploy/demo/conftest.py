@@ -17,7 +17,7 @@ from hrf_ser.deploy.demo.model import read_browser_model
 from hrf_ser.deploy.demo.site import build_site
 from tiny_bundles import write_bundle
 
-CARD = {"corpus": "ravdess", "protocol": "honest", "test": {"ua": 0.371}, "licence": "CC BY-NC-SA 4.0"}
+CARD = {"corpus": "ravdess", "protocol": "validation", "test": {"ua": 0.371}, "licence": "CC BY-NC-SA 4.0"}
 
 
 @pytest.fixture(scope="session")

@@ -42,7 +42,7 @@ def test_what_is_written_for_graphs_is_the_same_function(model, members):
     from hrf_ser.deploy.export.onnx import for_export
 
     torch.manual_seed(0)
-    backbone = create_model(model, n_features=20, n_classes=3, **{**OPTIONS[model], "members": members}).eval()
+    backbone = create_model(model, n_features=20, n_classes=3, **{**OPTIONS[model], "ensemble_size": members}).eval()
     features = torch.randn(1, 331, 20)
     with torch.inference_mode():
         torch.testing.assert_close(for_export(backbone)(features, None), backbone(features, None), atol=1e-5, rtol=0)

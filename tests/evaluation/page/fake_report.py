@@ -19,7 +19,7 @@ LARGE_GAIN = 0.035
 
 
 def fake_report(
-    corpora: tuple[str, ...] = ("ravdess",), protocols: tuple[str, ...] = ("honest",), seed: int = 0
+    corpora: tuple[str, ...] = ("ravdess",), protocols: tuple[str, ...] = ("validation",), seed: int = 0
 ) -> dict[str, Any]:
     """A whole report over ``corpora`` x ``protocols``, the same for the same ``seed``."""
     chance = random.Random(seed)
@@ -43,11 +43,12 @@ def fake_report(
         "Light is 0.029 UA below large.",
         "warnings": ["2 of 180 runs are missing; the averages of their configurations rest on fewer folds."]
         + (
-            ["Protocol paper chose the best epoch on the test part: its numbers are too good."] * ("paper" in protocols)
+            ["Protocol test_oracle chose the best epoch on the test part: its numbers are too good."]
+            * ("test_oracle" in protocols)
         ),
         "configurations": configurations,
         "comparisons": comparisons,
-        "missing": [{"key": "ravdess/honest/conformer/hrf8", "fold": "6", "seed": 1}],
+        "missing": [{"key": "ravdess/validation/conformer/hrf8", "fold": "6", "seed": 1}],
         "failed": [{"folder": "runs/study/a81f", "reason": "Loss is not finite in epoch 3; lower trainer.lr."}],
         "unfinished": [{"folder": "runs/study/77c0"}],
     }
@@ -63,7 +64,7 @@ def configuration(
     name, parameters, macs, base = FAMILIES[family]
     large = size == "large"
     arm = f"hrf{rank}" if hrf else ("large" if large else "plain")
-    truth = base + (LARGE_GAIN if large else 0) + (GAIN[rank] if rank else 0) + 0.05 * (protocol == "paper")
+    truth = base + (LARGE_GAIN if large else 0) + (GAIN[rank] if rank else 0) + 0.05 * (protocol == "test_oracle")
     truth += chance.gauss(0, 0.004)
     model = f"{family}_large" if large else family
     overrides = f"data={corpus} protocol={protocol} model={model} hrf={str(hrf).lower()}" + (f" rank={rank}" * hrf)

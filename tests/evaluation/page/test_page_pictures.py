@@ -261,7 +261,7 @@ def test_classes_of_another_model_are_shown(show, report):
     page = show(report)
     page.click("#recall input[value=conformer]")
     page.until("return document.querySelector('#recall .plot svg')?.getAttribute('aria-label').includes('Conformer')")
-    conformer = next(c for c in report["configurations"] if c["key"] == "ravdess/honest/conformer/plain")
+    conformer = next(c for c in report["configurations"] if c["key"] == "ravdess/validation/conformer/plain")
     assert page.texts("#recall .numbers tbody tr:nth-child(3) td:nth-child(2)") == [
         f"{conformer['recall']['happy']:.3f}"
     ]

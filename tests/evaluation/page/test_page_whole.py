@@ -1,4 +1,5 @@
-"""The page as a whole: choices at its top, protocol `paper`, small screens, dark mode, paper, hostile and empty reports."""
+"""The page as a whole: choices at its top, protocol `test_oracle`, small screens, dark mode, paper, hostile and
+empty reports."""
 
 from typing import Any
 
@@ -69,7 +70,7 @@ def test_links_lead_to_every_section(show):
 
 
 def test_one_corpus_and_one_protocol_are_shown_at_a_time(show):
-    report = fake_report(("ravdess", "emodb"), ("paper", "honest"))
+    report = fake_report(("ravdess", "emodb"), ("test_oracle", "validation"))
     page = show(report)
 
     def shown():
@@ -77,18 +78,18 @@ def test_one_corpus_and_one_protocol_are_shown_at_a_time(show):
         return {tuple(key.split("/")[:2]) for key in keys}, len(keys)
 
     # What is honest is seen first, whatever the order in the report.
-    assert shown() == ({("ravdess", "honest")}, 15)
+    assert shown() == ({("ravdess", "validation")}, 15)
     page.click("#filters input[value=emodb]")
-    assert shown() == ({("emodb", "honest")}, 15)
+    assert shown() == ({("emodb", "validation")}, 15)
     page.click("#filters input[value=paper]")
-    assert shown() == ({("emodb", "paper")}, 15)
+    assert shown() == ({("emodb", "test_oracle")}, 15)
     page.until("return [...document.querySelectorAll('.plot')].every((plot) => plot.querySelector('svg'))")
 
 
 def test_protocol_fixed_comes_after_honest_and_has_no_curve_of_validation(show):
-    report = fake_report(protocols=("fixed", "honest"))
+    report = fake_report(protocols=("last_epoch", "validation"))
     for one in report["configurations"]:
-        if one["protocol"] == "fixed":
+        if one["protocol"] == "last_epoch":
             one["history"] = {key: values for key, values in one["history"].items() if not key.startswith("val/")}
             for run in one["detail"]:
                 run["val_ua"] = None
@@ -100,7 +101,7 @@ def test_protocol_fixed_comes_after_honest_and_has_no_curve_of_validation(show):
 
 
 def test_protocol_paper_is_marked_wherever_its_numbers_are(show):
-    page = show(fake_report(protocols=("honest", "paper")))
+    page = show(fake_report(protocols=("validation", "test_oracle")))
     assert page.count("main .paper") == 0
     page.click("#filters input[value=paper]")
     parts = "main section:not(#incomplete):not(#headline), .tile, tr.configuration"

@@ -33,7 +33,7 @@ _NAME = re.compile(
     r"(?P<actor>\d{4})_(?P<sentence>[A-Z]{3})_(?P<emotion>ANG|DIS|FEA|HAP|NEU|SAD)_(?P<intensity>LO|MD|HI|XX?)"
 )
 _LOOKED_FOR = "AudioWAV/1001_DFA_ANG_XX.wav and its like"
-_REMEDY = "fetch https://github.com/CheyneyComputerScience/CREMA-D with Git LFS and point data.root at its folder"
+_HINT = "fetch https://github.com/CheyneyComputerScience/CREMA-D with Git LFS and point data.root at its folder"
 
 
 def read(root: Path, *, drop_silent: bool = True) -> Corpus:
@@ -50,16 +50,16 @@ def read(root: Path, *, drop_silent: bool = True) -> Corpus:
     """
     if not isinstance(drop_silent, bool):
         raise UserError(f"data.options.drop_silent={drop_silent} must be true or false.")
-    require_folder(root, _LOOKED_FOR, _REMEDY)
+    require_folder(root, _LOOKED_FOR, _HINT)
     folder = _audio_folder(root)
     sexes = _sexes(folder.parent / _DEMOGRAPHICS)
     utterances = [_utterance(path, sexes) for path in audio_files(folder)]
     if not utterances:
-        raise UserError(f"{folder} holds no audio, looked there for {_LOOKED_FOR}: {_REMEDY}.")
-    complete = Corpus("crema_d", utterances, tuple(EMOTIONS.values()), dict(FOLDS), remedy=_REMEDY, licence=LICENCE)
+        raise UserError(f"{folder} holds no audio, looked there for {_LOOKED_FOR}: {_HINT}.")
+    complete = Corpus("crema_d", utterances, tuple(EMOTIONS.values()), dict(FOLDS), hint=_HINT, licence=LICENCE)
     kept = [one for one in complete.utterances if not (drop_silent and one.utterance == SILENT)]
     notes = [f"{SILENT} is silent in the distribution and left out"] if len(kept) < len(complete.utterances) else []
-    return replace(complete, utterances=kept, invariants=_invariants(complete), notes=notes)
+    return replace(complete, utterances=kept, count_mismatches=_count_mismatches(complete), notes=notes)
 
 
 def _audio_folder(root: Path) -> Path:
@@ -77,7 +77,7 @@ def _audio_folder(root: Path) -> Path:
     for child in (child for one in candidates for child in subfolders(one)):
         if re.sub(r"[\W_]", "", child.name).casefold() == _FOLDER.casefold():
             raise UserError(f"{child} is called {_FOLDER} in the distribution: rename it.")
-    raise UserError(f"data.root={root} holds no folder {_FOLDER}, looked there for {_LOOKED_FOR}: {_REMEDY}.")
+    raise UserError(f"data.root={root} holds no folder {_FOLDER}, looked there for {_LOOKED_FOR}: {_HINT}.")
 
 
 def _sexes(file: Path) -> dict[str, str]:
@@ -117,7 +117,7 @@ def _utterance(path: Path, sexes: dict[str, str]) -> Utterance:
     )
 
 
-def _invariants(corpus: Corpus) -> list[str]:
+def _count_mismatches(corpus: Corpus) -> list[str]:
     present = {one.speaker for one in corpus.utterances}
     absent = [actor for actor in ACTORS if actor not in present]
     sentences = corpus.total_mismatch(sum(PER_CLASS.values()))

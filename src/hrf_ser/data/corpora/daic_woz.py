@@ -59,7 +59,7 @@ _OTHER_EDITION = re.compile(
     re.IGNORECASE,
 )
 _LOOKED_FOR = "the folders 300_P ... 492_P and the label files of AVEC 2017"
-_REMEDY = "ask for the corpus at https://dcapswoz.ict.usc.edu, unpack NNN_P.zip into NNN_P/ and point data.root there"
+_HINT = "ask for the corpus at https://dcapswoz.ict.usc.edu, unpack NNN_P.zip into NNN_P/ and point data.root there"
 
 
 def read(
@@ -75,7 +75,7 @@ def read(
 ) -> Corpus:
     """List the participants' turns, or windows over them. The same rule holds for every participant, whatever the label.
 
-    Turns under 0.2 s are left out. A session that cannot be used is named in the invariants and left out.
+    Turns under 0.2 s are left out. A session that cannot be used is named in the count_mismatches and left out.
 
     Args:
         root: The folder that holds ``NNN_P``, or its parent.
@@ -99,7 +99,7 @@ def read(
     _check_windows(unit, window_s, hop_s)
     if clips not in CLIPS:
         raise UserError(f"data.options.clips={clips} is unknown: use one of {', '.join(CLIPS)}.")
-    require_folder(root, _LOOKED_FOR, _REMEDY)
+    require_folder(root, _LOOKED_FOR, _HINT)
     sessions = _sessions(root)
     participants, sentences = _participants(root, next(iter(sessions.values())).parent, include_test)
     expected = SESSIONS if include_test else tuple(one.number for one in participants)
@@ -133,12 +133,12 @@ def read(
         utterances += pieces if clips == "all" else _longest(pieces, LONGEST[label])
     if not utterances:
         first = f", {sentences[0]}" if sentences else ""
-        raise UserError(f"data.root={root} holds no turn of a labelled participant{first}: {_REMEDY}.")
+        raise UserError(f"data.root={root} holds no turn of a labelled participant{first}: {_HINT}.")
     tested = any(one.part == "test" for one in utterances)
     folds: dict[str, tuple[str, ...]] = {"official": (), "dev": ()} if tested else {"dev": ()}
-    corpus = Corpus("daic_woz", utterances, LABELS, folds, remedy=_REMEDY, licence=LICENCE, scored_by="participant")
+    corpus = Corpus("daic_woz", utterances, LABELS, folds, hint=_HINT, licence=LICENCE, evaluation_unit="participant")
     corpus.leaks = () if clips == "all" else (LEAK,)
-    corpus.invariants = [*_count_mismatches(corpus, correct_409, include_test), *sentences]
+    corpus.count_mismatches = [*_count_mismatches(corpus, correct_409, include_test), *sentences]
     return corpus
 
 
@@ -170,7 +170,7 @@ def _sessions(root: Path) -> dict[str, Path]:
         here = {match[1]: path for path in subfolders(folder) if (match := _SESSION_FOLDER.fullmatch(path.name))}
         if here:
             return here
-    raise UserError(f"data.root={root} holds no folder NNN_P, looked there for {_LOOKED_FOR}: {_REMEDY}.")
+    raise UserError(f"data.root={root} holds no folder NNN_P, looked there for {_LOOKED_FOR}: {_HINT}.")
 
 
 def _participants(root: Path, release: Path, include_test: bool) -> tuple[list[_Participant], list[str]]:

@@ -43,7 +43,7 @@ LICENCE = "EmoDB: CC0 1.0 as audEERING's dataset card states; cite Burkhardt et 
 
 _NAME = re.compile(r"(?P<speaker>\d\d)[ab]\d\d(?P<emotion>[WLEAFTN])[a-z]")
 _LOOKED_FOR = "wav/03a01Fa.wav and its like"
-_REMEDY = (
+_HINT = (
     "unpack http://emodb.bilderbar.info/download/download.zip and point data.root at the folder that holds wav/, "
     "or at wav/ itself"
 )
@@ -58,14 +58,14 @@ def read(root: Path) -> Corpus:
     Raises:
         UserError: No such folder, no audio in it, or a file name that is not EmoDB's.
     """
-    require_folder(root, _LOOKED_FOR, _REMEDY)
+    require_folder(root, _LOOKED_FOR, _HINT)
     files = audio_files(root / "wav") if (root / "wav").is_dir() else audio_files(root)
     if not files:
-        raise UserError(f"data.root={root} holds no audio, looked there for {_LOOKED_FOR}: {_REMEDY}.")
+        raise UserError(f"data.root={root} holds no audio, looked there for {_LOOKED_FOR}: {_HINT}.")
     utterances = [_utterance(path) for path in files]
     folds: dict[str, tuple[str, ...]] = {speaker: (speaker,) for speaker in sorted({one.speaker for one in utterances})}
-    corpus = Corpus("emodb", utterances, tuple(EMOTIONS.values()), folds, remedy=_REMEDY, licence=LICENCE)
-    corpus.invariants = [
+    corpus = Corpus("emodb", utterances, tuple(EMOTIONS.values()), folds, hint=_HINT, licence=LICENCE)
+    corpus.count_mismatches = [
         *corpus.total_mismatch(sum(PER_CLASS.values())),
         *corpus.mismatches("label", PER_CLASS, "class"),
         *corpus.mismatches("speaker", PER_SPEAKER, "speaker"),

@@ -24,15 +24,15 @@ def subfolders(folder: Path) -> list[Path]:
     return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
 
 
-def require_folder(root: Path, looked_for: str, remedy: str) -> None:
+def require_folder(root: Path, looked_for: str, hint: str) -> None:
     """Refuse a ``data.root`` that is no folder.
 
     Raises:
-        UserError: Names ``data.root``, what was looked for in it and the remedy.
+        UserError: Names ``data.root``, what was looked for in it and the hint.
     """
     if not root.is_dir():
         what = "is a file" if root.exists() else "does not exist"
-        raise UserError(f"data.root={root} {what}, looked there for {looked_for}: {remedy}.")
+        raise UserError(f"data.root={root} {what}, looked there for {looked_for}: {hint}.")
 
 
 def wav_seconds(path: Path) -> float | None:

@@ -76,7 +76,7 @@ _ANSWER = re.compile(r"(?P<kind>[CA])-(?P<rater>[EFM]\d+):(?P<answer>[^()]*)(?:\
 _SPOKEN = re.compile(r"(?P<turn>Ses\w+)\s*\[[^\]]*\]\s*:(?P<text>.*)")
 _LINE_END = re.compile(r"\r\n|\r|\n")  # str.splitlines also breaks at characters that occur inside a line
 _LOOKED_FOR = "the folders Session1 ... Session5"
-_REMEDY = (
+_HINT = (
     "unpack IEMOCAP_full_release as https://sail.usc.edu/iemocap/ ships it and point data.root at the folder that holds "
     "Session1 ... Session5"
 )
@@ -86,7 +86,7 @@ _NAMES_SHOWN = 4
 def read(root: Path, *, classes: str = "4", improvised: bool = False) -> Corpus:
     """List the utterances of IEMOCAP.
 
-    A copy that lacks sessions, labels or audio is read as far as it goes, and ``invariants`` names what is missing.
+    A copy that lacks sessions, labels or audio is read as far as it goes, and ``count_mismatches`` names what is missing.
 
     Args:
         root: The folder that holds ``Session1`` ... ``Session5``, or its parent.
@@ -103,7 +103,7 @@ def read(root: Path, *, classes: str = "4", improvised: bool = False) -> Corpus:
         raise UserError(f"data.options.classes={classes} is no label set of IEMOCAP: use one of {', '.join(CLASSES)}.")
     if not isinstance(improvised, bool):
         raise UserError(f"data.options.improvised={improvised} must be true or false.")
-    require_folder(root, _LOOKED_FOR, _REMEDY)
+    require_folder(root, _LOOKED_FOR, _HINT)
     release = _release(root)
     sessions = [_session(release, number) for number in SESSIONS]
     label_of = {emotion: label for label, emotions in CLASSES[classes].items() for emotion in emotions}
@@ -124,12 +124,12 @@ def read(root: Path, *, classes: str = "4", improvised: bool = False) -> Corpus:
     if not utterances:
         raise UserError(
             f"data.root={root} holds no utterance of IEMOCAP for data.options.classes={classes}"
-            f"{''.join(f'; {fault}' for fault in faults)}: {_REMEDY}."
+            f"{''.join(f'; {fault}' for fault in faults)}: {_HINT}."
         )
     folds: dict[str, tuple[str, ...]] = {number: (number,) for number in SESSIONS}
-    corpus = Corpus("iemocap", utterances, tuple(CLASSES[classes]), folds, faults, remedy=_REMEDY)
+    corpus = Corpus("iemocap", utterances, tuple(CLASSES[classes]), folds, faults, hint=_HINT)
     corpus.licence = LICENCE
-    corpus.invariants += [
+    corpus.count_mismatches += [
         *_label_files(sessions),
         *_total(corpus, classes, improvised),
         *_counts(corpus, classes, improvised),
@@ -175,7 +175,7 @@ def _release(root: Path) -> Path:
     for folder in candidates:
         for name in sorted(names):
             _subfolder(folder, name)  # a renamed one is refused by its name
-    raise UserError(f"data.root={root} holds no session, looked there for {_LOOKED_FOR}: {_REMEDY}.")
+    raise UserError(f"data.root={root} holds no session, looked there for {_LOOKED_FOR}: {_HINT}.")
 
 
 def _subfolder(folder: Path, *names: str) -> Path | None:

@@ -37,7 +37,7 @@ ANNOTATION, AUDIO = "annotation.json", "modality_speech"
 _SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
 _TIME = re.compile(r"(\d{1,4}):(\d{1,4}):(\d{1,4}):(\d{1,4})")
 _LOOKED_FOR = f"{ANNOTATION}, splitInfo/ and {AUDIO}/"
-_REMEDY = (
+_HINT = (
     "get the release from https://github.com/AIM3-RUC/RUCM3ED, unpack the speech beside it and point data.root at it"
 )
 _NAMES_SHOWN = 4
@@ -61,7 +61,7 @@ def read(root: Path, *, min_seconds: float = 0.2) -> Corpus:
         raise UserError(
             f"data.options.min_seconds={min_seconds} is no length in seconds: write e.g. 0.2, or 0 for all."
         )
-    require_folder(root, _LOOKED_FOR, _REMEDY)
+    require_folder(root, _LOOKED_FOR, _HINT)
     release = _release(root)
     parts = _parts(release / "splitInfo")
     folder = _audio_folder(root, release)
@@ -72,12 +72,10 @@ def read(root: Path, *, min_seconds: float = 0.2) -> Corpus:
     lengths = {one.utterance: wav_seconds(one.path) if one.path.name in there else 0.0 for one in annotated}
     utterances = [one for one in annotated if lengths[one.utterance] != 0]
     if not utterances:
-        raise UserError(
-            f"{folder} holds no clip of an annotated utterance, such as {annotated[0].path.name}: {_REMEDY}."
-        )
-    corpus = Corpus("m3ed", utterances, EMOTIONS, {"official": ()}, remedy=_REMEDY, licence=LICENCE)
+        raise UserError(f"{folder} holds no clip of an annotated utterance, such as {annotated[0].path.name}: {_HINT}.")
+    corpus = Corpus("m3ed", utterances, EMOTIONS, {"official": ()}, hint=_HINT, licence=LICENCE)
     surplus = there - {one.path.name for one in annotated}
-    corpus.invariants = [
+    corpus.count_mismatches = [
         *_part_mismatches(corpus),
         *_series_mismatches(parts, {one.group for one in annotated}),
         *_surplus(folder, surplus),
@@ -85,7 +83,7 @@ def read(root: Path, *, min_seconds: float = 0.2) -> Corpus:
     ]
     silent = _without_audio([one for one in annotated if lengths[one.utterance] == 0])
     # The published counts are of utterances with audio: where they come out, what has none is as its owners ship it.
-    (corpus.invariants if _part_mismatches(corpus) else corpus.notes).extend(silent)
+    (corpus.count_mismatches if _part_mismatches(corpus) else corpus.notes).extend(silent)
     long_enough = [one for one in utterances if (seconds := lengths[one.utterance]) is None or seconds >= min_seconds]
     if len(long_enough) < len(utterances):
         corpus.notes.append(f"{len(utterances) - len(long_enough)} clips under {min_seconds:g} s are left out")
@@ -97,7 +95,7 @@ def _release(root: Path) -> Path:
     for folder in (root, *subfolders(root)):
         if (folder / ANNOTATION).is_file():
             return folder
-    raise UserError(f"data.root={root} holds no {ANNOTATION}, looked there for {_LOOKED_FOR}: {_REMEDY}.")
+    raise UserError(f"data.root={root} holds no {ANNOTATION}, looked there for {_LOOKED_FOR}: {_HINT}.")
 
 
 def _audio_folder(root: Path, release: Path) -> Path:
@@ -105,7 +103,7 @@ def _audio_folder(root: Path, release: Path) -> Path:
     for folder in (release, root, *subfolders(root)):
         if (folder / AUDIO).is_dir():
             return folder / AUDIO
-    raise UserError(f"{release} has no folder {AUDIO} with the clips beside {ANNOTATION}: {_REMEDY}.")
+    raise UserError(f"{release} has no folder {AUDIO} with the clips beside {ANNOTATION}: {_HINT}.")
 
 
 def _parts(folder: Path) -> dict[str, str]:
@@ -129,7 +127,7 @@ def _text(path: Path) -> str:
     except UnicodeDecodeError:
         raise UserError(f"{path} is not UTF-8: take the file from the release again, unchanged.") from None
     except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): {_REMEDY}.") from None
+        raise UserError(f"{path} cannot be read ({error.strerror}): {_HINT}.") from None
 
 
 def _annotated(path: Path, parts: dict[str, str], folder: Path) -> Iterator[Utterance]:

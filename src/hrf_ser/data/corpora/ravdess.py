@@ -42,7 +42,7 @@ LICENCE = "RAVDESS: CC BY-NC-SA 4.0 (non-commercial), Livingstone and Russo 2018
 _ACTOR_FOLDER = re.compile(r"Actor_\d\d")
 _NAME = re.compile(r"03-(?P<channel>0[12])-(?P<emotion>0[1-8])-(?P<intensity>0[12])-0[12]-0[12]-(?P<actor>\d\d)")
 _LOOKED_FOR = "the folders Actor_01 ... Actor_24"
-_REMEDY = (
+_HINT = (
     "point data.root at the unpacked corpus, or let data.options.download=true fetch it there (208 MB) from "
     "https://zenodo.org/records/1188976"
 )
@@ -66,17 +66,17 @@ def read(root: Path, *, download: bool = False) -> Corpus:
     """
     if download and not actor_folders(root):
         download_ravdess(root)
-    require_folder(root, _LOOKED_FOR, _REMEDY)
+    require_folder(root, _LOOKED_FOR, _HINT)
     folders = actor_folders(root)
     if not folders:
-        raise UserError(f"data.root={root} holds no Actor_NN folder, looked there for {_LOOKED_FOR}: {_REMEDY}.")
+        raise UserError(f"data.root={root} holds no Actor_NN folder, looked there for {_LOOKED_FOR}: {_HINT}.")
     utterances = [
         utterance for folder in folders for path in audio_files(folder) if (utterance := _utterance(path)) is not None
     ]
     if not utterances:
-        raise UserError(f"The Actor_NN folders of data.root={root} hold no .wav or .flac of speech: {_REMEDY}.")
-    corpus = Corpus("ravdess", utterances, tuple(EMOTIONS.values()), dict(FOLDS), remedy=_REMEDY, licence=LICENCE)
-    corpus.invariants = _invariants(corpus)
+        raise UserError(f"The Actor_NN folders of data.root={root} hold no .wav or .flac of speech: {_HINT}.")
+    corpus = Corpus("ravdess", utterances, tuple(EMOTIONS.values()), dict(FOLDS), hint=_HINT, licence=LICENCE)
+    corpus.count_mismatches = _count_mismatches(corpus)
     return corpus
 
 
@@ -107,7 +107,7 @@ def _utterance(path: Path) -> Utterance | None:
     return Utterance(path.stem, path, EMOTIONS[parts["emotion"]], speaker=actor, sex=sex, group=actor)
 
 
-def _invariants(corpus: Corpus) -> list[str]:
+def _count_mismatches(corpus: Corpus) -> list[str]:
     found = {one.utterance for one in corpus.utterances}
     takes = [take for take in product(EMOTIONS, ("01", "02"), ("01", "02"), ("01", "02")) if take[:2] != ("01", "02")]
     sentences = corpus.total_mismatch(len(ACTORS) * len(takes))

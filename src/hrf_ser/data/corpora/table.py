@@ -24,7 +24,7 @@ from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
 
 REQUIRED = ("path", "label", "speaker")
-PARTS = ("train", "val", "test")
+SPLITS = ("train", "val", "test")
 SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
 
 
@@ -49,7 +49,7 @@ def read(root: Path, *, labels: Sequence[object] | None = None) -> Corpus:
     folds = _folds(root, utterances)
     corpus = Corpus("table", utterances, classes, folds, licence=f"{root.name}: not stated")
     present = {one.label for one in utterances}
-    corpus.invariants = [f"class {label}: no utterance in {root}" for label in classes if label not in present]
+    corpus.count_mismatches = [f"class {label}: no utterance in {root}" for label in classes if label not in present]
     return corpus
 
 
@@ -156,8 +156,10 @@ def _utterance(root: Path, row: _Row) -> Utterance:
     if end is not None and (start or 0.0) >= end:
         raise UserError(f"{row.where}: start={row['start'] or 0} is not before end={row['end']}: correct the times.")
     part = row["part"].lower()
-    if part and part not in PARTS:
-        raise UserError(f"{row.where}: part={row['part']} is none of {', '.join(PARTS)}: correct it or leave it empty.")
+    if part and part not in SPLITS:
+        raise UserError(
+            f"{row.where}: part={row['part']} is none of {', '.join(SPLITS)}: correct it or leave it empty."
+        )
     segment = "" if start is None and end is None else f"@{row['start'] or 0}-{row['end']}"
     return Utterance(
         utterance=row["utterance"] or row["path"].replace("\\", "/") + segment,

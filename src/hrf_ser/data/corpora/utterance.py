@@ -51,11 +51,12 @@ class Corpus:
         folds: Fold name -> the values of ``group`` that this fold tests. Published folds stay as published, so a fold
             may test nobody where the copy on disk is incomplete. The fold ``official`` names no group: its parts are
             those of the column ``part``; the fold ``dev`` tests the official ``val`` part.
-        invariants: One sentence for each count that differs from the complete distribution; empty = complete.
+        count_mismatches: One sentence for each count that differs from the complete distribution; empty = complete.
         notes: Sentences on what is left out of a copy, complete or not.
-        remedy: What to do where the copy is not complete.
+        hint: What to do where the copy is not complete.
         licence: One line for the card of a model trained on it.
-        scored_by: ``utterance``, or ``participant`` where the label is a person's and utterances are pieces of the session.
+        evaluation_unit: ``utterance``, or ``participant`` where the label is a person's and utterances are pieces of
+        the session.
         leaks: One sentence for each way in which the options let a label reach the choice of what is scored; results carry
             them wherever they are shown.
 
@@ -67,11 +68,11 @@ class Corpus:
     utterances: list[Utterance]
     labels: tuple[str, ...]
     folds: dict[str, tuple[str, ...]]
-    invariants: list[str] = field(default_factory=list)
+    count_mismatches: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
-    remedy: str = ""
+    hint: str = ""
     licence: str = ""
-    scored_by: str = "utterance"
+    evaluation_unit: str = "utterance"
     leaks: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

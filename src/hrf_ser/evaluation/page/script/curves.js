@@ -27,7 +27,7 @@ function curvesOf({ name, members }) {
   const show = () => {
     const visible = members.filter((c) => chosen.has(c));
     const loss = curve(name, visible, members, "train/loss", "Training loss");
-    // Under protocol `fixed` nobody validates.
+    // Under protocol `last_epoch` nobody validates.
     const validated = members.some((c) => curvePoints(c, "val/ua").length);
     place.replaceChildren(...(validated ? [curve(name, visible, members, "val/ua", "UA on validation speakers")] : []), loss);
   };

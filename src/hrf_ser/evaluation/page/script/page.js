@@ -36,10 +36,10 @@ function link(part) {
   return element("li", {}, element("a", { href: `#${part.id}` }, part.querySelector("h2").firstChild.textContent));
 }
 
-// Protocols of one corpus, `honest` first and `paper` last.
+// Protocols of one corpus, `validation` first and `test_oracle` last.
 function protocolsOf(corpus) {
   const found = new Set(report.configurations.filter((c) => c.corpus === corpus).map((c) => c.protocol));
-  const place = (protocol) => Number(protocol === "paper") - Number(protocol === "honest");
+  const place = (protocol) => Number(protocol === "test_oracle") - Number(protocol === "validation");
   return d3.sort(found, place, (protocol) => protocol);
 }
 
@@ -59,7 +59,7 @@ function filters() {
 }
 
 function warnings() {
-  const items = report.warnings.map((text) => element("li", { class: /\bpaper\b/.test(text) ? "about-paper" : null }, text));
+  const items = report.warnings.map((text) => element("li", { class: /\btest_oracle\b/.test(text) ? "about-paper" : null }, text));
   if (items.length) document.getElementById("warnings").replaceChildren(...items);
   else document.getElementById("warnings").remove();
 }

@@ -1,4 +1,4 @@
-"""Runs under protocol=fixed: nobody validates, and the last epoch's model is tested."""
+"""Runs under protocol=last_epoch: nobody validates, and the last epoch's model is tested."""
 
 import csv
 import json
@@ -9,7 +9,7 @@ import torch
 from hrf_ser.deploy.bundle import load_bundle
 from hrf_ser.hrf import merge_state_dict
 
-FIXED = ("protocol=fixed", "hrf=true", "rank=2", "fold=2", "trainer.max_epochs=3")
+FIXED = ("protocol=last_epoch", "hrf=true", "rank=2", "fold=2", "trainer.max_epochs=3")
 
 
 def rows(path):
@@ -35,7 +35,7 @@ def test_the_last_epoch_is_merged_and_tested(train, tmp_path, caplog, capsys, re
         record = train(tmp_path, *FIXED, *words)
     assert "callbacks.early_stopping, which watches val/ua, is left out" in caplog.text
     assert not [warning for warning in recwarn if "zero" in str(warning.message)]
-    assert (record["protocol"], record["val"], record["best_epoch"], record["epochs"]) == ("fixed", None, 2, 3)
+    assert (record["protocol"], record["val"], record["best_epoch"], record["epochs"]) == ("last_epoch", None, 2, 3)
     assert record["utterances"] == {"train": 108, "val": 0, "test": 36}
     assert record["merge"]["argmax_changes"] == 0
     assert json.loads((tmp_path / "metrics.json").read_text())["val"] is None
@@ -54,11 +54,11 @@ def test_the_last_epoch_is_merged_and_tested(train, tmp_path, caplog, capsys, re
 
 
 def test_everybody_but_the_tested_speakers_is_trained_on(train, tmp_path):
-    fixed = train(tmp_path / "fixed", *FIXED, "trainer.max_epochs=1")
-    honest = train(tmp_path / "honest", "fold=2", "trainer.max_epochs=1")
+    fixed = train(tmp_path / "last_epoch", *FIXED, "trainer.max_epochs=1")
+    honest = train(tmp_path / "validation", "fold=2", "trainer.max_epochs=1")
     parts = honest["utterances"]
     assert fixed["utterances"] == {"train": parts["train"] + parts["val"], "val": 0, "test": parts["test"]}
-    assert fixed["tested_speakers"] == honest["tested_speakers"]
+    assert fixed["test_speakers_hash"] == honest["test_speakers_hash"]
     assert fixed["identity"] != honest["identity"]
 
 
@@ -106,7 +106,7 @@ def test_a_report_of_such_runs_is_written(train, tmp_path):
     report = build_report(found, runs, damaged)
     assert damaged == []
     assert [(entry["protocol"], len(entry["history"]["train/loss"])) for entry in report["configurations"]] == [
-        ("fixed", 1)
+        ("last_epoch", 1)
     ] * 2
     (comparison,) = report["comparisons"]
-    assert (comparison["protocol"], comparison["pairs"]) == ("fixed", 1)
+    assert (comparison["protocol"], comparison["pairs"]) == ("last_epoch", 1)

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import torch
 
-from hrf_ser.audio.augment import View
+from hrf_ser.audio.augment import OfflineAugmentation
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.batches import BatchLoader, BucketSampler, FeatureBatches
 from hrf_ser.data.datamodule import Source, SpeechData
-from hrf_ser.data.resident import ResidentFeatures, ResidentLoader, is_resident
+from hrf_ser.data.device_cache import DeviceCache, DeviceLoader, should_cache
 from hrf_ser.data.store import FeatureStore
 from hrf_ser.errors import UserError
 from hrf_ser.training.history import History
@@ -36,8 +36,8 @@ STORES = [store(view) for view in range(3)]
 BATCHES = FeatureBatches(STORES, LABELS, UNITS)
 
 
-def features(device: torch.device = CPU) -> ResidentFeatures:
-    return ResidentFeatures(STORES, [range(ROWS), range(1, ROWS), range(1, ROWS)], 3, device)
+def features(device: torch.device = CPU) -> DeviceCache:
+    return DeviceCache(STORES, [range(ROWS), range(1, ROWS), range(1, ROWS)], 3, device)
 
 
 def sampler(**options) -> BucketSampler:
@@ -45,9 +45,9 @@ def sampler(**options) -> BucketSampler:
     return BucketSampler(**{**defaults, **options})
 
 
-def loaders(device: torch.device = CPU, **options) -> tuple[BatchLoader, ResidentLoader]:
+def loaders(device: torch.device = CPU, **options) -> tuple[BatchLoader, DeviceLoader]:
     host = BatchLoader(BATCHES, sampler(**options), workers=0, pin_memory=False)
-    return host, ResidentLoader(BATCHES, sampler(**options), features(device))
+    return host, DeviceLoader(BATCHES, sampler(**options), features(device))
 
 
 def assert_same(found, expected) -> None:
@@ -73,15 +73,15 @@ def assert_same(found, expected) -> None:
     ids=["views", "a part batch", "strata", "evaluation", "nothing but padding"],
 )
 def test_a_resident_loader_gives_the_batches_of_the_host(options, device):
-    host, resident = loaders(device, **options)
-    assert len(resident) == len(host)
+    host, cache_on_device = loaders(device, **options)
+    assert len(cache_on_device) == len(host)
     for epoch in range(3):
-        for loader in (host, resident):
+        for loader in (host, cache_on_device):
             loader.sampler.set_epoch(epoch)
-        assert_same(resident, host)
+        assert_same(cache_on_device, host)
 
 
-@pytest.mark.parametrize("first", [0, 1], ids=["host, then resident", "resident, then host"])
+@pytest.mark.parametrize("first", [0, 1], ids=["host, then cache_on_device", "cache_on_device, then host"])
 def test_an_epoch_may_begin_in_one_place_and_end_in_the_other(first):
     whole = list(loaders()[0])
     begun, other = loaders()[first], loaders()[1 - first]
@@ -94,15 +94,15 @@ def test_an_epoch_may_begin_in_one_place_and_end_in_the_other(first):
 
 def test_the_host_never_waits_for_the_device():
     # A tensor on meta has no values: reading one raises.
-    resident = ResidentLoader(BATCHES, sampler(), features(torch.device("meta")))
-    for found, expected in zip(resident, loaders()[0], strict=True):
+    cache_on_device = DeviceLoader(BATCHES, sampler(), features(torch.device("meta")))
+    for found, expected in zip(cache_on_device, loaders()[0], strict=True):
         for key, value in found.items():
             assert value.device.type == "meta"
             assert value.shape == expected[key].shape
 
 
 def test_only_what_is_heard_is_there():
-    chosen = ResidentFeatures(STORES, [[3, 5], [5], []], 3, CPU)
+    chosen = DeviceCache(STORES, [[3, 5], [5], []], 3, CPU)
     assert len(chosen.frames) == 1 + STORES[0].lengths[[3, 5]].sum() + STORES[1].lengths[5]
     assert chosen.holds(1, [3, 5])
     assert chosen.holds(2, [5])
@@ -111,7 +111,7 @@ def test_only_what_is_heard_is_there():
 
 
 @pytest.mark.parametrize(
-    ("resident", "device", "size", "expected"),
+    ("cache_on_device", "device", "size", "expected"),
     [
         ("auto", "cuda", 499, True),
         ("auto", "cuda", 500, False),
@@ -121,15 +121,17 @@ def test_only_what_is_heard_is_there():
         (False, "cuda", 1, False),
     ],
 )
-def test_auto_wants_a_cuda_device_with_twice_the_memory(monkeypatch, resident, device, size, expected):
+def test_auto_wants_a_cuda_device_with_twice_the_memory(monkeypatch, cache_on_device, device, size, expected):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (1000, 4000))
-    assert is_resident(resident, size, torch.device(device)) is expected
+    assert should_cache(cache_on_device, size, torch.device(device)) is expected
 
 
 def test_features_that_do_not_fit_are_refused():
     vast = FeatureStore(STORES[0].frames, np.zeros(1, dtype=np.int64), np.array([2**50]), {})
-    with pytest.raises(UserError, match=r"resident: [\d.]+ GB of features do not fit on cpu; set resident=false"):
-        ResidentFeatures([vast], [[0]], 80, CPU)
+    with pytest.raises(
+        UserError, match=r"cache_on_device: [\d.]+ GB of features do not fit on cpu; set cache_on_device=false"
+    ):
+        DeviceCache([vast], [[0]], 80, CPU)
 
 
 class Recorder(lightning.LightningModule):
@@ -173,18 +175,18 @@ def corpora(tone, tmp_path):
     return source, target
 
 
-def speech_data(corpora, folder, resident) -> SpeechData:
+def speech_data(corpora, folder, cache_on_device) -> SpeechData:
     source, target = corpora
     return SpeechData(
         source,
         folder,
         FrontEndConfig(n_mels=20),
-        views=(View(), View(speed=0.9)),
+        views=(OfflineAugmentation(), OfflineAugmentation(speed=0.9)),
         test_source=target,
         classes={"angry": ["anger"], "sad": ["sadness"]},
         batch_size=3,
         on_bad_audio="skip",
-        resident=resident,
+        cache_on_device=cache_on_device,
     )
 
 
@@ -210,10 +212,10 @@ def test_a_trainer_is_given_the_same_batches_by_every_loader(corpora, tmp_path):
     host, loaders = fit_and_test(speech_data(corpora, tmp_path, False), tmp_path)
     assert [type(loader) for loader in loaders] == [BatchLoader] * 3
     data = speech_data(corpora, tmp_path, True)
-    resident, loaders = fit_and_test(data, tmp_path)
-    assert [type(loader) for loader in loaders] == [ResidentLoader] * 3
-    assert_same(resident, host)
-    rows = {int(row) for batch in resident for row in batch["rows"]}
+    cache_on_device, loaders = fit_and_test(data, tmp_path)
+    assert [type(loader) for loader in loaders] == [DeviceLoader] * 3
+    assert_same(cache_on_device, host)
+    rows = {int(row) for batch in cache_on_device for row in batch["rows"]}
     assert rows == {row for part in (data.split.train, data.split.val, data.split.test) for row in part}
     assert len(rows) == 23, "one of 16 + 8 is no audio"
 
@@ -237,14 +239,14 @@ WORDS = ("hrf=true", "batch_size=4", "augment.speed=[0.9]", "callbacks=none")
 
 def test_a_run_does_not_notice(train, tmp_path, monkeypatch):
     made = []
-    gather = ResidentFeatures.gather
-    monkeypatch.setattr(ResidentFeatures, "gather", lambda *given: made.append(1) or gather(*given))
-    train(tmp_path / "host", *WORDS, "resident=auto")
+    gather = DeviceCache.gather
+    monkeypatch.setattr(DeviceCache, "gather", lambda *given: made.append(1) or gather(*given))
+    train(tmp_path / "host", *WORDS, "cache_on_device=auto")
     assert not made, "auto leaves a CPU alone"
-    train(tmp_path / "resident", *WORDS, "resident=true", "workers=2")
+    train(tmp_path / "cache_on_device", *WORDS, "cache_on_device=true", "workers=2")
     assert made
     for name in ("predictions.csv", "history.csv"):
-        assert (tmp_path / "resident" / name).read_bytes() == (tmp_path / "host" / name).read_bytes()
+        assert (tmp_path / "cache_on_device" / name).read_bytes() == (tmp_path / "host" / name).read_bytes()
     made.clear()
 
     end = History.on_train_batch_end
@@ -256,11 +258,11 @@ def test_a_run_does_not_notice(train, tmp_path, monkeypatch):
 
     monkeypatch.setattr(History, "on_train_batch_end", interrupt)
     with pytest.raises(SystemExit):
-        train(tmp_path / "cut", *WORDS, "resident=true")
+        train(tmp_path / "cut", *WORDS, "cache_on_device=true")
     monkeypatch.setattr(History, "on_train_batch_end", end)
     assert torch.load(tmp_path / "cut/checkpoints/last.ckpt", weights_only=True)["global_step"] == 18 + 8
     before = len(made)
-    train(tmp_path / "cut", *WORDS, "resident=true", "ckpt_path=last")
+    train(tmp_path / "cut", *WORDS, "cache_on_device=true", "ckpt_path=last")
     assert len(made) > before
     for name in ("predictions.csv", "history.csv"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "host" / name).read_bytes()

@@ -1,4 +1,4 @@
-"""Whom each member of an ensemble goes without under protocol=crossed."""
+"""Whom each member of an ensemble goes without under protocol=out_of_fold."""
 
 from collections import Counter
 from pathlib import Path
@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hrf_ser.data.corpora import Corpus, Utterance
-from hrf_ser.data.crossed import NOBODY, absent_members
+from hrf_ser.data.out_of_fold import NOBODY, out_of_fold_index
 from hrf_ser.data.protocols import split
 from hrf_ser.errors import UserError
 
@@ -30,12 +30,12 @@ CELLS = [(f"g{number:02}", "female" if number % 2 else "male", "angry") for numb
 @given(groups=st.integers(3, 12), members=st.integers(2, 6))
 def test_everybody_who_trains_is_in_one_part_and_parts_are_of_about_equal_size(groups, members):
     table = corpus(CELLS[: groups + 1])
-    divided = split(table, "g00", "crossed")
+    divided = split(table, "g00", "out_of_fold")
     if members > groups:
-        with pytest.raises(UserError, match=f"has {groups} groups to train on, and each of {members} members"):
-            absent_members(table.utterances, divided, members)
+        with pytest.raises(UserError, match=f"has {groups} training groups, and {members} members"):
+            out_of_fold_index(table.utterances, divided, members)
         return
-    absent = absent_members(table.utterances, divided, members)
+    absent = out_of_fold_index(table.utterances, divided, members)
     assert set(np.flatnonzero(absent == NOBODY)) == set(divided.test)
     sizes = Counter(absent[list(divided.train)].tolist())
     assert set(sizes) == set(range(members))
@@ -49,7 +49,7 @@ def test_parts_are_alike_in_sex_and_in_labels_of_whole_groups():
     labels = {"male": "angry", "female": "sad"}
     for cells in (CELLS[:9], [(group, "", labels[sex]) for group, sex, _ in CELLS[:9]]):
         table = corpus(cells)
-        absent = absent_members(table.utterances, split(table, "g00", "crossed"), 4)
+        absent = out_of_fold_index(table.utterances, split(table, "g00", "out_of_fold"), 4)
         pairs = Counter((absent[row], one.sex, one.label) for row, one in enumerate(table.utterances))
         assert {count for (member, *_), count in pairs.items() if member != NOBODY} == {2}
         assert len(pairs) == 8 + 1
@@ -58,9 +58,9 @@ def test_parts_are_alike_in_sex_and_in_labels_of_whole_groups():
 def test_a_speaker_or_a_dialog_in_two_parts_is_refused():
     table = corpus(CELLS[:5], dialog=lambda group: "d" if group in ("g01", "g03") else group)
     with pytest.raises(UserError, match="Dialog d is in the train and in the val part of fold=g00"):
-        absent_members(table.utterances, split(table, "g00", "crossed"), 2)
+        out_of_fold_index(table.utterances, split(table, "g00", "out_of_fold"), 2)
     twice = Corpus(
         "c", [*table.utterances, Utterance("x", Path("a.wav"), "sad", "g01", group="g04")], table.labels, table.folds
     )
     with pytest.raises(UserError, match="Speaker g01 is in the train and in the val part"):
-        absent_members(twice.utterances, split(twice, "g00", "crossed"), 2)
+        out_of_fold_index(twice.utterances, split(twice, "g00", "out_of_fold"), 2)

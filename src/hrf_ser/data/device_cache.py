@@ -14,12 +14,12 @@ from hrf_ser.data.batches import Batch, BatchLoader, BucketSampler, FeatureBatch
 from hrf_ser.data.store import Features
 from hrf_ser.errors import UserError
 
-Resident = bool | Literal["auto"]
+CacheOnDevice = bool | Literal["auto"]
 # The rest is for the model, its activations and other programs.
 _SHARE = 0.5
 
 
-class ResidentFeatures:
+class DeviceCache:
     """Chosen utterances of each view, one after the other in a tensor on a device.
 
     Args:
@@ -49,7 +49,7 @@ class ResidentFeatures:
         except RuntimeError as error:
             size = number * n_features * 4 / 1e9
             raise UserError(
-                f"resident: {size:.1f} GB of features do not fit on {device}; set resident=false."
+                f"cache_on_device: {size:.1f} GB of features do not fit on {device}; set cache_on_device=false."
             ) from error
         self.frames[0] = 0
         start = 1
@@ -86,7 +86,7 @@ class ResidentFeatures:
         return F.embedding(index, self.frames)
 
 
-class ResidentLoader(BatchLoader):
+class DeviceLoader(BatchLoader):
     """The batches of a BatchLoader, in its order, on the device.
 
     Where the utterances of an epoch lie, their labels, rows and units go there as one table when it begins; a batch is a slice.
@@ -97,7 +97,7 @@ class ResidentLoader(BatchLoader):
         features: what lies on the device.
     """
 
-    def __init__(self, dataset: FeatureBatches, sampler: BucketSampler, features: ResidentFeatures) -> None:
+    def __init__(self, dataset: FeatureBatches, sampler: BucketSampler, features: DeviceCache) -> None:
         super().__init__(dataset, sampler, workers=0, pin_memory=False)
         self.labels, self.units, self.features = dataset.labels, dataset.units, features
 
@@ -120,14 +120,14 @@ def frames_of(stores: Sequence[Features], heard: Sequence[Sequence[int]]) -> int
     return sum(int(store.lengths[list(rows)].sum()) for store, rows in zip(stores, heard, strict=True))
 
 
-def is_resident(resident: Resident, size: int, device: torch.device) -> bool:
+def should_cache(cache_on_device: CacheOnDevice, size: int, device: torch.device) -> bool:
     """Whether ``size`` bytes of features are to lie on ``device``.
 
     ``auto`` says yes on a CUDA device of which they take less than half of the free memory. On the CPU the system keeps the
     files in memory as it can, and what other accelerators have free torch does not tell alike.
     """
-    if resident != "auto":
-        return resident
+    if cache_on_device != "auto":
+        return cache_on_device
     if device.type != "cuda":
         return False
     free, _ = torch.cuda.mem_get_info(device)

@@ -1,4 +1,4 @@
-"""``protocol=crossed``: which speakers each member of an ensemble goes without."""
+"""``protocol=out_of_fold``: which speakers each member of an ensemble goes without."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from hrf_ser.errors import UserError
 NOBODY = -1
 
 
-def absent_members(utterances: Sequence[Utterance], divided: Split, members: int) -> NDArray[np.int64]:
+def out_of_fold_index(utterances: Sequence[Utterance], divided: Split, members: int) -> NDArray[np.int64]:
     """Deal the speakers who train into as many parts as there are members; each member goes without one part.
 
     Groups are dealt in turn, in the order of their commonest label, their sex and their name, so that parts are alike in labels
@@ -25,7 +25,7 @@ def absent_members(utterances: Sequence[Utterance], divided: Split, members: int
 
     Args:
         utterances: rows of the corpus's table.
-        divided: its parts under ``crossed``.
+        divided: its parts under ``out_of_fold``.
         members: of the ensemble.
 
     Returns:
@@ -43,8 +43,8 @@ def absent_members(utterances: Sequence[Utterance], divided: Split, members: int
         sexes.setdefault(one.group, one.sex)
     if len(labels) < members:
         raise UserError(
-            f"protocol=crossed: fold={divided.fold} has {len(labels)} groups to train on, and each of {members} members is to "
-            "go without one: set model.options.members to a smaller number."
+            f"protocol=out_of_fold: fold={divided.fold} has {len(labels)} training groups, and {members} members leave one out "
+            "each: set model.options.ensemble_size to a smaller number."
         )
     commonest = {group: min(counts, key=lambda label: (-counts[label], label)) for group, counts in labels.items()}
     ordered = sorted(labels, key=lambda group: (commonest[group], sexes[group], group))
@@ -56,5 +56,5 @@ def absent_members(utterances: Sequence[Utterance], divided: Split, members: int
         heard, asked = (
             tuple(row for row in divided.train if (absent[row] == member) == apart) for apart in (False, True)
         )
-        check_leakage(utterances, replace(divided, protocol="honest", train=heard, val=asked))
+        check_leakage(utterances, replace(divided, protocol="validation", train=heard, val=asked))
     return absent

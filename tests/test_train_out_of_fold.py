@@ -1,4 +1,4 @@
-"""Runs under protocol=crossed: everybody trains, and each member chooses by the speakers that it goes without."""
+"""Runs under protocol=out_of_fold: everybody trains, and each member chooses by the speakers that it goes without."""
 
 import csv
 
@@ -11,8 +11,8 @@ from hrf_ser.training.build import build_data
 from hrf_ser.training.module import EmotionModule
 
 CROSSED = (
-    "protocol=crossed",
-    "model.options={width: 16, layers: 1, heads: 2, ffn: 32, members: 3}",
+    "protocol=out_of_fold",
+    "model.options={width: 16, layers: 1, heads: 2, ffn: 32, ensemble_size: 3}",
     "hrf=true",
     "rank=2",
     "fold=2",
@@ -21,12 +21,12 @@ CROSSED = (
 
 @pytest.mark.parametrize("callbacks", ["default", "ema"])
 def test_everybody_else_trains_and_is_asked_about(train, tmp_path, capsys, callbacks):
-    record = train(tmp_path / "crossed", *CROSSED, f"callbacks={callbacks}")
-    honest = train(tmp_path / "honest", "fold=2", "trainer.max_epochs=1")
+    record = train(tmp_path / "out_of_fold", *CROSSED, f"callbacks={callbacks}")
+    honest = train(tmp_path / "validation", "fold=2", "trainer.max_epochs=1")
     parts = honest["utterances"]
     everybody = parts["train"] + parts["val"]
     assert record["utterances"] == {"train": everybody, "val": everybody, "test": parts["test"]}
-    assert (record["protocol"], record["tested_speakers"]) == ("crossed", honest["tested_speakers"])
+    assert (record["protocol"], record["test_speakers_hash"]) == ("out_of_fold", honest["test_speakers_hash"])
     assert record["merge"]["argmax_changes"] == 0
     with (tmp_path / "crossed/history.csv").open(newline="") as file:
         history = list(csv.DictReader(file))
@@ -74,7 +74,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(train, train_and_s
 
 def test_one_model_or_more_members_than_speakers_are_refused(train, tmp_path):
     with pytest.raises(UserError, match=r"there is one model: set model\.options\.members to 2 or more"):
-        train(tmp_path / "one", "protocol=crossed")
-    many = "model.options={width: 16, layers: 1, heads: 2, ffn: 32, members: 13}"
-    with pytest.raises(UserError, match=r"has \d+ groups to train on, and each of 13 members is to go without one"):
+        train(tmp_path / "one", "protocol=out_of_fold")
+    many = "model.options={width: 16, layers: 1, heads: 2, ffn: 32, ensemble_size: 13}"
+    with pytest.raises(UserError, match=r"has \d+ training groups, and 13 members leave one out"):
         train(tmp_path / "many", *CROSSED, many)

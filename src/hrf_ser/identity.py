@@ -88,6 +88,14 @@ def identity(config: DictConfig) -> str:
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:10]
 
 
+def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
+    """``{"optimizer": {"lr": 0.001}}`` -> ``{"optimizer.lr": 0.001}``; a list stays one value."""
+    if not isinstance(value, dict):
+        return {prefix: value}
+    parts = (flatten(item, f"{prefix}.{key}" if prefix else str(key)) for key, item in value.items())
+    return {key: item for part in parts for key, item in part.items()}
+
+
 def run_name(config: DictConfig) -> str:
     """Name of a run's folder in a sweep: what a reader looks for, and the identity."""
     hrf = f"hrf{float(config.rank):g}" if config.hrf else "plain"

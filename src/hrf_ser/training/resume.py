@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from hrf_ser.errors import UserError
 from hrf_ser.files import new_file
-from hrf_ser.identity import settings_of_result
+from hrf_ser.identity import flatten, settings_of_result
 from hrf_ser.run_folder import CONFIG
 from hrf_ser.training.checkpoint_io import read_checkpoint
 
@@ -105,12 +105,12 @@ def check_same_run(config: DictConfig, ckpt_path: str, path: Path) -> None:
     try:
         earlier = OmegaConf.load(file)
         assert isinstance(earlier, DictConfig)
-        theirs = _flat(settings_of_result(earlier))
+        theirs = flatten(settings_of_result(earlier))
     except Exception as error:  # whatever YAML and OmegaConf raise of foreign bytes
         raise UserError(
             f"ckpt_path={ckpt_path}: {file} cannot be read as the settings of a run; name a checkpoint of another run."
         ) from error
-    ours = _flat(settings_of_result(config))
+    ours = flatten(settings_of_result(config))
     for key in dict.fromkeys((*ours, *theirs)):
         named = _CONTENTS.get(key, key)
         moved = key in _CONTENTS and key in theirs and not _exists(OmegaConf.select(earlier, named))
@@ -160,14 +160,6 @@ def _give_up(path: Path, reason: str, anew: bool) -> None:
         raise UserError(f"{damaged}; remove {path.parent} to begin this run anew, or name another checkpoint.")
     print(f"{damaged}; this run begins anew.", file=sys.stderr)
     shutil.rmtree(path.parent)
-
-
-def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
-    """``{"optimizer": {"lr": 0.001}}`` -> ``{"optimizer.lr": 0.001}``."""
-    if not isinstance(value, dict):
-        return {prefix: value}
-    parts = (_flat(item, f"{prefix}.{key}" if prefix else str(key)) for key, item in value.items())
-    return {key: item for part in parts for key, item in part.items()}
 
 
 def _exists(named: object) -> bool:

@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 .DEFAULT_GOAL := help
 
 .PHONY: help
-help:  ## Show what can be made
+help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(READY): pyproject.toml constraints.txt
@@ -15,10 +15,10 @@ $(READY): pyproject.toml constraints.txt
 	touch $@
 
 .PHONY: setup
-setup: $(READY)  ## Make the environment in .venv
+setup: $(READY)  ## Create the environment in .venv
 
 .PHONY: demo
-demo: $(READY)  ## Train, merge and score a small model on the built-in demo corpus
+demo: $(READY)  ## Train, merge and evaluate a small model on the built-in demo corpus
 	$(BIN)/python -m hrf_ser.train experiment=demo
 
 .PHONY: test
@@ -26,14 +26,15 @@ test: $(READY)  ## Run the tests
 	$(BIN)/python -m pytest -m "not slow"
 
 .PHONY: test-slow
-test-slow: $(READY)  ## Run the tests that take minutes
+test-slow: $(READY)  ## Run the slow tests
 	$(BIN)/python -m pytest -m slow
 
 .PHONY: lint
-lint: $(READY)  ## Check style and types
+lint: $(READY)  ## Check style, types and imports
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 .PHONY: format
 format: $(READY)  ## Format the code
@@ -41,18 +42,18 @@ format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
 
 .PHONY: bench
-bench: $(READY)  ## Measure speed and memory, half an hour; DATA=ravdess ROOT=... for real speech
+bench: $(READY)  ## Benchmark speed and memory, half an hour; DATA=ravdess ROOT=... for real speech
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.suite $(if $(ROOT),--data $(DATA) --root $(ROOT)) --out runs/bench
 
 .PHONY: bench-quick
-bench-quick: $(READY)  ## See that every part of the measurement works; its figures mean nothing
+bench-quick: $(READY)  ## Smoke-test every benchmark; the figures mean nothing
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.suite --quick --no-large --out runs/bench-quick
 
 .PHONY: bench-docs
-bench-docs: $(READY)  ## Put the figures of the last `make bench` into docs/performance.md
+bench-docs: $(READY)  ## Write the figures of the last `make bench` into docs/performance.md
 	$(BIN)/python -m benchmarks.suite --from runs/bench/results.json --write-docs
 
 .PHONY: clean
-clean:  ## Remove the environment and what tools left behind
+clean:  ## Remove the environment and tool caches
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

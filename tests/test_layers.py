@@ -1,4 +1,4 @@
-"""Who may import whom, as the design draws it; and what importing costs."""
+"""What import-linter cannot say; who may import whom stands in pyproject.toml and is checked by ``make lint``."""
 
 import ast
 import subprocess
@@ -9,30 +9,7 @@ import pytest
 from helpers import REPOSITORY
 
 SOURCE = REPOSITORY / "src" / "hrf_ser"
-BASE = {"errors", "files", "json_values", "run_folder"}
-# Package -> what it may import of ours, beside itself.
-ALLOWED = {
-    "hrf": set(),
-    "models": set(),
-    "audio": BASE,
-    "data": BASE | {"audio"},
-    "training": BASE | {"settings", "identity", "data", "audio", "models", "hrf", "deploy"},
-    "evaluation": BASE | {"deploy", "identity"},
-    "deploy": BASE | {"audio", "models", "hrf"},
-    "errors": set(),
-    "files": set(),
-    "json_values": set(),
-    "run_folder": set(),
-    "settings": BASE,
-    "identity": {"run_folder"},
-    "sweeps": BASE | {"identity"},
-    "entry": BASE,
-}
-FORBIDDEN = {
-    "hrf": {"lightning", "hydra", "omegaconf", "wandb", "torchaudio"},
-    "models": {"lightning", "hydra", "omegaconf", "wandb", "torchaudio"},
-    "data/corpora": {"torch", "lightning", "hydra", "torchaudio"},
-}
+RUNTIME_PACKAGES = {"numpy", "onnxruntime", "soundfile", "soxr"}
 
 
 def imports(path) -> set[str]:
@@ -41,48 +18,26 @@ def imports(path) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
             found.add(node.module or "")
-            found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
 
 
-@pytest.mark.parametrize("package", ALLOWED)
-def test_imports_point_downwards(package):
-    folder = SOURCE / package
-    files = list(folder.rglob("*.py")) if folder.is_dir() else [SOURCE / f"{package}.py"]
-    for path in files:
-        for name in imports(path):
-            if name.startswith("hrf_ser.") and name != "hrf_ser.__version__":
-                target = name.split(".")[1]
-                assert target in ALLOWED[package] | {package}, f"{path} imports {name}"
-
-
-@pytest.mark.parametrize("folder", FORBIDDEN)
-def test_small_rooms_stay_free_of_heavy_packages(folder):
-    for path in (SOURCE / folder).rglob("*.py"):
-        heavy = {name.split(".")[0] for name in imports(path)} & FORBIDDEN[folder]
-        assert not heavy, f"{path} imports {heavy}"
-
-
-def test_runtime_wants_nothing_but_numpy_onnxruntime_and_soundfile():
+def test_the_runtime_needs_only_what_its_wheel_installs():
     files = list((SOURCE / "deploy" / "runtime").rglob("*.py"))
     assert files
     for path in [*files, SOURCE / "__init__.py", SOURCE / "errors.py", SOURCE / "deploy" / "__init__.py"]:
         for name in imports(path):
-            first = name.split(".")[0]
-            if first == "hrf_ser":
-                assert name.startswith(("hrf_ser.deploy.runtime", "hrf_ser.errors")), f"{path} imports {name}"
+            top_level = name.split(".")[0]
+            if top_level == "hrf_ser":
+                shipped = ("hrf_ser.deploy.runtime", "hrf_ser.errors")
+                assert name == "hrf_ser" or name.startswith(shipped), f"{path} imports {name}"
             else:
-                assert first in sys.stdlib_module_names | {"numpy", "onnxruntime", "soundfile"}, (
-                    f"{path} imports {name}"
-                )
+                assert top_level in sys.stdlib_module_names | RUNTIME_PACKAGES, f"{path} imports {name}"
 
 
-@pytest.mark.parametrize(
-    "module", [f"hrf_ser.{name}" for name in ("train", "predict", "prepare", "report", "export", "settings")]
-)
-def test_entry_points_and_checks_start_without_torch(module):
-    program = f"import sys, {module}; print([m for m in ('torch', 'lightning', 'numpy', 'scipy', 'wandb') if m in sys.modules])"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+@pytest.mark.parametrize("module", [f"hrf_ser.{verb}" for verb in ("train", "predict", "prepare", "report", "export")])
+def test_entry_points_start_without_heavy_packages(module):
+    heavy = ("torch", "lightning", "numpy", "scipy", "wandb")
+    program = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

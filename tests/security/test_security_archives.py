@@ -1,4 +1,4 @@
-"""Archives that would write elsewhere, fill the disk or are not whole: refused in one sentence, and nothing is left behind.
+"""Malicious or damaged archives are refused in one sentence, and nothing stays on disk.
 
 Paths out of the folder, links, wrong checksums and lengths are in tests/data/corpora/test_corpora_download.py.
 """
@@ -27,7 +27,7 @@ def packed(*members, packing=zipfile.ZIP_STORED):
 
 @pytest.fixture
 def fetched(tmp_path, monkeypatch):
-    """``fetched(content)``: the download, with an archive that has arrived whole."""
+    """``fetched(content)``: runs the download with this content as the archive."""
 
     def run(content):
         monkeypatch.setattr(download, "_fetch", lambda _, archive, *__: archive.write_bytes(content))
@@ -63,29 +63,29 @@ CASES = {
         lambda: packed(("Actor_01/a.wav", bytes(10_000_000)), packing=zipfile.ZIP_DEFLATED),
         "would become 10,000,000 bytes",
     ),
-    "bomb that denies it": (
+    "bomb with a false size": (
         lambda: stated_sizes(packed(("Actor_01/a.wav", bytes(10_000_000)), packing=zipfile.ZIP_DEFLATED), 900),
         "is not a zip archive",
     ),
-    "shorter than it says": (lambda: stated_sizes(WHOLE, 2 * len(SOUND)), "which is shorter than it says"),
+    "shorter than its header states": (lambda: stated_sizes(WHOLE, 2 * len(SOUND)), "which is shorter than it says"),
     "same name twice": (lambda: changed(WHOLE, b"b.wav", b"a.wav"), "a.wav' twice"),
     "same name in capitals": (lambda: changed(WHOLE, b"b.wav", b"A.WAV"), "A.WAV' twice"),
     "encrypted": (lambda: encrypted(WHOLE), "which is encrypted"),
-    "another packing": (lambda: packed(("a.wav", SOUND), packing=zipfile.ZIP_BZIP2), "packed in a way"),
+    "unsupported compression": (lambda: packed(("a.wav", SOUND), packing=zipfile.ZIP_BZIP2), "packed in a way"),
     "no name": (
         lambda: changed(changed(packed(("/", b"")), b"/PK", b".PK"), b"/", b"."),
         "outside its folder|not a zip",
     ),
     "file as a folder": (lambda: packed(("a", b"1"), ("a/b", b"2")), "could not be fetched"),
     "one byte changed": (lambda: changed(WHOLE, SOUND[::-1], SOUND), "is not a zip archive"),
-    "packed sound changed": (lambda: DEFLATED[:80] + b"\xff" * 40 + DEFLATED[120:], "is not a zip archive"),
-    "cut": (lambda: WHOLE[:-30], "is not a zip archive"),
+    "compressed data changed": (lambda: DEFLATED[:80] + b"\xff" * 40 + DEFLATED[120:], "is not a zip archive"),
+    "truncated": (lambda: WHOLE[:-30], "is not a zip archive"),
     "empty": (lambda: b"", "is not a zip archive"),
 }
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_an_archive_that_is_not_as_it_should_be_leaves_nothing(fetched, tmp_path, case):
+def test_a_malicious_or_damaged_archive_leaves_no_files(fetched, tmp_path, case):
     make, message = CASES[case]
     with pytest.raises(UserError, match=message) as caught:
         fetched(make())
@@ -94,14 +94,14 @@ def test_an_archive_that_is_not_as_it_should_be_leaves_nothing(fetched, tmp_path
     assert [path.name for path in tmp_path.iterdir()] == ["root"]
 
 
-@pytest.mark.parametrize(("limit", "most"), [("_MOST_FILES", 1), ("_MOST_BYTES", 4_000)])
-def test_there_is_a_most_of_files_and_of_bytes(fetched, monkeypatch, limit, most):
-    monkeypatch.setattr(download, limit, most)
+@pytest.mark.parametrize(("limit", "maximum"), [("_MOST_FILES", 1), ("_MOST_BYTES", 4_000)])
+def test_the_number_of_files_and_bytes_is_limited(fetched, monkeypatch, limit, maximum):
+    monkeypatch.setattr(download, limit, maximum)
     with pytest.raises(UserError, match=r"would become 4,096 bytes in 2 files out of"):
         fetched(WHOLE)
 
 
-def test_a_whole_archive_is_unpacked_with_its_folders(fetched):
+def test_a_valid_archive_is_unpacked_with_its_folders(fetched):
     folder = fetched(packed(("Actor_01/", b""), ("Actor_01/a.wav", SOUND), ("Actor_02/", b"")))
     assert folder.name == FOLDER
     assert (folder / "Actor_01" / "a.wav").read_bytes() == SOUND

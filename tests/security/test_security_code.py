@@ -1,12 +1,10 @@
-"""Nothing that is read runs code: what the source may call, and files that would write another one if they could."""
+"""Files that would run code when they are read. What the source may call is checked by ruff (rules S and TID251)."""
 
 import ast
 import collections
 import hashlib
-import importlib
 import io
 import json
-import os
 import pickle
 import shutil
 
@@ -20,69 +18,41 @@ from hrf_ser.errors import UserError
 from tiny_bundles import write_bundle
 
 SOURCE = REPOSITORY / "src"
-FILES = sorted(SOURCE.rglob("*.py"))
-# They run what they read, or a command line.
-FORBIDDEN_CALLS = {
-    *(
-        "eval",
-        "exec",
-        "compile",
-        "__import__",
-        "os.system",
-        "os.popen",
-        "yaml.unsafe_load",
-        "yaml.full_load",
-        "yaml.load_all",
-    ),
-    *("shutil.unpack_archive", "torch.hub.load", "numpy.fromfile", "OmegaConf.unsafe_merge"),
-}
-FORBIDDEN_MODULES = {"pickle", "dill", "cloudpickle", "marshal", "shelve", "jsonpickle", "tarfile"}
-# Lightning and torch read checkpoints there.
-READ_CHECKPOINTS = {"load", "load_from_checkpoint", "fit", "test", "validate", "predict"}
-# What hydra builds is named by conf/ and the command line: whoever writes those can start any program anyway.
-INSTANTIATES = {"hrf_ser/training/build.py"}
 
 
-def calls(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Call):
-            yield ast.unparse(node.func), node
+def test_checkpoints_are_read_with_weights_only():
+    """Ruff knows no rule for torch.load, nor for Lightning's functions that read a checkpoint."""
+    found = 0
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            function = ast.unparse(node.func)
+            keywords = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+            reads = function == "torch.load" or function.endswith(".load_from_checkpoint") or "ckpt_path" in keywords
+            if reads:
+                found += 1
+                assert keywords.get("weights_only") == "True", f"{path}:{node.lineno}"
+    assert found
 
 
-def keywords(node):
-    return {word.arg: ast.unparse(word.value) for word in node.keywords}
+def test_nothing_is_unpickled_or_unpacked_unchecked():
+    for path in SOURCE.rglob("*.py"):
+        text = path.read_text()
+        assert "allow_pickle=True" not in text, path
+        assert ".extractall(" not in text, path
+        assert ".extract(" not in text, path
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_the_source_calls_nothing_that_runs_what_it_reads(path):
-    for name, node in calls(path):
-        given = keywords(node)
-        assert name not in FORBIDDEN_CALLS, f"line {node.lineno}"
-        assert given.get("shell") in (None, "False"), f"line {node.lineno}"
-        assert given.get("allow_pickle") in (None, "False"), f"line {node.lineno}"
-        assert not name.endswith((".extractall", ".extract")), f"line {node.lineno}"
-        if name == "torch.load" or name.endswith(".load_from_checkpoint"):
-            assert given.get("weights_only") == "True", f"line {node.lineno}"
-        if name.split(".")[-1] in READ_CHECKPOINTS and "ckpt_path" in given:
-            assert given.get("weights_only") == "True", f"line {node.lineno}"
-        if name in ("yaml.load", "yaml.parse"):
-            loader = given.get("Loader") or ast.unparse(node.args[1])
-            module = importlib.import_module(str(path.relative_to(SOURCE).with_suffix("")).replace(os.sep, "."))
-            assert getattr(module, loader) in (getattr(yaml, "CSafeLoader", None), yaml.SafeLoader)
-        if name.split(".")[-1] == "instantiate":
-            assert str(path.relative_to(SOURCE)) in INSTANTIATES, f"line {node.lineno}"
+def test_yaml_is_read_with_the_safe_loader():
+    """The one call of yaml.load that ruff is told to accept: libyaml's safe loader, or PyYAML's where that is missing."""
+    from hrf_ser.evaluation import config_text
+
+    assert config_text._LOADER in (getattr(yaml, "CSafeLoader", None), yaml.SafeLoader)
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SOURCE)))
-def test_the_source_imports_no_module_that_reads_code(path):
-    for node in ast.walk(ast.parse(path.read_text())):
-        names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
-        names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
-        assert not {name.split(".")[0] for name in names} & FORBIDDEN_MODULES
-
-
-class Evil:
-    """Unpickled, it writes a file."""
+class MaliciousPickle:
+    """Writes a file when it is unpickled."""
 
     def __init__(self, path):
         self.path = path
@@ -91,25 +61,25 @@ class Evil:
         return open, (str(self.path), "w")
 
 
-def hidden(evil, where):
+def checkpoint_with(payload, where):
     state = {"state_dict": {"a": torch.ones(2)}, "hyper_parameters": {}, "pytorch-lightning_version": "2.6.0"}
     if where == "state":
-        state["state_dict"]["b"] = evil
+        state["state_dict"]["b"] = payload
     elif where == "settings":
-        state["hyper_parameters"]["model"] = evil
+        state["hyper_parameters"]["model"] = payload
     else:
-        state["callbacks"] = collections.OrderedDict(x=[evil])
+        state["callbacks"] = collections.OrderedDict(x=[payload])
     return state
 
 
 @pytest.mark.parametrize("form", ["zip", "legacy", "plain pickle"])
 @pytest.mark.parametrize("where", ["state", "settings", "callbacks"])
-def test_a_checkpoint_that_would_run_code_is_refused(tmp_path, form, where):
+def test_a_malicious_checkpoint_is_refused(tmp_path, form, where):
     from hrf_ser.training.module import EmotionModule
     from hrf_ser.training.resume import checkpoint_to_resume
 
     path, written = tmp_path / "last.ckpt", tmp_path / "written"
-    content = hidden(Evil(written), where)
+    content = checkpoint_with(MaliciousPickle(written), where)
     if form == "plain pickle":
         path.write_bytes(pickle.dumps(content))
     else:
@@ -119,50 +89,50 @@ def test_a_checkpoint_that_would_run_code_is_refused(tmp_path, form, where):
     with pytest.raises(pickle.UnpicklingError):
         EmotionModule.load_from_checkpoint(path, weights_only=True)
     assert not written.exists()
-    pickle.loads(pickle.dumps(Evil(written)))  # so that it is no dud
+    pickle.loads(pickle.dumps(MaliciousPickle(written)))  # the payload works
     assert written.exists()
 
 
 def test_a_pickle_in_place_of_the_weights_is_refused(tmp_path):
     bundle, written = write_bundle(tmp_path / "bundle"), tmp_path / "written"
     buffer = io.BytesIO()
-    torch.save({"model.a": Evil(written)}, buffer)
-    for content in (buffer.getvalue(), pickle.dumps(Evil(written))):
+    torch.save({"model.a": MaliciousPickle(written)}, buffer)
+    for content in (buffer.getvalue(), pickle.dumps(MaliciousPickle(written))):
         (bundle / "model.safetensors").write_bytes(content)
-        described(bundle, weights={"file": "model.safetensors", "sha256": hashlib.sha256(content).hexdigest()})
+        edit_description(bundle, weights={"file": "model.safetensors", "sha256": hashlib.sha256(content).hexdigest()})
         with pytest.raises(UserError, match=str(bundle)):
             load_bundle(bundle)
     assert not written.exists()
 
 
-def described(bundle, **entries):
+def edit_description(bundle, **entries):
     file = bundle / "bundle.json"
     file.write_text(json.dumps(json.loads(file.read_text()) | entries))
 
 
 def _paths(value, prefix=()):
-    """Every place in a JSON document."""
+    """The path of every value in a JSON document."""
     yield prefix
     if isinstance(value, dict):
-        for key, one in value.items():
-            yield from _paths(one, (*prefix, key))
+        for key, child in value.items():
+            yield from _paths(child, (*prefix, key))
 
 
-def test_a_target_anywhere_in_a_bundle_is_never_built(tmp_path):
+def test_a_target_anywhere_in_a_bundle_is_never_instantiated(tmp_path):
     bundle, written = write_bundle(tmp_path / "bundle"), tmp_path / "written"
-    whole = json.loads((bundle / "bundle.json").read_text())
-    evil = {"_target_": "builtins.open", "_args_": [str(written), "w"]}
-    for place in _paths(whole):
-        changed = json.loads(json.dumps(whole))
+    original = json.loads((bundle / "bundle.json").read_text())
+    payload = {"_target_": "builtins.open", "_args_": [str(written), "w"]}
+    for place in _paths(original):
+        changed = json.loads(json.dumps(original))
         holder = changed
         for key in place[:-1]:
             holder = holder[key]
         if place:
-            holder[place[-1]] = evil
+            holder[place[-1]] = payload
         else:
-            changed |= evil
+            changed |= payload
         (bundle / "bundle.json").write_text(json.dumps(changed))
-        # The card is for people, and the weights' name is not asked for: there it may stand, as text.
+        # The card and the name of the weights file are never interpreted.
         if place and place[0] != "card" and place != ("weights", "file"):
             with pytest.raises(UserError, match=str(bundle)):
                 load_bundle(bundle)
@@ -172,10 +142,10 @@ def test_a_target_anywhere_in_a_bundle_is_never_built(tmp_path):
 
 
 @pytest.mark.parametrize("file", ["../model.safetensors", "/etc/passwd", "..\\model.safetensors", "other/../../x"])
-def test_a_path_in_a_bundle_leads_nowhere(tmp_path, file):
+def test_a_path_in_a_bundle_is_not_followed(tmp_path, file):
     bundle = write_bundle(tmp_path / "bundle")
     shutil.move(bundle / "model.safetensors", tmp_path / "model.safetensors")
-    described(bundle, weights=json.loads((bundle / "bundle.json").read_text())["weights"] | {"file": file})
+    edit_description(bundle, weights=json.loads((bundle / "bundle.json").read_text())["weights"] | {"file": file})
     with pytest.raises(UserError, match=r"bundle/model\.safetensors: is missing"):
         load_bundle(bundle)
 
@@ -192,12 +162,12 @@ def test_a_path_in_a_bundle_leads_nowhere(tmp_path, file):
         {"width": 1e400},
     ],
 )
-def test_options_that_ask_for_more_than_the_weights_hold_take_no_memory(tmp_path, options):
+def test_options_beyond_the_stored_weights_allocate_no_memory(tmp_path, options):
     import resource
 
     bundle = write_bundle(tmp_path / "bundle")
     model = json.loads((bundle / "bundle.json").read_text())["model"]
-    described(bundle, model=model | {"options": model["options"] | options})
+    edit_description(bundle, model=model | {"options": model["options"] | options})
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with pytest.raises(UserError, match="cannot be used"):
         load_bundle(bundle)
@@ -208,14 +178,14 @@ def test_options_that_ask_for_more_than_the_weights_hold_take_no_memory(tmp_path
     "front_end",
     [{"window_ms": 10**9}, {"n_mels": 10**9}, {"n_mels": 20.0}, {"hop_ms": 0}, {"hop_ms": 1e-9}, {"trim_db": 1e308}],
 )
-def test_a_front_end_beyond_sense_is_refused(tmp_path, front_end):
+def test_out_of_range_front_end_options_are_refused(tmp_path, front_end):
     bundle = write_bundle(tmp_path / "bundle")
-    described(bundle, front_end=json.loads((bundle / "bundle.json").read_text())["front_end"] | front_end)
+    edit_description(bundle, front_end=json.loads((bundle / "bundle.json").read_text())["front_end"] | front_end)
     with pytest.raises(UserError, match=r"bundle\.json: is damaged \(its front end has"):
         load_bundle(bundle)
 
 
-def test_a_config_that_nests_or_repeats_without_end_is_left_out(tmp_path):
+def test_a_yaml_bomb_is_left_out_of_the_report(tmp_path):
     from hrf_ser.evaluation.read import read_run
     from study import make_run, write_run
 

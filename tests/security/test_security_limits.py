@@ -1,4 +1,4 @@
-"""Small files that ask for much: memory and time stay those of what is there."""
+"""Small files that declare huge sizes take neither memory nor time."""
 
 import resource
 import signal
@@ -21,12 +21,12 @@ from hrf_ser.errors import UserError
 
 @contextmanager
 def within(seconds=20, megabytes=300):
-    """No more time and memory than that for the block."""
+    """Limit the time and memory of a block."""
 
     def stop(*_):
         raise TimeoutError(f"over {seconds} s")
 
-    with suppress(OSError):  # forgets the largest memory of earlier tests, where the kernel lets one
+    with suppress(OSError):  # resets the peak of earlier tests where the kernel allows it
         Path("/proc/self/clear_refs").write_text("5")
     old = signal.signal(signal.SIGALRM, stop)
     signal.alarm(seconds)
@@ -43,7 +43,7 @@ def noise(seconds, rate=16_000):
     return np.random.default_rng(0).normal(0, 0.1, round(seconds * rate))
 
 
-def test_a_length_that_only_the_header_has_takes_no_memory(tmp_path):
+def test_a_length_stated_by_the_header_alone_allocates_no_memory(tmp_path):
     path = tmp_path / "a.flac"
     soundfile.write(path, noise(0.5), 16_000)
     data = bytearray(path.read_bytes())
@@ -54,7 +54,7 @@ def test_a_length_that_only_the_header_has_takes_no_memory(tmp_path):
         read_audio(path)
 
 
-def test_a_file_that_does_not_say_its_length_is_refused_but_a_piece_is_read(tmp_path):
+def test_a_file_of_unknown_length_is_refused_but_a_segment_is_read(tmp_path):
     path = tmp_path / "a.flac"
     soundfile.write(path, noise(2), 16_000)
     data = bytearray(path.read_bytes())
@@ -67,21 +67,21 @@ def test_a_file_that_does_not_say_its_length_is_refused_but_a_piece_is_read(tmp_
     assert len(read_audio(path, 0.5, 1.5)) == 16_000
 
 
-def test_more_audio_than_is_read_at_once_is_refused_but_a_piece_is_read(tmp_path, monkeypatch):
+def test_audio_beyond_the_limit_is_refused_but_a_segment_is_read(tmp_path, monkeypatch):
     monkeypatch.setattr(read, "MAX_SAMPLES", 16_000)
     path = tmp_path / "a.wav"
     soundfile.write(path, noise(1.5), 16_000)
     with pytest.raises(UserError, match=r"a\.wav: holds 0 minutes of audio and at most 0 are read at once"):
         read_audio(path)
     assert len(read_audio(path, 0.2, 1.0)) == 12_800
-    # What resampling would make of it counts, too.
+    # The limit holds after resampling, too.
     soundfile.write(path, noise(1.5, 8_000), 8_000)
     with pytest.raises(UserError, match="at most"):
         read_audio(path)
 
 
 @pytest.mark.parametrize("rate", [1, 3_999, 1_000_000, 2**31 - 1])
-def test_a_rate_that_would_multiply_samples_is_refused(tmp_path, rate):
+def test_an_implausible_sampling_rate_is_refused(tmp_path, rate):
     path = tmp_path / "a.wav"
     soundfile.write(path, noise(1), 16_000)
     data = bytearray(path.read_bytes())
@@ -92,30 +92,30 @@ def test_a_rate_that_would_multiply_samples_is_refused(tmp_path, rate):
             reader(path)
 
 
-def test_numbers_and_files_that_are_no_audio_are_refused(tmp_path):
+def test_out_of_range_samples_and_files_without_audio_are_refused(tmp_path):
     path = tmp_path / "a.wav"
     soundfile.write(path, noise(1) * 1e30, 16_000, subtype="FLOAT")
     with pytest.raises(UserError, match=r"a\.wav: has samples of up to"):
         read_audio(path)
-    path = tmp_path / "a.raw"  # libsndfile cannot know what is in it
+    path = tmp_path / "a.raw"  # libsndfile cannot detect its format
     path.write_bytes(bytes(1_000))
     with pytest.raises(UserError, match=r"a\.raw: cannot be read as audio"):
         read_audio(path)
 
 
 @pytest.mark.parametrize("rate", [767_999, 767_992, 191_999, 44_101, 4_001])
-def test_no_rate_has_a_filter_that_fills_the_memory_of_a_phone(rate):
+def test_the_filter_of_any_rate_is_small(rate):
     with within(60):
         resampler = Resampler(rate, 16_000)
-        heard = np.concatenate([resampler.push(noise(1.0, rate).astype(np.float32)), resampler.finish()])
-    assert len(heard) == 16_000
+        resampled = np.concatenate([resampler.push(noise(1.0, rate).astype(np.float32)), resampler.finish()])
+    assert len(resampled) == 16_000
     plan = resampler.filter
     assert plan.span * plan.outputs * len(plan.starts) <= 25_000_000
     # Hardly another pitch: 100 ppm is a sixth of a hundredth of a semitone.
     assert abs(plan.down / plan.up / (rate / 16_000) - 1) < 1e-4
 
 
-def test_a_line_of_spaces_is_read_in_time(tmp_path):
+def test_a_long_line_of_spaces_is_parsed_in_time(tmp_path):
     root = releases_iemocap.miniature(tmp_path)
     for folder in ("EmoEvaluation", "transcriptions"):
         path = next(one for one in sorted(root.rglob(f"{folder}/Ses*.txt")))
@@ -124,7 +124,7 @@ def test_a_line_of_spaces_is_read_in_time(tmp_path):
         assert read_corpus("iemocap", root).utterances
 
 
-def test_times_beyond_any_session_make_no_windows_without_number(tmp_path):
+def test_implausible_times_create_no_unbounded_number_of_windows(tmp_path):
     root = releases_daic_woz.miniature(tmp_path / "daic", without=[373]).root
     transcript = root / "303_P" / "303_TRANSCRIPT.csv"
     text = transcript.read_text().replace("\r\n", "\n")
@@ -140,7 +140,7 @@ def test_times_beyond_any_session_make_no_windows_without_number(tmp_path):
         read_corpus("daic_woz", root, unit="window")
 
 
-def test_a_table_of_predictions_with_classes_without_number_is_damaged(tmp_path):
+def test_predictions_with_too_many_classes_are_damaged(tmp_path):
     from hrf_ser.evaluation.read import read_run
     from study import make_run, write_run
 

@@ -1,7 +1,7 @@
-"""Foreign names in pages, and who may be asked for one.
+"""Hostile names in report pages, and which code serves pages.
 
-What the demo page's server hands out, to whom and with which headers is in tests/deploy/demo/test_demo_server.py; that a
-browser runs nothing of hostile names in tests/evaluation/page/test_page_whole.py and tests/deploy/demo/test_demo_page.py.
+What the demo server serves, to which hosts and with which headers, is in tests/deploy/demo/test_demo_server.py; that a
+browser runs nothing of hostile names is in tests/evaluation/page/test_page_whole.py and tests/deploy/demo/test_demo_page.py.
 """
 
 import ast
@@ -23,7 +23,7 @@ SERVERS = {"hrf_ser/deploy/demo/serve.py"}
 
 
 class Elements(HTMLParser):
-    """Names of all elements, and attributes that are code."""
+    """Names of all elements, and event-handler attributes."""
 
     def __init__(self, page):
         super().__init__()
@@ -41,9 +41,9 @@ def page_of(folder):
     return build_report(found, runs, sentences), sentences
 
 
-def test_names_in_the_files_of_runs_are_text_on_the_page(tmp_path):
+def test_hostile_names_in_run_files_are_escaped_on_the_page(tmp_path):
     write_run(tmp_path / "plain", make_run())
-    # Two protocols have an answer each, as the hostile run's name for one makes them.
+    # Two protocols give two sections, as the hostile protocol name does.
     other = write_run(tmp_path / "other", make_run(seed=1, protocol="last_epoch"))
     usual = Elements(render(page_of(tmp_path)[0]))
     shutil.rmtree(other)
@@ -64,7 +64,7 @@ def test_names_in_the_files_of_runs_are_text_on_the_page(tmp_path):
     assert "alert(1)" in json.dumps(report)
     page = render(report)
     assert Elements(page).names == usual.names
-    # Browsers end a script at more than Python's parser does, so the signs themselves must not be there.
+    # Browsers end a script in more places than Python's parser, so the characters themselves must not occur.
     [data] = re.findall(r'id="report">(.*)</script>\n', page)
     assert not set("<>&") & set(data)
     assert Elements(page).handlers == []
@@ -72,7 +72,7 @@ def test_names_in_the_files_of_runs_are_text_on_the_page(tmp_path):
     assert "<script>alert" not in page
 
 
-def test_one_file_of_the_source_serves_pages_and_it_binds_to_loopback():
+def test_only_the_demo_server_opens_a_socket_and_it_binds_to_loopback():
     serving = set()
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):

@@ -1,4 +1,4 @@
-"""SECURITY.md promises what a test holds, and names it."""
+"""Every promise in SECURITY.md names existing tests."""
 
 import ast
 import re

@@ -75,8 +75,8 @@ def main() -> None:
         count = max(round(options.inputs * share / sum(shares.values())), 1)
         for outcome in try_targets([name for name in names if shares[name] == share], count, options.seed):
             outcomes.append(outcome)
-            told = f"{outcome.name}: {outcome.inputs:,} inputs, {len(outcome.faults)} kinds of faults"
-            print("\n".join(filter(None, (told, describe(outcome)))), file=sys.stderr, flush=True)
+            summary = f"{outcome.name}: {outcome.inputs:,} inputs, {len(outcome.faults)} kinds of faults"
+            print("\n".join(filter(None, (summary, describe(outcome)))), file=sys.stderr, flush=True)
     print(table(sorted(outcomes, key=lambda one: names.index(one.name))))
     sys.exit(any(one.faults for one in outcomes))
 

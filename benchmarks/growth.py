@@ -93,7 +93,8 @@ def markdown(result: Result) -> str:
         "exponent between neighbours",
         "bends at (exponent before, after)",
     )
-    head = f"Training steps on {result['batch']} x {result['frames']} frames unless said otherwise; rank is parametrized HRF.\n\n"
+    scope = f"Training steps on {result['batch']} x {result['frames']} frames unless said otherwise"
+    head = f"{scope}; rank is parametrized HRF.\n\n"
     return head + table(columns, rows)
 
 

@@ -1,4 +1,4 @@
-"""A warm process, and what verbs start from, made once for all tests of faults."""
+"""The fork server and the inputs of the commands, set up once for all fault-injection tests."""
 
 import pytest
 from forking import Forks
@@ -18,7 +18,7 @@ def given(tmp_path_factory, cache, forks):
 
 @pytest.fixture(scope="session")
 def undisturbed(given, tmp_path_factory, forks):
-    """A verb that nothing disturbs, once: its end, its outcome, and its folder."""
+    """Run a command without faults, once: its end, its outcome and its folder."""
     known = {}
 
     def run(name):

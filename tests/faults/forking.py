@@ -1,7 +1,7 @@
-"""Verbs in forked children of one warm process: a run costs what it does, not what importing torch costs.
+"""A fork server: commands run in children of one process that has already imported torch.
 
-A child can be killed, or have its clock jump, at a chosen moment. Moments are operations on files below the child's folder:
-between two of them nothing on disk changes but the bytes of a file that is being written, which a cut stands for.
+A child can be killed before a given operation on files below its folder, or run with a clock that jumps. Between two
+operations only the file being written changes on disk, which a truncation simulates.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ class Ended:
     """A child's end.
 
     Attributes:
-        status: of exit; negative for a signal.
-        output: what it printed, standard error included.
-        operations: on files below its folder; 0 where it was killed.
-        seconds: that it took.
+        status: exit status; negative for a signal.
+        output: standard output and error.
+        operations: number of operations on files below its folder; 0 if it was killed.
+        seconds: its duration.
     """
 
     status: int
@@ -43,7 +43,7 @@ class Ended:
 
 
 class Forks:
-    """A warm process that forks a child for each run, one at a time; a context manager."""
+    """A server process that forks one child per run; a context manager."""
 
     def __enter__(self) -> Forks:
         line = [sys.executable, __file__]
@@ -54,21 +54,21 @@ class Forks:
         self._server.stdin.close()
         self._server.wait()
 
-    def run(self, folder: Path, verb: str, *words: str, **fault: Any) -> Ended:
-        """Run ``python -m hrf_ser.<verb> words`` in ``folder``.
+    def run(self, folder: Path, verb: str, *overrides: str, **fault: Any) -> Ended:
+        """Run ``python -m hrf_ser.<verb> <overrides>`` in ``folder``.
 
         Args:
-            folder: where the child works.
+            folder: working directory of the child.
             verb: ``train``, ``prepare``, ...
-            words: of its command line.
-            fault: ``kill_after`` (seconds after which its process group is killed), ``kill_at`` (number of the operation on
-                files before which it is killed), ``cut`` (share of the file in work that stays then), ``clock`` (seed of jumps
-                of the wall clock), ``memory`` (MiB of address space it may take beyond what it has), ``setup`` (Python that it
-                runs first).
+            overrides: arguments of the command.
+            fault: ``kill_after`` (seconds after which its process group is killed), ``kill_at`` (number of the file
+                operation before which it is killed), ``cut`` (fraction of the file being written that is kept),
+                ``clock`` (seed of jumps of the wall clock), ``memory`` (additional MiB of address space), ``setup``
+                (Python code to run first).
         """
         folder.mkdir(parents=True, exist_ok=True)
         log = folder.parent / f"{folder.name}.log"
-        order = {"verb": verb, "words": words, "folder": str(folder), "log": str(log), **fault}
+        order = {"verb": verb, "overrides": overrides, "folder": str(folder), "log": str(log), **fault}
         started = time.monotonic()
         self._server.stdin.write(json.dumps(order) + "\n")
         self._server.stdin.flush()
@@ -77,14 +77,14 @@ class Forks:
 
 
 def serve() -> None:
-    """The warm process: an order a line, a child each."""
+    """The server process: one child per line of input."""
     import importlib
 
     import torch
 
     torch.set_num_threads(1)
     for name in WARM.split():
-        # Extras that are not installed are missed by those who need them.
+        # Extras may be missing.
         with contextlib.suppress(ImportError):
             importlib.import_module(name)
     for line in sys.stdin:
@@ -96,9 +96,9 @@ def serve() -> None:
             _child(order, writer)
         os.close(writer)
         with os.fdopen(reader) as pipe:
-            # The child holds the other end for as long as it lives.
+            # The child holds the other end until it exits.
             if "kill_after" in order and not select.select([pipe], [], [], order["kill_after"])[0]:
-                with contextlib.suppress(ProcessLookupError):  # not a group of its own yet
+                with contextlib.suppress(ProcessLookupError):  # not a process group yet
                     os.killpg(child, signal.SIGKILL)
             operations = int(pipe.read() or 0)
         status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
@@ -118,7 +118,7 @@ def _child(order: dict[str, Any], writer: int) -> None:
     if "memory" in order:
         limit_memory(order["memory"])
     exec(order.get("setup", ""), {})
-    sys.argv = [f"hrf_ser.{order['verb']}", *order["words"]]
+    sys.argv = [f"hrf_ser.{order['verb']}", *order["overrides"]]
     status = 0
     try:
         import importlib
@@ -138,13 +138,13 @@ def _child(order: dict[str, Any], writer: int) -> None:
 
 
 class Operations:
-    """An audit hook that counts what changes files below a folder, and kills its process before one of them.
+    """An audit hook that counts file operations below a folder and kills the process before one of them.
 
     Args:
-        folder: what lies elsewhere does not count.
-        kill_at: number of the operation, from 1; None lets the process live.
-        cut: where the file has just been written and is about to get its name, the share of it that stays: the kill came while
-            it was written.
+        folder: operations elsewhere are not counted.
+        kill_at: number of the operation, from 1; None never kills.
+        cut: fraction that is kept of a file that is about to be renamed, as if the kill came while it was
+            written.
     """
 
     KINDS = frozenset({"open", "os.rename", "os.remove", "os.mkdir", "os.rmdir", "os.chmod", "os.truncate"})
@@ -171,7 +171,7 @@ class Operations:
 
 
 def jump_clock(generator: random.Random) -> None:
-    """Every look at the wall clock finds it up to a year off, forwards or backwards."""
+    """Make every call of the wall clock up to a year wrong, forwards or backwards."""
     now = time.time
 
     def jumping() -> float:
@@ -185,7 +185,7 @@ def jump_clock(generator: random.Random) -> None:
 
 
 def limit_memory(mebibytes: int) -> None:
-    """Let this process take so much address space more than it has."""
+    """Limit the additional address space of this process."""
     import resource
 
     (pages, *_) = Path("/proc/self/statm").read_text().split()

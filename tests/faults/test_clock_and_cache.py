@@ -1,4 +1,4 @@
-"""A clock that jumps, and a cache folder that may only be read."""
+"""A clock that jumps, and a read-only cache."""
 
 import re
 import subprocess
@@ -21,7 +21,7 @@ def test_a_clock_that_jumps_changes_nothing(forks, given, undisturbed, tmp_path,
 
 
 @pytest.mark.parametrize("name", ["train", "sweep"])
-def test_a_run_that_was_killed_under_one_clock_ends_under_another(forks, given, undisturbed, tmp_path, name):
+def test_a_killed_run_resumes_under_another_clock(forks, given, undisturbed, tmp_path, name):
     verb = VERBS[name]
     whole, outcome, _ = undisturbed(name)
     killed = verb.run(forks, given, tmp_path / "run", clock=2, kill_at=whole.operations // 2)
@@ -33,7 +33,7 @@ def test_a_run_that_was_killed_under_one_clock_ends_under_another(forks, given, 
 
 @pytest.fixture
 def read_only(tmp_path):
-    """A file system, and a function that lets nobody write to it, root included."""
+    """A file system, and a function that makes it read-only, also for root."""
     folder = tmp_path / "disk"
     folder.mkdir()
     if subprocess.run(["mount", "-t", "tmpfs", "tmpfs", str(folder)], capture_output=True, check=False).returncode:
@@ -42,32 +42,32 @@ def read_only(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_cache_that_is_complete_need_not_be_writable(forks, given, undisturbed, read_only, tmp_path):
+def test_a_complete_cache_may_be_read_only(forks, given, undisturbed, read_only, tmp_path):
     disk, protect = read_only
-    words = ("data=table", f"data.root={given}/corpus/table.csv", f"cache_dir={disk}")
-    assert forks.run(tmp_path / "prepared", "prepare", *words).status == 0
+    overrides = ("data=table", f"data.root={given}/corpus/table.csv", f"cache_dir={disk}")
+    assert forks.run(tmp_path / "prepared", "prepare", *overrides).status == 0
     protect()
-    train = [word for word in VERBS["train"].words if not word.startswith(("data.", "cache_dir"))]
-    trained = forks.run(tmp_path / "trained", "train", *train, *words, "protocol.folds=speaker")
+    train = [override for override in VERBS["train"].words if not override.startswith(("data.", "cache_dir"))]
+    trained = forks.run(tmp_path / "trained", "train", *train, *overrides, "protocol.folds=speaker")
     assert trained.status == 0, trained.output
 
 
-@pytest.mark.parametrize(("verb", "words"), [("prepare", ()), ("train", ("logger=none", "protocol.folds=speaker"))])
-def test_an_empty_cache_that_cannot_be_written_is_told(forks, given, read_only, tmp_path, verb, words):
+@pytest.mark.parametrize(("verb", "overrides"), [("prepare", ()), ("train", ("logger=none", "protocol.folds=speaker"))])
+def test_an_unwritable_empty_cache_is_reported(forks, given, read_only, tmp_path, verb, overrides):
     disk, protect = read_only
     protect()
-    words = ("data=table", f"data.root={given}/corpus/table.csv", f"cache_dir={disk}/cache", *words)
-    ended = forks.run(tmp_path / "run", verb, *words)
+    overrides = ("data=table", f"data.root={given}/corpus/table.csv", f"cache_dir={disk}/cache", *overrides)
+    ended = forks.run(tmp_path / "run", verb, *overrides)
     assert ended.status == 1
     assert re.search(r"^Error: \S+/cache: cannot be written; set cache_dir to", ended.output, re.M), ended.output
     assert "Traceback" not in ended.output
     assert not damaged(disk)
 
 
-def test_results_that_cannot_be_written_are_told(forks, given, read_only, tmp_path):
+def test_unwritable_results_are_reported(forks, given, read_only, tmp_path):
     disk, protect = read_only
     protect()
-    words = (f"bundle={given}/run/bundle", f"audio={given}/corpus/00.wav", f"out={disk}/heard.csv")
+    words = (f"bundle={given}/run/bundle", f"audio={given}/corpus/00.wav", f"out={disk}/predictions.csv")
     ended = forks.run(tmp_path / "run", "predict", *words)
     assert ended.status == 1
-    assert ended.output.splitlines()[-1].startswith(f"Error: {disk}/heard.csv: no permission"), ended.output
+    assert ended.output.splitlines()[-1].startswith(f"Error: {disk}/predictions.csv: no permission"), ended.output

@@ -1,4 +1,4 @@
-"""Checkpoints that are cut or changed. Damaged features have tests in tests/data, bundles and exports in tests/deploy."""
+"""Truncated or changed checkpoints. For features see tests/data, for bundles and exports tests/deploy."""
 
 import random
 import shutil
@@ -15,7 +15,7 @@ def cut(path):
 
 
 def flip(path):
-    """One bit of the weights: torch alone reads such a file as if nothing were."""
+    """Flip one bit of the weights, which torch alone does not detect."""
     data = bytearray(path.read_bytes())
     weights = torch.load(path, weights_only=True)["state_dict"].values()
     piece = max(weights, key=torch.numel).contiguous().numpy().tobytes()
@@ -75,6 +75,6 @@ def test_every_flipped_bit_of_a_weight_is_noticed(tmp_path):
             content = read_checkpoint(path)
         except ValueError:
             continue
-        # What nobody noticed lies between the entries.
+        # An undetected flip lies outside the entries.
         assert torch.equal(content["state_dict"]["a"], expected)
         assert content["epoch"] == 1

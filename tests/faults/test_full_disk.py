@@ -1,4 +1,4 @@
-"""A real file system that fills up while a verb works: one sentence, nothing half written, and the rest once there is room."""
+"""A full disk: a one-sentence error, no partial files, and the same result once there is space."""
 
 import re
 import subprocess
@@ -6,7 +6,7 @@ import subprocess
 import pytest
 from verbs import VERBS, damaged, leftovers
 
-# Shares of the space that the verb wants at its peak; what is free is too little for each.
+# Free space as fractions of the peak that a command needs; each is too little.
 FREE = {
     "prepare": (0.02, 0.5),
     "train": (0.05, 0.4, 0.75),
@@ -19,7 +19,7 @@ FREE = {
 
 @pytest.fixture
 def disk(tmp_path):
-    """A file system in memory, and a function that leaves so many bytes free on it."""
+    """A file system in memory, and a function that sets its size."""
     folder = tmp_path / "disk"
     folder.mkdir()
     line = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", str(folder)]
@@ -34,14 +34,14 @@ def disk(tmp_path):
 
 
 def taken(folder) -> int:
-    """Bytes of a folder in pages, as a file system in memory counts them."""
+    """Size of a folder in whole pages, as tmpfs counts it."""
     return sum(-(-path.stat().st_size // 4096) * 4096 for path in folder.rglob("*") if path.is_file())
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name == "export" else name for name in FREE]
 )
-def test_a_full_disk_is_told_and_what_was_begun_ends_alike_once_there_is_room(
+def test_a_full_disk_is_reported_and_the_command_completes_once_there_is_space(
     forks, given, undisturbed, disk, tmp_path, name
 ):
     verb, (place, resize) = VERBS[name], disk
@@ -54,10 +54,10 @@ def test_a_full_disk_is_told_and_what_was_begun_ends_alike_once_there_is_room(
         full = verb.run(forks, given, folder)
         assert full.status == 1, full.output
         last = full.output.strip().splitlines()[-1]
-        told = (
+        expected = (
             r"Error: \d of 2 runs are not finished" if name == "sweep" else r"Error: \S+: no space is left on the disk"
         )
-        assert re.match(told, last), full.output
+        assert re.match(expected, last), full.output
         assert "Traceback" not in full.output
         assert not damaged(folder)
         assert not leftovers(folder)

@@ -1,16 +1,16 @@
-"""SIGKILL between any two operations on files, and within the writing of one. More of it: ``python -m benchmarks.faults``."""
+"""SIGKILL between any two file operations, and while a file is written. ``python -m benchmarks.faults`` injects more."""
 
 import pytest
 from verbs import VERBS, damaged, leftovers, moments
 
-# Verb -> how many moments of each; the moments are the same every time.
+# Command -> number of kills, at fixed operations.
 KILLS = {"prepare": 4, "train": 3, "sweep": 2, "export": 2, "predict": 2, "report": 2}
 
 
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=pytest.mark.slow) if name == "export" else name for name in KILLS]
 )
-def test_a_killed_verb_leaves_nothing_broken_and_ends_alike_when_started_again(
+def test_a_killed_command_leaves_no_damaged_file_and_gives_the_same_result_when_restarted(
     forks, given, undisturbed, tmp_path, name
 ):
     if name == "export":

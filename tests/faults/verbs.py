@@ -1,4 +1,4 @@
-"""What each verb is asked in the tests of faults, what must be the same afterwards, and whether a file is whole."""
+"""The commands of the fault-injection tests, their expected results, and checks for damaged files."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from forking import Ended, Forks
 from helpers import TINY, TINY_OPTIONS
 
 TRAIN = (*TINY, f"model.options={TINY_OPTIONS['conv_transformer']}", "hrf=true", "batch_size=8", "callbacks=none")
-# What a repetition has otherwise: dates, durations, places.
+# Differ between repetitions: dates, durations, paths.
 _OWN = {"seconds", "latency", "generated", "latency_ms", "overrides", "file", "folder", "folders", "command", "root"}
 
 
@@ -74,7 +74,9 @@ VERBS = {
         ("sweep.retry_failed=true",),
     ),
     "export": Verb("export", ("bundle={given}/run/bundle", "out=out/model.onnx"), ("out/*",)),
-    "predict": Verb("predict", ("bundle={given}/run/bundle", "audio={given}/corpus", "out=out/heard.csv"), ("out/*",)),
+    "predict": Verb(
+        "predict", ("bundle={given}/run/bundle", "audio={given}/corpus", "out=out/predictions.csv"), ("out/*",)
+    ),
     "report": Verb("report", ("runs={given}/run", "out=out", "latency=false"), ("out/*",)),
 }
 
@@ -97,20 +99,20 @@ def make_given(folder: Path, cache: Path, forks: Forks) -> Path:
 
 
 def moments(operations: int, count: int, seed: int) -> list[tuple[int, float]]:
-    """Where to kill: numbers of operations on files, and the share that stays of the file that was being written."""
+    """Where to kill: numbers of file operations, and the fraction kept of the file being written."""
     generator = random.Random(seed)
     numbers = generator.sample(range(1, operations + 1), min(count, operations))
     return [(number, generator.choice([1.0, generator.random()])) for number in sorted(numbers)]
 
 
 def damaged(folder: Path) -> list[str]:
-    """Files that have their own name and are not whole."""
+    """Complete names with damaged content."""
     files = [path for path in folder.rglob("*") if path.is_file() and not _in_work(path.relative_to(folder))]
     return [f"{path.relative_to(folder)}: {reason}" for path in files if (reason := _damage(path))]
 
 
 def leftovers(folder: Path) -> list[str]:
-    """Temporary files and folders that nobody removed."""
+    """Temporary files and folders that were not removed."""
     return [str(path.relative_to(folder)) for path in folder.rglob(".*.new")]
 
 

@@ -1,6 +1,6 @@
-"""Tries inputs on readers of foreign files. Allowed is a right answer or a ``UserError`` of one sentence that names the file.
+"""Fuzz file readers: each must return a valid result or raise a one-sentence ``UserError`` that names the file.
 
-An input is known by target, seed and number and nothing else, so that a failure is tried again by naming them.
+Target, seed and number determine an input, so they reproduce a failure.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ import hrf_ser
 from hrf_ser.errors import UserError
 
 LIMIT_S = 10.0  # for one input
-MEMORY = 1 << 30  # bytes that a reader may take beyond what the process holds before it
-_SHOWN = 3_000  # bytes of an input, packed, that a failure's message has room for
+MEMORY = 1 << 30  # additional bytes that a reader may allocate
+_SHOWN = 3_000  # bytes of a packed input shown in a failure message
 
 
 @dataclass(frozen=True)
@@ -33,10 +33,10 @@ class Target:
     """A reader and valid inputs for it.
 
     Attributes:
-        name: of the reader, and of what it reads.
-        prepare: makes what stays the same in an empty folder, and returns three: ``draw(rng)`` makes an input, ``read(data)``
-            puts it where the reader looks, reads it and asserts that the answer is right, and a refusal must say the name.
-        heavy: it reads some tens of inputs a second, so fewer are tried.
+        name: of the reader and its file.
+        prepare: sets up an empty folder and returns three: ``draw(rng)`` generates an input, ``read(data)`` writes it
+            to the file, reads it and asserts that the result is valid, and the name that an error message must contain.
+        heavy: processes only tens of inputs per second, so fewer are run.
     """
 
     name: str
@@ -46,7 +46,7 @@ class Target:
 
 @dataclass
 class Outcome:
-    """What came of the inputs of one target."""
+    """Results of the inputs of one target."""
 
     name: str
     inputs: int = 0
@@ -55,33 +55,31 @@ class Outcome:
     slowest_s: float = 0.0
     slowest: int = -1
     peak_mb: float = 0.0
-    faults: dict[str, dict[str, Any]] = field(
-        default_factory=dict
-    )  # kind -> how many, the first input and its traceback
+    faults: dict[str, dict[str, Any]] = field(default_factory=dict)  # kind -> count, the first input and its traceback
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
 
 
 class TooSlowError(BaseException):
-    """Beyond the time for one input. No Exception, so that no reader takes it for a damaged file."""
+    """The time limit of one input. Not an Exception, so that no reader treats it as a damaged file."""
 
 
 def draw(target: Target, folder: Path, seed: int, number: int) -> bytes:
-    """One input again."""
+    """Reproduce one input."""
     make, _, _ = target.prepare(folder)
     return make(_generator(target, seed, number))
 
 
 def attempt(target: Target, folder: Path, seed: int, numbers: range, mark: Callable[[int], None]) -> Outcome:
-    """Try inputs in this process.
+    """Run inputs in this process.
 
     Args:
         target: the reader.
         folder: an empty folder.
         seed: of the inputs.
         numbers: of the inputs.
-        mark: told each number before it is tried, so that a process that dies leaves it behind.
+        mark: called with each number before it is run, so that a crashed process leaves the number of its input.
     """
     make, read, name = target.prepare(folder)
     outcome = Outcome(target.name)
@@ -98,9 +96,9 @@ def attempt(target: Target, folder: Path, seed: int, numbers: range, mark: Calla
             except UserError as error:
                 outcome.refused += 1
                 if fault := _wrong_sentence(str(error), name):
-                    _enter(outcome, fault, str(error)[:500], seed, number, data)
-            except (Exception, TooSlowError) as error:  # whatever it is, it is what is looked for
-                _enter(outcome, _kind(error), traceback.format_exc(limit=-6), seed, number, data)
+                    _record(outcome, fault, str(error)[:500], seed, number, data)
+            except (Exception, TooSlowError) as error:  # any other exception is a fault
+                _record(outcome, _kind(error), traceback.format_exc(limit=-6), seed, number, data)
             took = time.monotonic() - started
             outcome.inputs += 1
             if took > outcome.slowest_s:
@@ -115,38 +113,38 @@ def _generator(target: Target, seed: int, number: int) -> random.Random:
 
 def _wrong_sentence(text: str, name: str) -> str | None:
     if "\n" in text.strip() or "Traceback" in text:
-        return "a refusal of several lines"
-    return None if name in text else f"a refusal that does not name {name}"
+        return "an error of several lines"
+    return None if name in text else f"an error that does not name {name}"
 
 
 def _kind(error: BaseException) -> str:
-    """Exception and the last line of ours that it came through: one fault is told once."""
-    ours = f"{Path(hrf_ser.__file__).parent}{os.sep}"
-    frames = [one for one in traceback.extract_tb(error.__traceback__) if one.filename.startswith(ours)]
+    """Exception and the innermost line of this package, so that each fault is reported once."""
+    package = f"{Path(hrf_ser.__file__).parent}{os.sep}"
+    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if frame.filename.startswith(package)]
     place = f"{Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else "outside"
     return f"{type(error).__name__} in {place}"
 
 
-def _enter(outcome: Outcome, kind: str, told: str, seed: int, number: int, data: bytes) -> None:
+def _record(outcome: Outcome, kind: str, message: str, seed: int, number: int, data: bytes) -> None:
     entry = outcome.faults.setdefault(
-        kind, {"count": 0, "seed": seed, "number": number, "told": told, "input": pack(data)}
+        kind, {"count": 0, "seed": seed, "number": number, "message": message, "input": pack(data)}
     )
     entry["count"] += 1
 
 
 def pack(data: bytes) -> str:
-    """An input for a message: base64 of its zlib form, cut where it is long (target, seed and number make it again)."""
+    """Encode an input for a message: base64 of zlib, truncated where long."""
     packed = base64.b64encode(zlib.compress(data, 9)).decode()
     return packed if len(packed) <= _SHOWN else f"{packed[:200]}... ({len(data):,} bytes)"
 
 
 def describe(outcome: Outcome) -> str:
-    """Every fault of a target, with all that it takes to see it again."""
+    """Describe every fault of a target and how to reproduce it."""
     return "\n".join(
-        f"{outcome.name}: {kind} ({one['count']} of {outcome.inputs} inputs)\n"
-        f"  again: python -m benchmarks.fuzz --target {outcome.name} --seed {one['seed']} --number {one['number']}\n"
-        f"  input: {one['input']}\n  {one['told']}"
-        for kind, one in outcome.faults.items()
+        f"{outcome.name}: {kind} ({fault['count']} of {outcome.inputs} inputs)\n"
+        f"  reproduce: python -m benchmarks.fuzz --target {outcome.name} --seed {fault['seed']} --number {fault['number']}\n"
+        f"  input: {fault['input']}\n  {fault['message']}"
+        for kind, fault in outcome.faults.items()
     )
 
 
@@ -176,7 +174,7 @@ def _memory_limit() -> Iterator[None]:
 
 
 def _reset_peak() -> int:
-    """Forget the largest memory so far, where the kernel lets one; returns the memory held now, bytes."""
+    """Reset the peak memory where the kernel allows it; returns the current memory in bytes."""
     try:
         Path("/proc/self/clear_refs").write_text("5")
     except OSError:

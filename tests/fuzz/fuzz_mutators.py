@@ -1,4 +1,4 @@
-"""Valid files made wrong: what transfers, spreadsheets, other versions and enemies do to them."""
+"""Corrupt valid files: transmission errors, spreadsheet edits, other versions and attacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 HUGE_LINE = 200_000
 DEEP = 100_000
-# What stands where a number was expected.
+# Replacements of numbers.
 NUMBERS = (
     *(b"0", b"-1", b"-0", b"1.5", b"1e999", b"-1e999", b"1e308", b"1e-320", b"nan", b"NaN", b"inf", b"Infinity"),
     *(
@@ -28,7 +28,7 @@ NUMBERS = (
     ),
     *("\N{ARABIC-INDIC DIGIT THREE}".encode(), "\N{SUPERSCRIPT TWO}".encode()),
 )
-# What stands in the middle of a text.
+# Insertions into text.
 PIECES = (
     *(
         b"\0",
@@ -59,12 +59,12 @@ VALUES: tuple[Any, ...] = (
 
 
 def mutate(seeds: Sequence[bytes], rng: random.Random, text: bool) -> bytes:
-    """One wrong file, made of one or two right ones by one to four changes.
+    """Corrupt a valid file by one to four mutations.
 
     Args:
         seeds: valid files of one kind.
-        rng: decides everything.
-        text: changes of lines, cells, numbers and encodings are tried beside those of bytes.
+        rng: source of all randomness.
+        text: also mutate lines, cells, numbers and encodings.
     """
     data = bytearray(rng.choice(seeds))
     if rng.random() < 0.01:
@@ -76,7 +76,7 @@ def mutate(seeds: Sequence[bytes], rng: random.Random, text: bool) -> bytes:
 
 
 def mutate_json(value: Any, rng: random.Random) -> bytes:
-    """A JSON document with one to three of its values, names or lists replaced by something else."""
+    """Replace, rename or remove one to three entries of a JSON document."""
     changed = json.loads(json.dumps(value))
     for _ in range(rng.choice((1, 1, 2, 3))):
         holders = list(_holders(changed))
@@ -100,12 +100,12 @@ def _holders(value: Any) -> Any:
     if isinstance(value, dict | list):
         if value:
             yield value
-        for one in value.values() if isinstance(value, dict) else value:
-            yield from _holders(one)
+        for child in value.values() if isinstance(value, dict) else value:
+            yield from _holders(child)
 
 
 def _place(data: bytearray, rng: random.Random) -> int:
-    # Headers decide most, so half of all changes are made in them.
+    # Half of the mutations hit the header, which has most effect.
     return rng.randrange(min(len(data), 200) if rng.random() < 0.5 else len(data)) if data else 0
 
 
@@ -145,7 +145,7 @@ def _insert(data: bytearray, rng: random.Random, _: Sequence[bytes]) -> bytearra
 
 
 def _overwrite_length(data: bytearray, rng: random.Random, _: Sequence[bytes]) -> bytearray:
-    """A length, count or rate that a header states becomes huge, tiny or negative."""
+    """Overwrite a length, count or rate in a header with an extreme value."""
     size = rng.choice((1, 2, 4, 4, 8))
     value = rng.choice(LENGTHS) & ((1 << 8 * size) - 1)
     place = _place(data, rng)
@@ -185,7 +185,7 @@ def _lines(data: bytearray, rng: random.Random, _: Sequence[bytes]) -> bytearray
 
 
 def _cells(data: bytearray, rng: random.Random, _: Sequence[bytes]) -> bytearray:
-    """A cell moves, doubles or goes; or another character separates cells."""
+    """Replace or remove a cell, or change the separator."""
     mark = rng.choice((b",", b"\t", b":", b" "))
     if rng.random() < 0.2:
         return bytearray(bytes(data).replace(mark, rng.choice((b";", b"\t", b",", b"|"))))

@@ -1,4 +1,4 @@
-"""Tries targets in a process of their own: what an input kills is told, and the other targets are tried all the same."""
+"""Run targets in a worker process: an input that crashes it is reported, and the remaining targets still run."""
 
 from __future__ import annotations
 
@@ -13,50 +13,50 @@ from pathlib import Path
 from fuzz_harness import LIMIT_S, Outcome, draw, pack
 from fuzz_worker import all_targets
 
-_START_S = 180  # to import everything and to make valid inputs, on a slow machine
+_START_S = 180  # imports and valid inputs, on a slow machine
 
 
 def try_targets(names: Sequence[str], inputs: int, seed: int, first: int = 0) -> Iterator[Outcome]:
-    """Try so many inputs on each target.
+    """Run inputs on each target.
 
     Args:
         names: of targets.
-        inputs: for each.
+        inputs: number for each target.
         seed: of all inputs.
         first: number of the first input.
 
     Raises:
         ModuleNotFoundError: a target needs a package that is not installed.
     """
-    left = list(names)
-    while left:
+    remaining = list(names)
+    while remaining:
         with tempfile.TemporaryDirectory() as folder:
-            process = _Worker(left, inputs, seed, first, Path(folder))
+            process = _Worker(remaining, inputs, seed, first, Path(folder))
             for outcome in process.outcomes():
-                left.remove(outcome.name)
+                remaining.remove(outcome.name)
                 yield outcome
-            if left:
-                # The next one ended the process.
-                yield _killed(left.pop(0), process.end, seed, Path(folder))
+            if remaining:
+                # The next target crashed the process.
+                yield _crashed(remaining.pop(0), process.end, seed, Path(folder))
 
 
 class _Worker:
-    """One process for some targets.
+    """A worker process for some targets.
 
     Attributes:
-        end: how it ended.
+        end: why it ended.
     """
 
     def __init__(self, names: Sequence[str], inputs: int, seed: int, first: int, folder: Path) -> None:
-        self.words = [",".join(names), str(inputs), str(seed), str(first), str(folder)]
+        self.arguments = [",".join(names), str(inputs), str(seed), str(first), str(folder)]
         self.limit = _START_S + len(names) * (LIMIT_S + inputs)
         self.end = ""
 
     def outcomes(self) -> Iterator[Outcome]:
-        """What it tells, as it tells it."""
-        worker = [sys.executable, str(Path(__file__).with_name("fuzz_worker.py")), *self.words]
+        """Outcomes, one by one."""
+        worker = [sys.executable, str(Path(__file__).with_name("fuzz_worker.py")), *self.arguments]
         with subprocess.Popen(worker, stdout=subprocess.PIPE, text=True) as process:
-            # Code in C that never ends hears no alarm.
+            # Native code that hangs does not handle the alarm signal.
             guard = threading.Timer(self.limit, process.kill)
             guard.start()
             try:
@@ -75,14 +75,14 @@ class _Worker:
         self.end = self.end or f"the process ended with status {process.returncode}"
 
 
-def _killed(name: str, how: str, seed: int, folder: Path) -> Outcome:
+def _crashed(name: str, reason: str, seed: int, folder: Path) -> Outcome:
     at = (folder / "at").read_text().split() if (folder / "at").exists() else []
     outcome = Outcome(name)
     number = int(at[1]) if at and at[0] == name else -1
-    told = {"count": 1, "seed": seed, "number": number, "told": how, "input": ""}
+    fault = {"count": 1, "seed": seed, "number": number, "message": reason, "input": ""}
     if number >= 0:
         outcome.inputs = number + 1
         with tempfile.TemporaryDirectory() as place:
-            told["input"] = pack(draw(all_targets()[name], Path(place), seed, number))
-    outcome.faults[how] = told
+            fault["input"] = pack(draw(all_targets()[name], Path(place), seed, number))
+    outcome.faults[reason] = fault
     return outcome

@@ -1,4 +1,4 @@
-"""Targets that read what comes with a corpus: audio, label files, tables."""
+"""Fuzz targets for files of corpora: audio, labels, tables."""
 
 from __future__ import annotations
 
@@ -72,23 +72,23 @@ def _for_training(path: Path) -> None:
     assert duration(path) > 0
 
 
-def _for_the_device(path: Path) -> None:
+def _in_the_runtime(path: Path) -> None:
     with open_audio(path) as audio:
         for block in audio.at(16_000):
             assert block.ndim == 1
             assert np.isfinite(block).all()
 
 
-def _right(corpus: Corpus) -> None:
+def _check(corpus: Corpus) -> None:
     assert corpus.utterances
     assert len({one.utterance for one in corpus.utterances}) == len(corpus.utterances)
     for one in corpus.utterances:
         assert one.label in corpus.labels
         assert all(limit is None or 0 <= limit < math.inf for limit in (one.start, one.end))
         assert one.start is None or one.end is None or one.start < one.end
-        # A manifest of it can be written.
-        words = (one.utterance, str(one.path), one.speaker, one.sex, one.group, one.dialog)
-        " ".join((*words, *(word for pair in one.extra for word in pair))).encode()
+        # The manifest can be encoded.
+        columns = (one.utterance, str(one.path), one.speaker, one.sex, one.group, one.dialog)
+        " ".join((*columns, *(text for pair in one.extra for text in pair))).encode()
 
 
 def _corpus(
@@ -100,7 +100,7 @@ def _corpus(
     as_json: bool = False,
     options: tuple[dict[str, Any], ...] = ({},),
 ) -> Callable[[Path], Prepared]:
-    """One file of a release is made wrong; ``file`` is a pattern, of which the first is taken and others lend pieces."""
+    """Corrupt the first file that matches the pattern ``file``; the other matches are used for splicing."""
 
     def prepare(folder: Path) -> Prepared:
         root = write(folder / "release")
@@ -113,7 +113,7 @@ def _corpus(
 
         def attempt(data: bytes) -> None:
             paths[0].write_bytes(data)
-            _right(read_corpus(name, root, **options[len(data) % len(options)]))
+            _check(read_corpus(name, root, **options[len(data) % len(options)]))
 
         return draw, attempt, str(root)
 
@@ -141,7 +141,7 @@ def _iemocap(folder: Path) -> Path:
 
 
 def _archive(folder: Path) -> Prepared:
-    """A zip archive as the download unpacks it; what is refused leaves nothing outside the folder that is then removed."""
+    """A zip archive, unpacked as after a download; nothing is written outside the target folder."""
     from hrf_ser.data.corpora.download import _unpack
 
     seeds = []
@@ -158,7 +158,7 @@ def _archive(folder: Path) -> Prepared:
         path.write_bytes(data)
         try:
             _unpack(path, target)
-        except OSError as error:  # names that this file system does not have; the download says so in a sentence
+        except OSError as error:  # invalid file names; the download reports them in one sentence
             raise UserError(f"{path.name}: {error}") from error
         finally:
             assert [one.name for one in target.parent.iterdir()] in ([], ["here"])
@@ -171,7 +171,7 @@ def _archive(folder: Path) -> Prepared:
 WINDOWS = ({}, {"unit": "window", "hop_s": 0.2, "window_s": 0.2})
 TARGETS = [
     *(Target(f"audio.{suffix}", _audio(suffix, _for_training)) for suffix in _SUBTYPES),
-    *(Target(f"runtime.{suffix}", _audio(suffix, _for_the_device)) for suffix in _SUBTYPES),
+    *(Target(f"runtime.{suffix}", _audio(suffix, _in_the_runtime)) for suffix in _SUBTYPES),
     Target("archive.zip", _archive),
     Target("table.csv", _corpus("table", _table, "")),
     Target("iemocap.labels", _corpus("iemocap", _iemocap, "EmoEvaluation/*.txt", seeds=4)),

@@ -1,4 +1,4 @@
-"""Targets that read models: bundles, exported files, checkpoints."""
+"""Fuzz targets for models: bundles, exported files, checkpoints."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _weights(folder: Path) -> Prepared:
         return mutate([seed], rng, text=False)
 
     def attempt(data: bytes) -> None:
-        # Its checksum fits, as an enemy would see to.
+        # With a valid checksum, as an attacker would provide.
         (bundle / "model.safetensors").write_bytes(data)
         description["weights"]["sha256"] = hashlib.sha256(data).hexdigest()
         (bundle / "bundle.json").write_text(json.dumps(description))
@@ -148,8 +148,8 @@ def _onnx_report(folder: Path) -> Prepared:
     )
 
 
-class _Evil:
-    """Unpickled, it would write a file."""
+class _MaliciousPickle:
+    """Writes a file when it is unpickled."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -174,8 +174,8 @@ def _checkpoint(folder: Path) -> Prepared:
     for content, zipped in (
         (state, True),
         (state, False),
-        ({**state, "x": _Evil(written)}, True),
-        ({**state, "x": _Evil(written)}, False),
+        ({**state, "x": _MaliciousPickle(written)}, True),
+        ({**state, "x": _MaliciousPickle(written)}, False),
     ):
         buffer = io.BytesIO()
         torch.save(content, buffer, _use_new_zipfile_serialization=zipped)

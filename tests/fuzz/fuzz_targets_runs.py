@@ -1,4 +1,4 @@
-"""Targets that read what runs leave behind, and what is typed to start one."""
+"""Fuzz targets for files of runs and for the command line."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ data:
   options: {download: false}
   on_bad_audio: stop
 protocol:
-  name: honest
+  name: validation
   folds: corpus
 trainer:
   max_epochs: 60
@@ -57,7 +57,7 @@ def _report_of(root: Path) -> None:
 
 
 def _of_run(name: str, as_json: bool = False) -> Callable[[Path], Prepared]:
-    """A file of one run of three is made wrong."""
+    """Corrupt a file of one of three runs."""
 
     def prepare(folder: Path) -> Prepared:
         for number, run in enumerate(
@@ -155,7 +155,7 @@ def _values(folder: Path) -> Prepared:
 
 
 def _overrides(folder: Path) -> Prepared:
-    """Words of a command line."""
+    """Overrides of a command line."""
     groups = ("model", "data", "trainer", "logger", "label_map", "+new", "~rank", "data@test_data", "hydra.run.dir")
 
     def draw(rng: random.Random) -> bytes:
@@ -233,7 +233,7 @@ TARGETS = [
     Target("run.failed", _of_run("failed.json", as_json=True), heavy=True),
     Target("run.records", _of_run("records.jsonl"), heavy=True),
     Target("settings.values", _values),
-    Target("settings.words", _overrides, heavy=True),
+    Target("settings.overrides", _overrides, heavy=True),
     Target("sweep.state", _sweep_state),
     Target("sweep.journal", _sweep_journal),
 ]

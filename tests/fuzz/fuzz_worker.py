@@ -1,8 +1,8 @@
-"""The process in which readers are tried: it may be killed by an input, and what it leaves behind says by which.
+"""The worker process in which readers are fuzzed. If an input crashes it, a file tells which one.
 
     python tests/fuzz/fuzz_worker.py target,target inputs seed first folder
 
-One line of JSON a target on standard output; the number of the input at hand in ``<folder>/at``.
+Writes one line of JSON per target to standard output, and the number of the current input to ``<folder>/at``.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fuzz_harness import Target, attempt, write_outcome  # noqa: E402
 
 
 def all_targets() -> dict[str, Target]:
-    """Every target by name; light ones first, so that torch is not loaded for them."""
+    """All targets by name, light ones first, so that torch is not loaded for them."""
     import fuzz_targets_data
     import fuzz_targets_models
     import fuzz_targets_runs
@@ -41,9 +41,9 @@ def main() -> None:
     names, inputs, seed, first, folder = sys.argv[1].split(","), *map(int, sys.argv[2:5]), Path(sys.argv[5])
     targets = all_targets()
     at = os.open(folder / "at", os.O_CREAT | os.O_WRONLY)
-    # libraries that read files in C complain there
+    # native libraries print errors to stdout and stderr
     sys.stdout.flush()
-    answers = os.fdopen(os.dup(1), "w")
+    results = os.fdopen(os.dup(1), "w")
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 1)
     os.dup2(quiet, 2)
@@ -56,13 +56,13 @@ def main() -> None:
 
         with contextlib.chdir(place) if hasattr(contextlib, "chdir") else contextlib.nullcontext():
             try:
-                answers.write(
+                results.write(
                     write_outcome(attempt(targets[name], place, seed, range(first, first + inputs), mark)) + "\n"
                 )
             except Exception as error:
-                answers.write(json.dumps({"name": name, "broken": repr(error)}) + "\n")
+                results.write(json.dumps({"name": name, "broken": repr(error)}) + "\n")
                 raise
-        answers.flush()
+        results.flush()
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Every reader of foreign files on files made wrong: a right answer or one sentence that names the file, in time and memory.
+"""Fuzz every file reader: a valid result or a one-sentence error that names the file, within time and memory limits.
 
-The same inputs each time. Many more: ``python -m benchmarks.fuzz --inputs 20000``.
+The inputs are fixed. ``python -m benchmarks.fuzz --inputs 20000`` runs more.
 """
 
 import random
@@ -22,17 +22,17 @@ if sys.platform != "linux":
 
 @pytest.fixture(scope="session")
 def outcomes():
-    """Name of a target -> what came of its inputs, once for all tests."""
+    """Name of a target -> its outcome, computed once for all tests."""
     pytest.importorskip("onnxscript")
     found = {}
     for count, heavy in ((LIGHT, False), (HEAVY, True)):
         names = [name for name, target in TARGETS.items() if target.heavy is heavy]
-        found |= {one.name: one for one in try_targets(names, count, SEED)}
+        found |= {outcome.name: outcome for outcome in try_targets(names, count, SEED)}
     return found
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_wrong_files_are_refused_in_a_sentence_or_read(outcomes, name):
+def test_corrupted_files_are_read_or_refused_in_one_sentence(outcomes, name):
     outcome = outcomes[name]
     assert not outcome.faults, f"\n{describe(outcome)}"
     assert outcome.inputs == outcome.refused + outcome.read == (HEAVY if TARGETS[name].heavy else LIGHT)
@@ -59,22 +59,22 @@ def _raise(error):
     ("read", "fault"),
     [
         (_raise(KeyError("x")), "KeyError in outside"),
-        (_raise(UserError("wrong")), "a refusal that does not name made_up"),
-        (_raise(UserError("made_up:\nwrong")), "a refusal of several lines"),
+        (_raise(UserError("wrong")), "an error that does not name made_up"),
+        (_raise(UserError("made_up:\nwrong")), "an error of several lines"),
         (lambda _: bytearray(2 * MEMORY), "MemoryError in outside"),
         (_slow, "TooSlowError in outside"),
     ],
 )
-def test_the_harness_sees_what_it_looks_for(tmp_path, monkeypatch, read, fault):
+def test_the_harness_detects_every_kind_of_fault(tmp_path, monkeypatch, read, fault):
     monkeypatch.setattr("fuzz_harness.LIMIT_S", 0.2)
     outcome = attempt(_target(read), tmp_path, 0, range(2), lambda _: None)
     assert list(outcome.faults) == [fault]
-    told = describe(outcome)
-    assert "--target made_up --seed 0 --number 0" in told
-    assert outcome.faults[fault]["input"] in told
+    description = describe(outcome)
+    assert "--target made_up --seed 0 --number 0" in description
+    assert outcome.faults[fault]["input"] in description
 
 
-def test_right_answers_and_refusals_are_no_faults(tmp_path):
+def test_valid_results_and_user_errors_are_no_faults(tmp_path):
     def read(data):
         if len(data) % 2:
             raise UserError("made_up: is odd")
@@ -87,7 +87,7 @@ def test_right_answers_and_refusals_are_no_faults(tmp_path):
     assert outcome.slowest_s < LIMIT_S
 
 
-def test_an_input_is_known_by_seed_and_number():
+def test_seed_and_number_determine_an_input():
     seeds = [bytes(range(256)), b'{"a": [1, 2.5], "b": {"c": "d"}}']
     for make in (lambda rng: mutate(seeds, rng, text=True), lambda rng: mutate_json({"a": [1, {"b": 2}]}, rng)):
         first = [make(random.Random(number)) for number in range(300)]
@@ -95,7 +95,7 @@ def test_an_input_is_known_by_seed_and_number():
         assert len(set(first)) > 100
 
 
-def test_a_process_that_an_input_kills_is_told(monkeypatch):
+def test_an_input_that_crashes_the_process_is_reported(monkeypatch):
     class Worker:
         end = "the process ended with status -11"
 
@@ -107,7 +107,7 @@ def test_a_process_that_an_input_kills_is_told(monkeypatch):
             return [] if self.names[0] == "table.csv" else [Outcome(name) for name in self.names]
 
     monkeypatch.setattr("fuzz_run._Worker", Worker)
-    killed, other = try_targets(["table.csv", "m3ed.lists"], 10, 0)
-    assert "status -11" in describe(killed)
-    assert "--target table.csv --seed 0 --number 7" in describe(killed)
+    crashed, other = try_targets(["table.csv", "m3ed.lists"], 10, 0)
+    assert "status -11" in describe(crashed)
+    assert "--target table.csv --seed 0 --number 7" in describe(crashed)
     assert other.faults == {}

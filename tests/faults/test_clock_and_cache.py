@@ -67,7 +67,7 @@ def test_an_empty_cache_that_cannot_be_written_is_told(forks, given, read_only, 
 def test_results_that_cannot_be_written_are_told(forks, given, read_only, tmp_path):
     disk, protect = read_only
     protect()
-    words = (f"bundle={given}/run/bundle", f"audio={given}/corpus/00.wav", f"out={disk}/heard.csv")
+    words = (f"bundle={given}/run/bundle", f"audio={given}/corpus/00.wav", f"out={disk}/predictions.csv")
     ended = forks.run(tmp_path / "run", "predict", *words)
     assert ended.status == 1
-    assert ended.output.splitlines()[-1].startswith(f"Error: {disk}/heard.csv: no permission"), ended.output
+    assert ended.output.splitlines()[-1].startswith(f"Error: {disk}/predictions.csv: no permission"), ended.output

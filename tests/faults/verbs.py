@@ -74,7 +74,7 @@ VERBS = {
         ("sweep.retry_failed=true",),
     ),
     "export": Verb("export", ("bundle={given}/run/bundle", "out=out/model.onnx"), ("out/*",)),
-    "predict": Verb("predict", ("bundle={given}/run/bundle", "audio={given}/corpus", "out=out/heard.csv"), ("out/*",)),
+    "predict": Verb("predict", ("bundle={given}/run/bundle", "audio={given}/corpus", "out=out/predictions.csv"), ("out/*",)),
     "report": Verb("report", ("runs={given}/run", "out=out", "latency=false"), ("out/*",)),
 }
 

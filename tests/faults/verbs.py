@@ -74,7 +74,9 @@ VERBS = {
         ("sweep.retry_failed=true",),
     ),
     "export": Verb("export", ("bundle={given}/run/bundle", "out=out/model.onnx"), ("out/*",)),
-    "predict": Verb("predict", ("bundle={given}/run/bundle", "audio={given}/corpus", "out=out/predictions.csv"), ("out/*",)),
+    "predict": Verb(
+        "predict", ("bundle={given}/run/bundle", "audio={given}/corpus", "out=out/predictions.csv"), ("out/*",)
+    ),
     "report": Verb("report", ("runs={given}/run", "out=out", "latency=false"), ("out/*",)),
 }
 

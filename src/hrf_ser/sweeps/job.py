@@ -49,7 +49,10 @@ def run_job(
         (folder / FAILED).unlink(missing_ok=True)
         reason = None
         try:
-            if "direction" in getattr(hydra, "sweeper", {}) and OmegaConf.select(config, "protocol.name") == "last_epoch":
+            if (
+                "direction" in getattr(hydra, "sweeper", {})
+                and OmegaConf.select(config, "protocol.name") == "last_epoch"
+            ):
                 raise UserError(
                     "protocol=last_epoch has no validation score to maximise: search with protocol=validation, then train "
                     "the best settings with protocol=last_epoch."

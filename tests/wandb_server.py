@@ -1,4 +1,4 @@
-"""A W&B server small enough for tests: it takes runs, remembers what it was sent, and fails in the ways that servers do."""
+"""A small W&B server for tests: it accepts runs, keeps what it was sent, and fails in the ways that servers do."""
 
 import json
 import re
@@ -12,8 +12,8 @@ class WandbServer:
 
     Attributes:
         url: for ``WANDB_BASE_URL``.
-        requests: (what, variables) of everything that was asked.
-        silent: takes requests and answers none.
+        requests: (name, variables) of every request.
+        silent: accepts requests and does not reply.
     """
 
     def __init__(self) -> None:
@@ -25,8 +25,8 @@ class WandbServer:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def log_message(self, *words: object) -> None:
-                """Says nothing."""
+            def log_message(self, *args: object) -> None:
+                """Print nothing."""
 
             def do_GET(self) -> None:
                 server.requests.append((self.path, {}))
@@ -37,7 +37,7 @@ class WandbServer:
                 if self.path == "/graphql":
                     content = json.loads(body)
                     name = re.search(r"(?:query|mutation)\s+(\w+)", content["query"])
-                    self.reply({"data": server.answer(name[1] if name else "", content.get("variables") or {})})
+                    self.reply({"data": server.data_for(name[1] if name else "", content.get("variables") or {})})
                 elif self.path.endswith("/file_stream"):
                     server.requests.append(("stream", json.loads(body)))
                     self.reply({})
@@ -61,15 +61,15 @@ class WandbServer:
                 self.wfile.write(data)
 
         class Server(ThreadingHTTPServer):
-            def handle_error(self, *words: object) -> None:
-                """A client that went away is no news."""
+            def handle_error(self, *args: object) -> None:
+                """Ignore clients that disconnected."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
         self._server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self._server.server_address[1]}"
         threading.Thread(target=self._server.serve_forever, daemon=True).start()
 
-    def answer(self, name: str, variables: dict) -> dict:
+    def data_for(self, name: str, variables: dict) -> dict:
         self.requests.append((name, variables))
         if name == "UpsertBucket":
             project = {"id": "p", "name": "hrf_ser", "entity": {"id": "e", "name": "me"}}
@@ -88,13 +88,13 @@ class WandbServer:
             return {"createArtifact": {"artifact": artifact}}
         return {}
 
-    def asked(self, name: str) -> list[dict]:
-        """What was sent with every request of a name."""
-        return [variables for asked, variables in self.requests if asked == name]
+    def variables_of(self, name: str) -> list[dict]:
+        """The variables of every request of a name."""
+        return [variables for requested, variables in self.requests if requested == name]
 
     def streamed(self, file: str) -> list[dict]:
         """The lines of a file that runs streamed, such as ``wandb-history.jsonl``."""
-        parts = [one["files"][file]["content"] for one in self.asked("stream") if file in one.get("files") or {}]
+        parts = [one["files"][file]["content"] for one in self.variables_of("stream") if file in one.get("files") or {}]
         return [json.loads(line) for part in parts for line in part]
 
     def stop(self) -> None:
@@ -106,7 +106,7 @@ class WandbServer:
 
 
 def unused_url() -> str:
-    """An address of this machine at which nothing listens."""
+    """An address of this machine with no server."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{probe.getsockname()[1]}"

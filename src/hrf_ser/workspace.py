@@ -10,37 +10,33 @@ from omegaconf import DictConfig
 from hrf_ser.entry import entry_point
 from hrf_ser.errors import UserError
 
-KINDS = ("workspace", "report")
-
 
 @entry_point("workspace")
 def main(config: DictConfig) -> None:
     from hrf_ser.settings import check
 
     check(config)
-    if config.kind not in KINDS:
-        raise UserError(f"kind={config.kind} is unknown: use one of {', '.join(KINDS)}.")
+    if config.kind not in ("workspace", "report"):
+        raise UserError(f"kind={config.kind} is unknown: use one of workspace, report.")
     if importlib.util.find_spec("wandb_workspaces") is None:
         raise UserError('wandb-workspaces is not installed: pip install "hrf_ser[workspace]".')
-    # W&B's library reads it when it is imported; what is to be said, we say.
+    # W&B's library reads them when it is imported.
     os.environ.setdefault("WANDB_SILENT", "true")
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
     import wandb
 
-    from hrf_ser.training.wandb_run import answers, reason
-    from hrf_ser.training.wandb_workspace import light_against_large, report
+    from hrf_ser.training.wandb_workspace import light_against_large
 
-    define = light_against_large if config.kind == "workspace" else report
-    definition = define(config.entity, config.project, config.corpus)
-    url = str(wandb.setup().settings.base_url)
+    definition = light_against_large(config.kind, config.entity, config.project, config.corpus)
     if not wandb.login(prompt=False, verify=False):
         raise UserError("W&B has no key: run `wandb login`, or set WANDB_API_KEY.")
-    if not answers(url, 10):
-        raise UserError(f"{url} gives no answer: saving a {config.kind} needs the network.")
     try:
         definition.save()
     except Exception as error:
-        raise UserError(f"W&B did not take the {config.kind} ({reason(error)}); check entity= and project=.") from error
+        reason = f"{type(error).__name__}: {str(error).partition(chr(10))[0].rstrip('.')}"
+        raise UserError(
+            f"W&B did not save the {config.kind} ({reason}); check the network, entity= and project=."
+        ) from error
     print(f"Saved: {definition.url}")
 
 

@@ -1,4 +1,4 @@
-"""Runs of a sweep that take their process with them, or all of its memory: the others come to their end, and they do too."""
+"""Runs of a sweep that crash their process or exhaust its memory: they fail, and the others finish."""
 
 import json
 import re
@@ -39,16 +39,16 @@ FeatureBatches.__getitem__ = getitem
 """
 
 
-def test_a_run_that_is_killed_every_time_is_given_up(forks, given, undisturbed, tmp_path):
+def test_a_run_that_is_killed_every_time_fails(forks, given, undisturbed, tmp_path):
     folder = tmp_path / "sweep"
     for _ in range(3):
         assert SWEEP.run(forks, given, folder, setup=KILLED).status == -9
     fourth = SWEEP.run(forks, given, folder, setup=KILLED)
     assert fourth.status == 1
-    words = " ".join(fourth.output.split())
-    assert "The system killed its process 3 times without a checkpoint more in between" in words
-    assert "1 of 2 runs finished" in words
-    assert SWEEP.run(forks, given, folder, setup=KILLED).status == 1, "left alone"
+    output = " ".join(fourth.output.split())
+    assert "The system killed its process 3 times without a new checkpoint in between" in output
+    assert "1 of 2 runs finished" in output
+    assert SWEEP.run(forks, given, folder, setup=KILLED).status == 1, "not tried again"
     (failed,) = folder.glob("runs/*/failed.json")
     assert "batch_size" in json.loads(failed.read_text())["reason"]
     assert SWEEP.run(forks, given, folder, "sweep.retry_failed=true").status == 0
@@ -72,7 +72,7 @@ def test_a_limit_of_memory_ends_a_run_in_a_sentence(forks, given, tmp_path):
     assert not (tmp_path / "run" / "run" / "metrics.json").exists()
 
 
-def test_a_data_worker_that_the_system_killed_is_told_as_want_of_memory(forks, given, tmp_path):
+def test_a_data_worker_that_the_system_killed_is_reported_as_lack_of_memory(forks, given, tmp_path):
     ended = VERBS["train"].run(forks, given, tmp_path / "run", "workers=1", setup=HUNGRY_WORKER)
     assert ended.status == 1, ended.output
     assert re.search(r"^Error: Memory ran out \(DataLoader worker .*Killed", ended.output, re.M), ended.output

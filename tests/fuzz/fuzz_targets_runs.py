@@ -186,41 +186,36 @@ def _overrides(folder: Path) -> Prepared:
 
 
 def _sweep_state(folder: Path) -> Prepared:
-    from hrf_ser import run_folder
-    from hrf_ser.sweeps import state
+    from hrf_ser.run_folder import FAILED
+    from hrf_ser.sweeps.state import CRASHES, crash_count, failure_reason
 
-    seeds = [json.dumps(make_run().record).encode(), b'{"status": "failed", "reason": "out of memory"}']
-    content = make_run().record
+    seeds = [b'{"status": "failed", "reason": "out of memory"}', b"[1, null]"]
+    content = {"status": "failed", "reason": "out of memory", "overrides": ["fold=1"]}
 
     def attempt(data: bytes) -> None:
-        for name in (run_folder.METRICS, run_folder.FAILED):
+        for name in (FAILED, CRASHES):
             (folder / name).write_bytes(data)
-        assert isinstance(state.failure(folder), str)
-        assert isinstance(state.ua_of(folder), float)
+        assert isinstance(failure_reason(folder), str)
+        assert isinstance(crash_count(folder), int)
 
     return lambda rng: mutate_json(content, rng) if rng.random() < 0.5 else mutate(seeds, rng, text=True), attempt, ""
 
 
-def _sweep_journal(folder: Path) -> Prepared:
+def _sweep_file(folder: Path) -> Prepared:
     import contextlib
     import io
     import os
 
-    from hrf_ser.sweeps.progress import JOURNAL, tell
+    from hrf_ser.sweeps.progress import SWEEP_FILE, print_progress
 
-    path = folder / "journal.jsonl"
-    lines = (
-        {"total": 4, "started": 1790000000.5},
-        {"outcome": "finished", "run": "a", "seconds": 3.1},
-        {"outcome": "failed"},
-    )
-    seeds = ["".join(json.dumps(line) + "\n" for line in lines).encode()]
+    path = folder / "sweep.json"
+    seeds = [json.dumps({"started": 1790000000.5, "runs": ["a", "b"]}).encode()]
 
     def attempt(data: bytes) -> None:
         path.write_bytes(data)
-        os.environ[JOURNAL] = str(path)
+        os.environ[SWEEP_FILE] = str(path)
         with contextlib.redirect_stdout(io.StringIO()):
-            tell("finished", "run", "label", 1.0)
+            print_progress("label", 1.0)
 
     return lambda rng: mutate(seeds, rng, text=True), attempt, ""
 
@@ -235,5 +230,5 @@ TARGETS = [
     Target("settings.values", _values),
     Target("settings.overrides", _overrides, heavy=True),
     Target("sweep.state", _sweep_state),
-    Target("sweep.journal", _sweep_journal),
+    Target("sweep.file", _sweep_file),
 ]

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -15,7 +16,7 @@ from helpers import TINY_OPTIONS
 GRID = ("hrf=false,true", "rank=2,4", "fold=1,2", "seed=0")
 
 
-def words(*more: str) -> list[str]:
+def overrides(*more: str) -> list[str]:
     tiny = [
         "data.options.utterances_per_cell=3",
         "augment.speed=[]",
@@ -26,29 +27,32 @@ def words(*more: str) -> list[str]:
     return ["-m", *tiny, f"model.options={TINY_OPTIONS['conv_transformer']}", "hydra.sweep.dir=runs", *more]
 
 
-def journal(folder) -> list[dict]:
-    lines = [line for path in sorted(folder.glob(".sweeps/*.jsonl")) for line in path.read_text().splitlines()]
-    return [entry for entry in map(json.loads, lines) if "outcome" in entry]
+def finished_runs(output: str) -> list[str]:
+    """Names of the runs whose end a sweep printed."""
+    return re.findall(r"^\[ *\d+/\d+\] (\S+): test UA ", output, re.M)
 
 
-def test_a_sweep_records_failures_goes_on_skips_what_is_done_and_retries_on_request(command, tmp_path):
-    first = command("train", *words(*GRID, "fold=9,1"), cwd=tmp_path)
+def test_a_sweep_records_failures_continues_skips_what_is_done_and_retries_on_request(command, tmp_path):
+    first = command("train", *overrides(*GRID, "fold=9,1"), cwd=tmp_path)
     assert first.returncode == 1
     assert first.stdout.startswith("6 runs; 6 to do")
     assert "fold=9 is not a fold of demo: use one of 1, 2, 3, 4" in first.stdout
     assert "3 of 6 runs finished" in first.stdout
-    assert "[6/6] demo conv_transformer HRF x4, fold 1, seed 0: test UA " in first.stdout
+    assert re.search(r"^\[6/6\] demo_conv_transformer_hrf4_fold1_seed0_\w+: test UA .*; 3 failed$", first.stdout, re.M)
     assert first.stderr.strip() == "Error: 3 of 6 runs are not finished; the lines above say why."
-    again = command("train", *words(*GRID, "fold=9,1"), cwd=tmp_path)
-    assert "6 runs: 3 finished already, 3 failed before, left alone" in again.stdout
+    again = command("train", *overrides(*GRID, "fold=9,1"), cwd=tmp_path)
+    assert (
+        "6 runs: 3 finished already, 3 failed before (sweep.retry_failed=true tries them again); 0 to do"
+        in again.stdout
+    )
     assert again.returncode == 1
-    retried = command("train", *words(*GRID, "fold=9,1", "sweep.retry_failed=true"), cwd=tmp_path)
+    retried = command("train", *overrides(*GRID, "fold=9,1", "sweep.retry_failed=true"), cwd=tmp_path)
     assert "3 to do" in retried.stdout
-    more = command("train", *words(*GRID, "seed=0,1"), cwd=tmp_path)
+    more = command("train", *overrides(*GRID, "seed=0,1"), cwd=tmp_path)
     assert more.returncode == 0, more.stdout + more.stderr
     assert "12 runs: 3 finished already; 9 to do" in more.stdout
     assert "12 of 12 runs finished" in more.stdout
-    finished = [entry["run"] for entry in journal(tmp_path / "runs") if entry["outcome"] == "finished"]
+    finished = finished_runs(first.stdout + again.stdout + retried.stdout + more.stdout)
     assert len(finished) == len(set(finished)) == 12
     record = json.loads(next((tmp_path / "runs").glob("*_hrf4_fold1_seed1_*/metrics.json")).read_text())
     assert record["identity"] in next((tmp_path / "runs").glob("*_hrf4_fold1_seed1_*")).name
@@ -59,11 +63,11 @@ def test_a_sweep_records_failures_goes_on_skips_what_is_done_and_retries_on_requ
 def test_other_processes_give_the_same_runs(command, tmp_path, launcher):
     pytest.importorskip(f"hydra_plugins.hydra_{launcher.removesuffix('_local')}_launcher")
     processes = ["hydra.launcher.n_jobs=2"] if launcher == "joblib" else []
-    done = command("train", *words("hrf=false,true", "fold=1,9", f"launcher={launcher}", *processes), cwd=tmp_path)
+    done = command("train", *overrides("hrf=false,true", "fold=1,9", f"launcher={launcher}", *processes), cwd=tmp_path)
     assert done.returncode == 1, done.stdout + done.stderr
     assert "2 of 4 runs finished" in done.stdout
     assert "fold=9 is not a fold of demo" in done.stdout
-    here = command("train", *words("hrf=false,true", "fold=1", "hydra.sweep.dir=here"), cwd=tmp_path)
+    here = command("train", *overrides("hrf=false,true", "fold=1", "hydra.sweep.dir=here"), cwd=tmp_path)
     assert here.returncode == 0, here.stdout + here.stderr
     for path in (tmp_path / "here").glob("*/predictions.csv"):
         assert path.read_bytes() == (tmp_path / "runs" / path.parent.name / "predictions.csv").read_bytes()
@@ -92,10 +96,10 @@ main()
 
 @pytest.mark.slow
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
-def test_a_run_that_kills_its_process_is_given_up_and_the_others_finish(cache, tmp_path, launcher):
+def test_a_run_that_kills_its_process_fails_and_the_others_finish(cache, tmp_path, launcher):
     pytest.importorskip(f"hydra_plugins.hydra_{launcher.removesuffix('_local')}_launcher")
     processes = ["hydra.launcher.n_jobs=2"] if launcher == "joblib" else []
-    arguments = words("fold=1,2,3", f"launcher={launcher}", *processes)
+    arguments = overrides("fold=1,2,3", f"launcher={launcher}", *processes)
     environment = {**os.environ, "HRF_SER_CACHE": str(cache), "COLUMNS": "200"}
     line = [sys.executable, "-c", DEADLY, *arguments]
     done = subprocess.run(line, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=500, check=False)
@@ -108,7 +112,9 @@ def test_a_run_that_kills_its_process_is_given_up_and_the_others_finish(cache, t
 def test_a_search_maximises_validation_ua(command, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
     trials = ("sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.sampler.n_startup_trials=2")
-    done = command("train", *[word for word in words(*trials) if word != "hydra.sweep.dir=runs"], cwd=tmp_path)
+    done = command(
+        "train", *[override for override in overrides(*trials) if override != "hydra.sweep.dir=runs"], cwd=tmp_path
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     (search,) = (tmp_path / "runs/search").iterdir()
     records = [json.loads(path.read_text()) for path in sorted(search.glob("*/metrics.json"))]
@@ -121,38 +127,40 @@ def test_a_search_maximises_validation_ua(command, tmp_path):
 
 def test_two_sweeps_at_once_never_do_the_same_run_twice(command, cache, tmp_path):
     environment = {**os.environ, "HRF_SER_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
-    line = [sys.executable, "-m", "hrf_ser.train", *words(*GRID)]
-    sweeps = [subprocess.Popen(line, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL) for _ in range(2)]
-    for sweep in sweeps:
-        sweep.wait(timeout=200)
-    finished = [entry["run"] for entry in journal(tmp_path / "runs") if entry["outcome"] == "finished"]
+    line = [sys.executable, "-m", "hrf_ser.train", *overrides(*GRID)]
+    pipe = subprocess.PIPE
+    sweeps = [subprocess.Popen(line, cwd=tmp_path, env=environment, stdout=pipe, text=True) for _ in range(2)]
+    finished = finished_runs("".join(sweep.communicate(timeout=200)[0] for sweep in sweeps))
     assert len(finished) == len(set(finished)) == 6
     assert len(list((tmp_path / "runs").glob("*/metrics.json"))) == 6
 
 
 @pytest.mark.slow
 def test_a_sweep_killed_at_random_moments_ends_as_if_it_had_not_been(command, cache, tmp_path):
-    """2 models x 2 x 2 folds x 2 seeds; the moments are drawn anew each time and printed."""
+    """2 models x 2 x 2 folds x 2 seeds; the moments are random and printed."""
     grid = ("model=conv_transformer,conformer", "hrf=false,true", "fold=1,2", "seed=0,1")
     options = "model.options={width: 16, layers: 1, heads: 2, ffn: 32}"
-    arguments = [word for word in words(*grid) if not word.startswith("model.options")] + [options]
+    arguments = [override for override in overrides(*grid) if not override.startswith("model.options")] + [options]
     whole = command("train", *arguments, "hydra.sweep.dir=whole", cwd=tmp_path)
     assert whole.returncode == 0, whole.stdout + whole.stderr
     environment = {**os.environ, "HRF_SER_CACHE": str(cache)}
     generator = random.Random()
+    output = ""
     for _ in range(3):
         moment = generator.uniform(6, 14)
         print("killed after", round(moment, 2), "s")
         line = [sys.executable, "-m", "hrf_ser.train", *arguments]
-        sweep = subprocess.Popen(line, cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL, start_new_session=True)
+        sweep = subprocess.Popen(
+            line, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
         time.sleep(moment)
         os.killpg(sweep.pid, signal.SIGKILL)
-        sweep.wait()
+        output += sweep.communicate()[0]
     last = command("train", *arguments, cwd=tmp_path)
     assert last.returncode == 0, last.stdout + last.stderr
     folders = sorted(path.parent for path in (tmp_path / "runs").glob("*/metrics.json"))
     assert len(folders) == 16
-    finished = [entry["run"] for entry in journal(tmp_path / "runs") if entry["outcome"] == "finished"]
+    finished = finished_runs(output + last.stdout)
     assert len(finished) == len(set(finished))
     for folder in folders:
         undisturbed = tmp_path / "whole" / folder.name

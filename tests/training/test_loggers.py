@@ -1,4 +1,4 @@
-"""W&B mirrors the local files, and neither its absence nor its slowness is felt."""
+"""W&B mirrors the local files, and neither its absence nor its slowness affects a run."""
 
 import csv
 import json
@@ -8,7 +8,6 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 import yaml
@@ -18,8 +17,7 @@ from omegaconf import OmegaConf
 from helpers import REPOSITORY, TINY, TINY_OPTIONS
 from hrf_ser.entry import conf_dir, register_resolvers
 from hrf_ser.settings import check
-from hrf_ser.training.loggers import Wandb, describe_run, flatten, previous_id
-from hrf_ser.training.wandb_run import stop_service
+from hrf_ser.training.loggers import Wandb, describe_run, flatten, previous_id, stop_service
 from wandb_server import WandbServer, unused_url
 
 WANDB = str(Path(sys.executable).with_name("wandb"))
@@ -44,9 +42,9 @@ def online(monkeypatch):
 
 @pytest.fixture
 def server():
-    one = WandbServer()
-    yield one
-    one.stop()
+    started = WandbServer()
+    yield started
+    started.stop()
 
 
 def logger(folder: Path, **options) -> Wandb:
@@ -68,7 +66,7 @@ def test_an_offline_run_synced_later_holds_what_the_local_files_hold(train, onli
     online(server.url)
     folder = tmp_path / "runs/today/one"
     record = train(folder, "logger=wandb", "hrf=true", "rank=2", "seed=3")
-    stop_service()  # as the end of the program does: the last words are on the disk then
+    stop_service()  # as the end of the program does: everything is on the disk then
     assert server.requests == []
     # The command of docs/wandb.md, typed where the runs are.
     documented = "wandb sync --yes runs/*/*/wandb/offline-run-*"
@@ -84,12 +82,14 @@ def test_an_offline_run_synced_later_holds_what_the_local_files_hold(train, onli
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
-    (run, *_) = server.asked("UpsertBucket")
+    (run, *_) = server.variables_of("UpsertBucket")
     assert run["groupName"] == "demo/validation/conv_transformer/hrf2"
     assert run["jobType"] == "fold 1"
     assert run["displayName"] == "demo conv_transformer hrf2 fold 1 seed 3"
     assert run["tags"] == ["demo", "conv_transformer", "light", "hrf2", "hrf", "protocol validation"]
-    settings = {key: entry["value"] for key, entry in json.loads(server.asked("UpsertBucket")[-1]["config"]).items()}
+    settings = {
+        key: entry["value"] for key, entry in json.loads(server.variables_of("UpsertBucket")[-1]["config"]).items()
+    }
     resolved = OmegaConf.to_container(OmegaConf.load(folder / "config.yaml"))
     assert {key: settings[key] for key in resolved} == resolved
     assert settings["kind"] == "light hrf2"
@@ -108,27 +108,21 @@ def test_an_offline_run_synced_later_holds_what_the_local_files_hold(train, onli
     assert {"test/ua", "parameters/deployed", "merge/max_abs_diff", "best_epoch", "seconds/total"} <= set(summary)
     assert summary["confusion"]["_type"] == "image-file"
     assert list(folder.glob("wandb/offline-run-*/files/media/images/confusion_*.png"))
-    (table,) = folder.glob("wandb/offline-run-*/files/media/table/*confusion_matrix*.json")
-    counts = {(actual, predicted): count for actual, predicted, count in json.loads(table.read_text())["data"]}
-    predictions = rows(folder / "predictions.csv")
-    assert sum(counts.values()) == len(predictions)
-    for (actual, predicted), count in counts.items():
-        assert count == sum((row["label"], row["predicted"]) == (actual, predicted) for row in predictions)
 
 
 def test_a_run_that_w_and_b_takes_is_sent_whole(online, server, tmp_path, capsys):
     online(server.url)
-    one = logger(tmp_path)
-    one.log_hyperparams({"rank": 4})
-    one.log_metrics({"epoch": 0, "val/ua": 0.5}, step=3)
-    one_id = one.version
-    one.close(exit_code=0)
+    mirror = logger(tmp_path)
+    mirror.log_hyperparams({})
+    mirror.log_metrics({"epoch": 0, "val/ua": 0.5}, step=3)
+    run_id = mirror.version
+    mirror.close(exit_code=0)
     assert [line["val/ua"] for line in server.streamed("wandb-history.jsonl")] == [0.5]
-    assert any(stream.get("complete") and stream.get("exitcode") == 0 for stream in server.asked("stream"))
+    assert any(stream.get("complete") and stream.get("exitcode") == 0 for stream in server.variables_of("stream"))
     assert not list(tmp_path.glob("wandb/offline-run-*"))
     screen = capsys.readouterr()
     assert screen.err == ""
-    assert screen.out == f"W&B: {server.url}/me/hrf_ser/runs/{one_id}\n"
+    assert screen.out == f"W&B: {server.url}/me/hrf_ser/runs/{run_id}\n"
 
 
 @pytest.mark.parametrize("how", ["nothing listens", "never answers"])
@@ -137,61 +131,47 @@ def test_a_dead_w_and_b_costs_seconds_and_leaves_an_offline_copy(train, online, 
     url = server.url if server.silent else unused_url()
     online(url)
     started = time.perf_counter()
-    record = train(tmp_path, "logger=wandb", "logger.wandb.offline=false")
+    record = train(tmp_path, "logger=wandb", "logger.wandb.offline=false", "logger.wandb.patience=3")
     assert time.perf_counter() - started < SOON
     assert record["status"] == "finished"
     stop_service()
     (folder,) = tmp_path.glob("wandb/offline-run-*")
     assert next(folder.glob("*.wandb")).stat().st_size > 1000
     (line,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("W&B: ")]
-    assert (
-        line
-        == f"W&B: {url} gave no answer within 3 s, so this run is recorded offline; send it later with wandb sync {folder}"
-    )
+    assert line.startswith("W&B: CommError: ")
+    assert line.endswith(f"; this run is recorded offline, send it later with wandb sync {folder}")
 
 
 def test_a_command_with_a_key_and_no_network_ends_well(command, tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.invalid")  # a name that no network knows
-    tiny = [word for word in TINY if word != "logger=none"]
-    words = [*tiny, f"model.options={TINY_OPTIONS['conv_transformer']}", "logger.wandb.offline=false"]
-    finished = command("train", *words, "hydra.run.dir=run", cwd=tmp_path)
+    tiny = [override for override in TINY if override != "logger=none"]
+    overrides = [*tiny, f"model.options={TINY_OPTIONS['conv_transformer']}", "logger.wandb.offline=false"]
+    finished = command("train", *overrides, "hydra.run.dir=run", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
-    assert "so this run is recorded offline; send it later with wandb sync run/wandb/offline-run-" in finished.stderr
+    assert "; this run is recorded offline, send it later with wandb sync run/wandb/offline-run-" in finished.stderr
     assert "Traceback" not in finished.stderr
     assert (tmp_path / "run/metrics.json").exists()
-
-
-def test_a_w_and_b_that_is_slow_to_begin_is_left(online, server, tmp_path, capsys, monkeypatch):
-    online(server.url)
-    monkeypatch.setattr("hrf_ser.training.wandb_run.answers", Mock(return_value=True))
-    server.silent = True
-    started = time.perf_counter()
-    one = logger(tmp_path)
-    one.log_metrics({"val/ua": 0.5}, step=0)
-    one.close(exit_code=0)
-    assert time.perf_counter() - started < SOON
-    assert "the run could not be begun there" in capsys.readouterr().err
-    assert len(list(tmp_path.glob("wandb/offline-run-*"))) == 1
 
 
 @pytest.mark.parametrize("how", ["killed", "silent"])
 def test_a_w_and_b_that_dies_while_training_is_not_waited_for(online, server, tmp_path, capsys, how):
     online(server.url)
-    one = logger(tmp_path)
-    one.log_hyperparams({"rank": 4})
+    mirror = logger(tmp_path)
+    mirror.log_hyperparams({})
     if how == "killed":
         server.stop()
     else:
         server.silent = True
     for epoch in range(3):
-        one.log_metrics({"epoch": epoch, "val/ua": epoch / 10}, step=epoch)
+        mirror.log_metrics({"epoch": epoch, "val/ua": epoch / 10}, step=epoch)
     started = time.perf_counter()
-    one.close(exit_code=0)
+    mirror.close(exit_code=0)
     assert time.perf_counter() - started < SOON
     (folder,) = tmp_path.glob("wandb/offline-run-*")
-    expected = f"W&B: not everything was taken within 2 s; send the rest later with wandb sync {folder}\n"
-    assert capsys.readouterr().err == expected
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("W&B: ")
+    assert line.endswith(f"; not everything was sent, send the rest later with wandb sync {folder}")
 
     again = WandbServer()
     environment = {**os.environ, "WANDB_BASE_URL": again.url}
@@ -204,7 +184,6 @@ def test_a_record_reaches_w_and_b_online(train, online, server, tmp_path, capsys
     online(server.url)
     record = train(tmp_path, "logger=wandb", "logger.wandb.offline=false")
     assert server.streamed("wandb-summary.json")[-1]["test/ua"] == pytest.approx(record["test"]["ua"])
-    assert server.asked("CreateArtifact")
     assert capsys.readouterr().err == ""
 
 
@@ -213,18 +192,15 @@ def test_a_record_is_kept_when_w_and_b_is_silent_at_the_end(train, online, serve
 
     online(server.url)
 
-    def silent_first(*words):
+    def silent_first(*arguments):
         server.silent = True
-        mirror_record(*words)
+        mirror_record(*arguments)
 
     monkeypatch.setattr("hrf_ser.training.run.mirror_record", silent_first)
     started = time.perf_counter()
     record = train(tmp_path, "logger=wandb", "logger.wandb.offline=false", "logger.wandb.patience=2")
     assert time.perf_counter() - started < SOON
-    said = capsys.readouterr().err
-    assert (
-        "the chart of the confusion matrix was not taken (TimeoutError: no answer within 2 s); its picture was" in said
-    )
+    assert "; not everything was sent, send the rest later with wandb sync " in capsys.readouterr().err
     (folder,) = tmp_path.glob("wandb/offline-run-*")
     again = WandbServer()
     environment = {**os.environ, "WANDB_BASE_URL": again.url}
@@ -238,28 +214,25 @@ def test_nothing_that_w_and_b_raises_ends_a_training(train, online, server, tmp_
 
     online(server.url)
 
-    def broken(self, *words, **options):
+    def broken(*args, **options):
         raise wandb.Error("out of order")
 
     monkeypatch.setattr(wandb.Run, "log", broken)
     assert train(tmp_path / "log", "logger=wandb")["status"] == "finished"
     monkeypatch.setattr(wandb, "init", broken)
     assert train(tmp_path / "init", "logger=wandb")["status"] == "finished"
-    said = [line for line in capsys.readouterr().err.splitlines() if line.startswith("W&B")]
-    assert said == [
-        "W&B: Error: out of order; training goes on without it, its record is in the run's folder",
-        "W&B: TypeError: test_nothing_that_w_and_b_raises_ends_a_training.<locals>.broken() missing 1 required positional "
-        "argument: 'self'; training goes on without it, its record is in the run's folder",
-    ]
+    printed = [line for line in capsys.readouterr().err.splitlines() if line.startswith("W&B")]
+    sentence = "W&B: Error: out of order; the training continues without it, its record is in the run's folder"
+    assert printed == [sentence, sentence]
 
 
-def test_without_a_key_an_online_run_says_so_and_asks_nothing(online, server, tmp_path, capsys, monkeypatch):
+def test_without_a_key_an_online_run_is_offline_and_sends_nothing(online, server, tmp_path, capsys, monkeypatch):
     online(server.url)
     monkeypatch.delenv("WANDB_API_KEY")
     monkeypatch.setenv("NETRC", str(tmp_path / "none"))
-    one = logger(tmp_path)
-    one.log_metrics({"val/ua": 0.5}, step=0)
-    one.close(exit_code=0)
+    mirror = logger(tmp_path)
+    mirror.log_metrics({"val/ua": 0.5}, step=0)
+    mirror.close(exit_code=0)
     assert "no key is set (run `wandb login`, or set WANDB_API_KEY)" in capsys.readouterr().err
     stop_service()
     assert server.requests == []
@@ -268,33 +241,33 @@ def test_without_a_key_an_online_run_says_so_and_asks_nothing(online, server, tm
 def test_each_job_of_a_process_has_its_own_run(online, server, tmp_path):
     online(server.url)
     for job in "ab":
-        one = logger(tmp_path / job)
-        one.log_metrics({"val/ua": 0.5}, step=0)
-        one.close(exit_code=0)
-    assert len({run["name"] for run in server.asked("UpsertBucket")}) == 2
+        mirror = logger(tmp_path / job)
+        mirror.log_metrics({"val/ua": 0.5}, step=0)
+        mirror.close(exit_code=0)
+    assert len({run["name"] for run in server.variables_of("UpsertBucket")}) == 2
 
 
-def test_a_resumed_run_goes_on_as_the_same_run(online, server, tmp_path):
+def test_a_resumed_run_is_the_same_run(online, server, tmp_path):
     online(server.url)
     chosen = config("fold=2")
     ids = []
     for resumed in (None, tmp_path, tmp_path):
-        one = logger(tmp_path)
-        one.describe(chosen, "demo", "2", resumed)
-        one.log_metrics({"val/ua": 0.5}, step=0)
-        ids.append(one.version)
-        one.close(exit_code=1)
+        mirror = logger(tmp_path)
+        mirror.describe(chosen, "demo", "2", resumed)
+        mirror.log_metrics({"val/ua": 0.5}, step=0)
+        ids.append(mirror.version)
+        mirror.close(exit_code=1)
     assert len(set(ids)) == 1
     assert previous_id(tmp_path) == ids[0]
     assert previous_id(tmp_path / "elsewhere") is None
 
 
-def test_names_of_ones_own_go_before_ours(tmp_path):
-    one = logger(tmp_path, name="mine", tags=["thesis", "light"])
-    one.describe(config("model=conformer_large"), "demo", "1")
-    assert one._wandb_init["name"] == "mine"
-    assert one._wandb_init["group"] == "demo/validation/conformer_large/plain"
-    assert one._wandb_init["tags"] == [
+def test_names_among_the_options_take_precedence(tmp_path):
+    mirror = logger(tmp_path, name="mine", tags=["thesis", "light"])
+    mirror.describe(config("model=conformer_large"), "demo", "1")
+    assert mirror._wandb_init["name"] == "mine"
+    assert mirror._wandb_init["group"] == "demo/validation/conformer_large/plain"
+    assert mirror._wandb_init["tags"] == [
         "demo",
         "conformer_large",
         "large",
@@ -330,8 +303,8 @@ def agent_command(values: dict) -> list[str]:
     arguments = create_sweep_command_args({"args": {key: {"value": value} for key, value in values.items()}})
     macros = {"${env}": ["/usr/bin/env"], "${program}": [sweep["program"]], **arguments_macros(arguments)}
     line: list[str] = []
-    for word in create_sweep_command(sweep["command"]):
-        line += macros.get(word, [word])
+    for argument in create_sweep_command(sweep["command"]):
+        line += macros.get(argument, [argument])
     return line
 
 
@@ -347,12 +320,12 @@ def test_the_sweep_is_valid_and_its_command_composes(monkeypatch):
     assert sweep["metric"] == {"name": "val/ua", "goal": "maximize"}
     for pick in (0, -1):
         values = {
-            key: one.get("value", (one.get("values") or [one.get("min"), one.get("max")])[pick])
-            for key, one in sweep["parameters"].items()
+            key: entry.get("value", (entry.get("values") or [entry.get("min"), entry.get("max")])[pick])
+            for key, entry in sweep["parameters"].items()
         }
         line = agent_command(values)
         assert line[:4] == ["/usr/bin/env", "python", "-m", "hrf_ser.train"]
-        composed = config(*[word for word in line[4:] if not word.startswith("hydra.")])
+        composed = config(*[override for override in line[4:] if not override.startswith("hydra.")])
         assert composed.logger.wandb.offline is False
         for key, value in values.items():
             assert OmegaConf.select(composed, key) == value
@@ -373,9 +346,9 @@ def test_a_job_of_an_agent_trains(command, tmp_path, monkeypatch):
         "WANDB_MODE": "offline",
     }.items():
         monkeypatch.setenv(name, value)
-    tiny = [word for word in TINY if word != "logger=none"]
-    words = [*agent_command(values)[4:], *tiny, f"model.options={TINY_OPTIONS['conv_transformer']}"]
-    finished = command("train", *words, cwd=tmp_path)
+    tiny = [override for override in TINY if override != "logger=none"]
+    overrides = [*agent_command(values)[4:], *tiny, f"model.options={TINY_OPTIONS['conv_transformer']}"]
+    finished = command("train", *overrides, cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
     (folder,) = tmp_path.glob("runs/*/abcd1234/wandb/offline-run-*-abcd1234")
     record = json.loads((folder.parents[1] / "metrics.json").read_text())

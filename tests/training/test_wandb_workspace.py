@@ -1,4 +1,4 @@
-"""The saved W&B workspace and report ask for what runs log; building them needs no network, saving them does and says so."""
+"""The W&B workspace and report show what runs log; saving them without a network ends in a sentence."""
 
 import re
 
@@ -6,12 +6,12 @@ import pytest
 from test_loggers import config
 
 from hrf_ser.training.loggers import describe_run
-from hrf_ser.training.wandb_workspace import light_against_large, report
+from hrf_ser.training.wandb_workspace import light_against_large
 from wandb_server import unused_url
 
-# What a run's metrics.json and history.csv hold, and the pictures that are mirrored.
+# Names in a run's metrics.json and history.csv, and the mirrored picture.
 LOGGED = {
-    *(f"{part}/{score}" for part in ("val", "test") for score in ("wa", "ua", "wf1", "f1")),
+    *(f"{split}/{score}" for split in ("val", "test") for score in ("wa", "ua", "wf1", "f1")),
     "train/loss",
     "val/loss",
     "epoch",
@@ -28,12 +28,12 @@ def panels(definition) -> list:
     return [panel for block in definition.blocks for panel in getattr(block, "panels", [])]
 
 
-@pytest.mark.parametrize("define", [light_against_large, report])
-def test_every_panel_shows_what_runs_log(define):
-    one = define("me", "hrf_ser")
-    assert len(panels(one)) == 9
+@pytest.mark.parametrize("kind", ["workspace", "report"])
+def test_every_panel_shows_what_runs_log(kind):
+    defined = light_against_large(kind, "me", "hrf_ser")
+    assert len(panels(defined)) == 9
     shown, grouped = set(), set()
-    for panel in panels(one):
+    for panel in panels(defined):
         content = panel._to_model().model_dump(mode="json")["config"]
         names = [
             content.get("x_axis"),
@@ -47,22 +47,26 @@ def test_every_panel_shows_what_runs_log(define):
     assert grouped == {"kind"}
 
 
-@pytest.mark.parametrize("define", [light_against_large, report])
-def test_runs_are_grouped_and_chosen_by_settings_that_they_have(define):
-    one = define("me", "hrf_ser", "ravdess")
-    runs = one.runset_settings if hasattr(one, "runset_settings") else one.blocks[2].runsets[0]
+@pytest.mark.parametrize("kind", ["workspace", "report"])
+def test_runs_are_grouped_and_filtered_by_settings_that_they_have(kind):
+    defined = light_against_large(kind, "me", "hrf_ser", "ravdess")
+    runs = defined.runset_settings if hasattr(defined, "runset_settings") else defined.blocks[2].runsets[0]
     assert runs.filters == "Config('corpus') = 'ravdess'"
     grouped = [name if isinstance(name, str) else f"config.{name.name}" for name in runs.groupby]
     assert grouped == ["config.family", "config.kind"]
     assert {"corpus", "family", "kind"} <= set(describe_run(config(), "ravdess", "1")["config"])
-    assert "ravdess" not in str(define("me", "hrf_ser"))
+    assert "ravdess" not in str(light_against_large(kind, "me", "hrf_ser"))
 
 
 def test_the_workspace_becomes_what_w_and_b_stores():
-    spec = light_against_large("me", "hrf_ser", "ravdess")._to_model().model_dump(mode="json")["spec"]["section"]
+    spec = (
+        light_against_large("workspace", "me", "hrf_ser", "ravdess")
+        ._to_model()
+        .model_dump(mode="json")["spec"]["section"]
+    )
     (runs,) = spec["run_sets"]
     assert runs["filters"]["filters"][0]["value"] == "ravdess"
-    assert [one["name"] for one in runs["grouping"]] == ["family.value", "kind.value"]
+    assert [entry["name"] for entry in runs["grouping"]] == ["family.value", "kind.value"]
 
 
 @pytest.mark.parametrize("kind", ["workspace", "report"])
@@ -72,7 +76,10 @@ def test_saving_without_a_network_ends_in_a_sentence(command, tmp_path, monkeypa
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
     finished = command("workspace", "entity=me", f"kind={kind}", cwd=tmp_path)
     assert finished.returncode == 1
-    assert finished.stderr == f"Error: {url} gives no answer: saving a {kind} needs the network.\n"
+    (line,) = finished.stderr.splitlines()
+    assert line.startswith(f"Error: W&B did not save the {kind} (")
+    assert url in line
+    assert line.endswith("); check the network, entity= and project=.")
 
 
 def test_an_unknown_kind_is_named(command, tmp_path):

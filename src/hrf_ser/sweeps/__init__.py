@@ -1,5 +1,5 @@
-"""Sweeps: many runs of one question. Each has an identity, is done once, and survives whatever stops the sweep.
+"""Sweeps: many runs with one command. Each run has an identity, is done once, and resumes after an interruption.
 
-Engines are Hydra's: a launcher runs the jobs (in this process, joblib, SLURM, Ray). What is here plans them, leaves out what is
-done, claims a run so that two sweeps never do the same one, records failures and tells how far the sweep is.
+Hydra's launchers start the jobs (in this process, joblib, SLURM, Ray). This package plans the runs, skips those that are done,
+locks their folders, records failures and prints the progress.
 """

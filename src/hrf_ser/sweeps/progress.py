@@ -1,4 +1,4 @@
-"""How far a sweep is: a journal that its jobs write, wherever they run, and what the screen says of it."""
+"""Progress of a sweep: a file lists its runs, and every job prints how many of them have ended, wherever it runs."""
 
 from __future__ import annotations
 
@@ -6,118 +6,57 @@ import json
 import os
 import time
 from collections import Counter
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
-
-from rich.console import Console
-from rich.markup import escape
 
 from hrf_ser.files import write_text
-from hrf_ser.sweeps.plan import Planned
-from hrf_ser.sweeps.state import failure, state, ua_of
+from hrf_ser.sweeps.state import state
 
-# Names the journal in the environment, which processes of a launcher inherit.
-JOURNAL = "HRF_SER_SWEEP_JOURNAL"
-# What a line may raise that is no entry: numbers beyond all bounds and lists without end among it.
-_DAMAGED = (ValueError, KeyError, TypeError, OverflowError, RecursionError)
+# Environment variable with the path of that file; processes of a launcher inherit it.
+SWEEP_FILE = "HRF_SER_SWEEP_FILE"
 
 
-def begin(folder: Path, total: int) -> Path:
-    """Start the journal of a sweep of ``total`` runs that are yet to be done."""
-    path = folder / ".sweeps" / f"{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.jsonl"
-    write_text(path, json.dumps({"total": total, "started": time.time()}) + "\n")
-    return path
-
-
-def tell(outcome: str, run: str, label: str, seconds: float) -> None:
-    """Note a job's end, and print a line that says how far the sweep is.
+@contextmanager
+def sweep_file(folder: Path, names: Sequence[str]) -> Iterator[None]:
+    """List the runs that the block does, for their jobs to count.
 
     Args:
-        outcome: ``finished``, ``failed`` or ``elsewhere``.
-        run: name of its folder.
-        label: what the line says of the run.
-        seconds: that the job took.
+        folder: of the sweep.
+        names: of the runs' folders below it.
     """
-    path = os.environ.get(JOURNAL)
-    if not path:
-        print(f"{label}, {outcome}", flush=True)
-        return
+    path = folder.absolute() / f".sweep-{time.strftime('%Y%m%d-%H%M%S')}-{os.getpid()}.json"
+    write_text(path, json.dumps({"started": time.time(), "runs": list(names)}) + "\n")
+    os.environ[SWEEP_FILE] = str(path)
     try:
-        begun, done = _note(Path(path), {"outcome": outcome, "run": run, "seconds": round(seconds, 2)})
-        line = _line(label, begun, done)
-    except (OSError, *_DAMAGED):
-        # A full disk, or a journal that somebody damaged: the run is as good as without it.
-        line = f"{label}, {outcome}"
+        yield
+    finally:
+        del os.environ[SWEEP_FILE]
+        path.unlink(missing_ok=True)
+
+
+def print_progress(text: str, seconds: float = 0.0) -> None:
+    """Print how a run ended, and where its sweep is known, how far that is.
+
+    Args:
+        text: of the run.
+        seconds: that it took.
+    """
+    line = text
+    # Without the file, or with a damaged one, the text alone will do.
+    with suppress(KeyError, OSError, ValueError, TypeError, OverflowError, RecursionError):
+        file = Path(os.environ[SWEEP_FILE])
+        content = json.loads(file.read_text(encoding="utf-8"))
+        states = Counter(state(file.parent / name) for name in content["runs"])
+        total, ended = states.total(), states["finished"] + states["failed"]
+        line = f"[{ended:>{len(str(total))}}/{total}] {text}"
+        if 0 < ended < total:
+            # A clock that was set back would give less than one run took.
+            elapsed = max(time.time() - content["started"], seconds)
+            line += f"; about {duration(elapsed / ended * (total - ended))} left"
+        if states["failed"]:
+            line += f"; {states['failed']} failed"
     print(line, flush=True)
-
-
-def _line(label: str, begun: dict[str, Any], done: list[dict[str, Any]]) -> str:
-    """How far the sweep is, and how long it will take."""
-    total = int(begun["total"])
-    counts = Counter(one["outcome"] for one in done)
-    line = f"[{len(done):>{len(str(total))}}/{total}] {label}"
-    worked = counts["finished"] + counts["failed"]
-    if (rest := total - len(done)) > 0 and worked:
-        # Clocks jump: no less has gone by than the longest run took.
-        gone = max(time.time() - float(begun["started"]), *(float(one["seconds"]) for one in done))
-        line += f"; about {duration(gone / worked * rest)} left"
-    if counts["failed"]:
-        line += f"; {counts['failed']} failed"
-    return line
-
-
-def ended(journal: Path) -> set[str]:
-    """Names of the runs whose end a journal notes."""
-    with suppress(OSError, ValueError):
-        return {str(one["run"]) for one in _entries(journal.read_text(encoding="utf-8"))}
-    return set()
-
-
-def _note(journal: Path, entry: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """Add a line to a journal; its head, and all its entries."""
-    whole = journal.read_bytes().endswith(b"\n")
-    # One write of a short line: lines of several processes do not mix. What a kill or a full disk cut off stands alone.
-    with open(journal, "a", encoding="utf-8") as file:
-        file.write(("" if whole else "\n") + json.dumps(entry) + "\n")
-    text = journal.read_text(encoding="utf-8")
-    return json.loads(text.partition("\n")[0]), _entries(text)
-
-
-def _entries(text: str) -> list[dict[str, Any]]:
-    found = []
-    for line in text.splitlines()[1:]:
-        with suppress(*_DAMAGED):
-            entry = json.loads(line)
-            found.append({"outcome": str(entry["outcome"]), "run": entry["run"], "seconds": float(entry["seconds"])})
-    return found
-
-
-def summary(folder: Path, planned: Sequence[Planned], console: Console) -> int:
-    """Print what the runs of a sweep have come to; return how many are not finished."""
-    states = {one: state(folder / one.name) for one in planned}
-    counts = Counter(states.values())
-    failed: dict[str, list[str]] = {}
-    for one in planned:
-        if states[one] == "failed":
-            failed.setdefault(failure(folder / one.name), []).append(one.name)
-    for reason, names in failed.items():
-        runs = f"{names[0]} and {len(names) - 1} more" if names[1:] else names[0]
-        console.print(
-            f"[bold red]failed[/]        {escape(reason)}\n              {runs}", highlight=False, soft_wrap=True
-        )
-    unfinished = counts["begun"] + counts["new"]
-    rest = f", {unfinished} not finished (another sweep has them, or was stopped)" if unfinished else ""
-    console.print(f"\n[bold]{counts['finished']} of {len(planned)} runs finished[/]{rest}", highlight=False)
-    scores = [ua_of(folder / one.name) for one, is_state in states.items() if is_state == "finished"]
-    if scores:
-        console.print(f"test UA       {min(scores):.3f} to {max(scores):.3f}", highlight=False)
-    console.print(f"the runs      {folder}", highlight=False, soft_wrap=True)
-    if failed:
-        console.print("try again     the same command with sweep.retry_failed=true", highlight=False)
-    console.print(f"compare       [bold]python -m hrf_ser.report runs={folder}[/]", highlight=False, soft_wrap=True)
-    return len(planned) - counts["finished"]
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What a run's folder says: finished, failed, begun or nothing yet; and the claim of whoever works in it."""
+"""The state of a run's folder: finished, failed, started or new; its lock, its failure record and its crash count."""
 
 from __future__ import annotations
 
@@ -8,53 +8,83 @@ import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
 
 from filelock import FileLock, Timeout
 
+from hrf_ser.errors import UserError
 from hrf_ser.files import write_text
-from hrf_ser.run_folder import FAILED, METRICS
-from hrf_ser.sweeps.attempts import LAST
+from hrf_ser.run_folder import CHECKPOINTS, FAILED, METRICS
 
-CLAIM = ".claim"
+LAST = Path(CHECKPOINTS) / "last.ckpt"
+LOCK, CRASHES = ".lock", ".crashes.json"
+MAX_CRASHES = 3
 
 
 def state(folder: Path) -> str:
-    """``finished``, ``failed``, ``begun`` (a checkpoint lies there) or ``new``."""
-    if (folder / METRICS).exists():
-        return "finished"
-    if (folder / FAILED).exists():
-        return "failed"
-    return "begun" if (folder / LAST).exists() else "new"
+    """``finished``, ``failed``, ``started`` (there is a checkpoint) or ``new``."""
+    files: dict[str, str | Path] = {"finished": METRICS, "failed": FAILED, "started": LAST}
+    return next((name for name, file in files.items() if (folder / file).exists()), "new")
 
 
 @contextmanager
-def claim(folder: Path, wait: bool = False) -> Iterator[bool]:
-    """Whether this process is the one that works in ``folder``, for as long as the block lasts.
+def run_lock(folder: Path, timeout: float = 0) -> Iterator[bool]:
+    """Lock a run's folder for the block and yield whether that worked.
 
-    The claim is a lock that the operating system holds for the process and gives up with it, however it ends: a killed owner
-    leaves no claim behind. On a shared file system it needs locks there (NFS 4, Lustre with flock). With ``wait`` it is waited
-    for until its owner gives it up.
+    The operating system releases the lock when its process ends, however it ends. A shared file system has to support locks
+    (NFS 4, Lustre with flock).
+
+    Args:
+        folder: of the run.
+        timeout: seconds to wait for another process that holds the lock; -1 waits until it ends.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(folder / CLAIM)
     try:
-        lock.acquire(timeout=-1 if wait else 0)
+        lock = FileLock(folder / LOCK).acquire(timeout=timeout)
     except Timeout:
         yield False
         return
-    try:
+    with lock:
         yield True
+
+
+def crash_count(folder: Path) -> int:
+    """How many attempts in a row died without an exception and without a new checkpoint. Lock the folder first."""
+    try:
+        count, checkpoint = json.loads((folder / CRASHES).read_text(encoding="utf-8"))
+        return int(count) if checkpoint == _last_checkpoint(folder) else 1
+    except FileNotFoundError:
+        return 0
+    except (OSError, ValueError, TypeError, OverflowError, RecursionError):
+        return 1
+
+
+@contextmanager
+def count_crashes(folder: Path) -> Iterator[None]:
+    """Count the block as a crash until it ends, with or without an exception.
+
+    Raises:
+        UserError: the last attempts all crashed; the next one counts from 0.
+    """
+    crashes = crash_count(folder)
+    try:
+        if crashes >= MAX_CRASHES:
+            raise UserError(
+                f"The system killed its process {crashes} times without a new checkpoint in between, most likely because "
+                "memory ran out (see dmesg or the scheduler's log): set a smaller batch_size or fewer parallel runs "
+                "(hydra.launcher.n_jobs), then try again with sweep.retry_failed=true."
+            )
+        write_text(folder / CRASHES, json.dumps([crashes + 1, _last_checkpoint(folder)]) + "\n")
+        yield
     finally:
-        lock.release()
+        (folder / CRASHES).unlink(missing_ok=True)
 
 
 def record_failure(folder: Path, error: BaseException, sentence: str | None, overrides: Sequence[str]) -> str:
     """Write ``failed.json`` and return the reason in a sentence.
 
-    On a full disk the file is missing afterwards: the run counts as not done, and the same command tries it again.
+    On a full disk there is no file afterwards: the run counts as not done, and the same command tries it again.
     """
-    reason = sentence or f"{type(error).__name__}: {str(error).strip().splitlines()[0] if str(error).strip() else ''}"
+    reason = sentence or f"{type(error).__name__}: {next(iter(str(error).strip().splitlines()), '')}"
     content = {
         "status": "failed",
         "reason": reason,
@@ -67,19 +97,14 @@ def record_failure(folder: Path, error: BaseException, sentence: str | None, ove
     return reason
 
 
-def failure(folder: Path) -> str:
-    """The reason that ``failed.json`` gives."""
+def failure_reason(folder: Path) -> str:
+    """The reason in ``failed.json``."""
     try:
-        content: dict[str, Any] = json.loads((folder / FAILED).read_text(encoding="utf-8"))
-        return str(content["reason"])
+        return str(json.loads((folder / FAILED).read_text(encoding="utf-8"))["reason"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "its failed.json cannot be read"
 
 
-def ua_of(folder: Path) -> float:
-    """Test UA of a finished run; NaN where the record does not say."""
-    try:
-        content = json.loads((folder / METRICS).read_text(encoding="utf-8"))
-        return float(content["test"]["ua"])
-    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
-        return float("nan")
+def _last_checkpoint(folder: Path) -> int | None:
+    """When the last checkpoint was written. Times are compared for equality only, as clocks jump."""
+    return (folder / LAST).stat().st_mtime_ns if (folder / LAST).exists() else None

@@ -1,149 +1,147 @@
-"""Weights & Biases as a mirror of the local files: never waited for, and no reason for a training to end."""
+"""Weights & Biases as a mirror of the local files: offline by default, and no reason for a training to wait or to fail."""
 
 from __future__ import annotations
 
-import csv
-from argparse import Namespace
+import functools
+import os
+import shlex
+import sys
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lightning.fabric.loggers.logger import _DummyExperiment, rank_zero_experiment
-from lightning.pytorch.callbacks import ModelCheckpoint
+from lightning.fabric.utilities.logger import _flatten_dict
 from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig
 
-from hrf_ser.run_folder import CONFUSION, PREDICTIONS
+from hrf_ser.run_folder import CONFUSION
 from hrf_ser.settings import to_dict
-from hrf_ser.training.wandb_run import close_run, open_run, reason, say, within
+
+
+def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Stop using W&B for the rest of a run after an error, and print that once."""
+
+    @functools.wraps(method)
+    def call(self: Wandb, *args: Any, **kwargs: Any) -> Any:
+        if self.disabled:
+            return None
+        try:
+            return method(self, *args, **kwargs)
+        except Exception as error:
+            _say(f"{_reason(error)}; the training continues without it, its record is in the run's folder")
+            self.close(exit_code=1)
+            return None
+
+    return call
 
 
 class Wandb(WandbLogger):
-    """Lightning's logger, with names that order W&B's own pages, the record of a run, and bounds on what W&B may cost.
+    """Lightning's logger with bounds on the time that W&B may take; an error of W&B disables it for the run.
 
     Args:
-        patience: seconds that W&B may take to begin a run, and again to end it.
-        options: of ``WandbLogger`` and ``wandb.init``; what they say of names, groups and tags goes before what we say.
+        patience: seconds that W&B may take to start a run, and again to finish it.
+        options: of Lightning's ``WandbLogger`` and of ``wandb.init``.
     """
 
     def __init__(self, patience: float = 10.0, **options: Any) -> None:
         super().__init__(**options)
-        self._patience = patience
-        self._given_up = False
-        self._settings: dict[str, Any] = {}
-        # W&B no longer takes it, and warns of it in every run.
+        # W&B deprecated it and would print a warning in every run.
         self._wandb_init.pop("anonymous", None)
+        self._patience = patience
+        self.disabled = False
 
-    def describe(self, config: DictConfig, corpus: str, fold: str, folder: Path | None = None) -> None:
-        """Name the run that is to begin.
+    def describe(self, config: DictConfig, corpus: str, fold: str, resumed: Path | None = None) -> None:
+        """Set name, group, tags and configuration of W&B's run; names and groups among the options take precedence.
 
         Args:
             config: of the run.
             corpus: its name.
-            fold: the one that is tested; the configuration may leave it open.
-            folder: of the run that is gone on with; None for a new one. W&B goes on with the same run then.
+            fold: the test fold; the configuration may leave it open.
+            resumed: folder of a run that is resumed, which is the same run at W&B then; None for a new run.
         """
-        words = describe_run(config, corpus, fold)
-        self._settings = {**to_dict(config), **words.pop("config")}
-        tags = [*words.pop("tags"), *(self._wandb_init.get("tags") or [])]
-        self._wandb_init["tags"] = list(dict.fromkeys(tags))
-        for key, value in words.items():
-            if self._wandb_init.get(key) is None:
-                self._wandb_init[key] = value
-        if folder is not None and self._wandb_init.get("id") is None:
-            self._wandb_init["id"] = previous_id(folder)
+        described = describe_run(config, corpus, fold)
+        given = {key: value for key, value in self._wandb_init.items() if value is not None}
+        given["tags"] = list(dict.fromkeys([*described["tags"], *given.get("tags", [])]))
+        given["config"] = {**to_dict(config), **described["config"], **given.get("config", {})}
+        if resumed is not None:
+            described["id"] = previous_id(resumed)
+        self._wandb_init = {**described, **given}
 
     @property
     @rank_zero_experiment
     def experiment(self) -> Any:
-        """The ``wandb.Run``, begun at first use; after a failure something that takes everything and does nothing."""
-        if self._given_up:
-            return _DummyExperiment()
+        """The ``wandb.Run``, started at first use; a dummy that does nothing after an error."""
         if self._experiment is None:
-            try:
-                run = open_run(self._wandb_init, self._offline, self._patience)
-                run.define_metric("epoch", hidden=True)
-                for part in ("train", "val", "test"):
-                    run.define_metric(f"{part}/*", step_metric="epoch")
-                run.define_metric("lr", step_metric="epoch")
-                self._experiment = run
-            except Exception as error:
-                self._give_up(error)
-                return _DummyExperiment()
-        return self._experiment
+            self._start()
+        return _DummyExperiment() if self._experiment is None else self._experiment
 
-    def log_hyperparams(self, params: dict[str, Any] | Namespace) -> None:
-        # The run's own settings stand: Lightning adds the module's arguments, some of which have the same names.
-        settings = self._settings or params
-        self._attempt(lambda: super(Wandb, self).log_hyperparams(settings))
+    @_guarded
+    def _start(self) -> None:
+        run = self._experiment = self._init()
+        run.define_metric("epoch", hidden=True)
+        for metric in ("train/*", "val/*", "test/*", "lr"):
+            run.define_metric(metric, step_metric="epoch")
 
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        self._attempt(lambda: super(Wandb, self).log_metrics(metrics, step))
+    def _init(self) -> Any:
+        # W&B's process would send error reports, from offline runs too.
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        import wandb
 
-    def after_save_checkpoint(self, checkpoint_callback: ModelCheckpoint) -> None:
-        self._attempt(lambda: super(Wandb, self).after_save_checkpoint(checkpoint_callback))
-
-    def log_record(self, record: Mapping[str, Any], folder: Path) -> None:
-        """Mirror what a finished run's folder holds: ``metrics.json`` as the summary, and the confusion matrix.
-
-        Args:
-            record: what ``metrics.json`` holds.
-            folder: of the run.
-        """
-
-        def mirror() -> None:
-            import wandb
-
-            run = self.experiment
-            run.log({"confusion": wandb.Image(str(folder / CONFUSION))})
-            run.summary.update(flatten(record))
-            labels, true, predicted = _labels(folder / PREDICTIONS)
-            plot = wandb.plot.confusion_matrix(
-                y_true=true, preds=predicted, class_names=labels, title="Confusion matrix of the test part"
+        bounds = wandb.Settings(init_timeout=self._patience, finish_timeout=self._patience, finish_timeout_raises=True)
+        init = functools.partial(wandb.init, **self._wandb_init, settings=bounds)
+        mode = os.environ.get("WANDB_MODE", "online")
+        if mode != "online" or self._offline:
+            return init(mode=mode if mode == "disabled" else "offline")
+        try:
+            if not wandb.login(prompt=False, verify=False):
+                raise wandb.Error("no key is set (run `wandb login`, or set WANDB_API_KEY)")
+            run = init(mode="online")
+            print(f"W&B: {run.url}", flush=True)
+        except Exception as error:
+            stop_service()
+            run = init(mode="offline")
+            _say(
+                f"{_reason(error)}; this run is recorded offline, send it later with {_sync_command(run.settings.sync_dir)}"
             )
-            try:
-                # Its table is an artifact, for which W&B asks the server and waits.
-                within(self._patience, lambda: run.log({"confusion_matrix": plot}))
-            except Exception as error:
-                say(f"the chart of the confusion matrix was not taken ({reason(error)}); its picture was")
+        return run
 
-        self._attempt(mirror)
+    @_guarded
+    def log_hyperparams(self, *_: Any) -> None:
+        """Start the run. Its configuration is from `describe`; Lightning's hyperparameters of the module repeat some names."""
+        _ = self.experiment
 
-    def finalize(self, status: str) -> None:
-        self._attempt(lambda: super(Wandb, self).finalize(status))
+    log_metrics = _guarded(WandbLogger.log_metrics)
+    after_save_checkpoint = _guarded(WandbLogger.after_save_checkpoint)
+    finalize = _guarded(WandbLogger.finalize)
+
+    @_guarded
+    def log_record(self, record: Mapping[str, Any], folder: Path) -> None:
+        """Mirror a finished run: ``metrics.json`` as the summary, and the confusion matrix as a picture."""
+        import wandb
+
+        self.experiment.log({"confusion": wandb.Image(str(folder / CONFUSION))})
+        self.experiment.summary.update(flatten(record))
 
     def close(self, exit_code: int) -> None:
-        """End W&B's run, so that the next job of a sweep begins its own."""
-        run, self._experiment, self._given_up = self._experiment, None, True
-        if run is not None:
-            close_run(run, exit_code, self._patience)
-
-    def _attempt(self, action: Callable[[], Any]) -> None:
-        if self._given_up:
+        """Finish W&B's run, so that the next job of a sweep starts its own."""
+        run, self._experiment, self.disabled = self._experiment, None, True
+        if run is None:
             return
         try:
-            action()
+            run.finish(exit_code=exit_code)
         except Exception as error:
-            self._give_up(error)
-
-    def _give_up(self, error: Exception) -> None:
-        """Leave W&B for the rest of this run, and say so once."""
-        if self._given_up:
-            return
-        say(f"{reason(error)}; training goes on without it, its record is in the run's folder")
-        self.close(exit_code=1)
+            stop_service()
+            folder = Path(run.settings.sync_dir)
+            with suppress(OSError):
+                # `wandb sync` sends nothing of a run that was online; the name of its folder decides.
+                folder = folder.rename(folder.with_name(f"offline-{folder.name.removeprefix('offline-')}"))
+            _say(f"{_reason(error)}; not everything was sent, send the rest later with {_sync_command(folder)}")
 
 
 def begin_loggers(loggers: Iterable[Logger], config: DictConfig, corpus: str, fold: str, resumed: Path | None) -> None:
-    """Give every logger the configuration; name W&B's run.
-
-    Args:
-        loggers: of the run.
-        config: of the run.
-        corpus: its name.
-        fold: the one that is tested.
-        resumed: the folder of a run that is gone on with; None for a new run.
-    """
+    """Give every logger the configuration, and W&B's run its names; arguments as for `Wandb.describe`."""
     for logger in loggers:
         if isinstance(logger, Wandb):
             logger.describe(config, corpus, fold, resumed)
@@ -151,14 +149,14 @@ def begin_loggers(loggers: Iterable[Logger], config: DictConfig, corpus: str, fo
 
 
 def mirror_record(loggers: Iterable[Logger], record: Mapping[str, Any], folder: Path) -> None:
-    """Let W&B have what a finished run's folder holds."""
+    """Send the record of a finished run to W&B."""
     for logger in loggers:
         if isinstance(logger, Wandb):
             logger.log_record(record, folder)
 
 
 def finish_loggers(loggers: Iterable[Logger], status: str) -> None:
-    """Let every logger write what it holds, and end W&B's run with the job, or the next one of a sweep would join it."""
+    """Flush every logger and finish W&B's run."""
     for logger in loggers:
         logger.finalize(status)
         if isinstance(logger, Wandb):
@@ -166,54 +164,61 @@ def finish_loggers(loggers: Iterable[Logger], status: str) -> None:
 
 
 def describe_run(config: DictConfig, corpus: str, fold: str) -> dict[str, Any]:
-    """Group, job type, name and tags of a run, and ``config``: further settings that W&B's pages filter and group by."""
-    arm = f"hrf{float(config.rank):g}" if config.hrf else "plain"
-    label, protocol = str(config.model.label), str(config.protocol.name)
-    size = "large" if label.endswith("_large") else "light"
-    tags = [corpus, label, size, arm, *(["hrf"] if config.hrf else []), f"protocol {protocol}"]
+    """Group, job type, name and tags of a run, and ``config``: further settings to filter and group by."""
+    variant = f"hrf{float(config.rank):g}" if config.hrf else "plain"
+    model, protocol = str(config.model.label), str(config.protocol.name)
+    size = "large" if model.endswith("_large") else "light"
+    tags = [corpus, model, size, variant, *(["hrf"] if config.hrf else []), f"protocol {protocol}"]
     return {
-        "group": f"{corpus}/{protocol}/{label}/{arm}",
+        "group": f"{corpus}/{protocol}/{model}/{variant}",
         "job_type": f"fold {fold}",
-        "name": f"{corpus} {label} {arm} fold {fold} seed {config.seed}",
+        "name": f"{corpus} {model} {variant} fold {fold} seed {config.seed}",
         # W&B takes 64 characters at most.
         "tags": [tag[:64] for tag in tags],
         "config": {
             "corpus": corpus,
-            "family": label.removesuffix("_large"),
+            "family": model.removesuffix("_large"),
             "size": size,
-            "arm": arm,
-            "kind": f"{size} {arm}",
+            "variant": variant,
+            "kind": f"{size} {variant}",
         },
     }
 
 
-def flatten(record: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """``{"test": {"ua": 0.7}}`` -> ``{"test/ua": 0.7}``; a list becomes its words, and what is null is left out."""
-    flat: dict[str, Any] = {}
-    for key, value in record.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}/")
-        elif isinstance(value, list | tuple):
-            flat[f"{prefix}{key}"] = ", ".join(map(str, value))
-        elif value is not None:
-            flat[f"{prefix}{key}"] = value
-    return flat
+def flatten(record: Mapping[str, Any]) -> dict[str, Any]:
+    """``{"test": {"ua": 0.7}}`` -> ``{"test/ua": 0.7}``, without nulls."""
+    return {key: value for key, value in _flatten_dict(dict(record)).items() if value is not None}
 
 
 def previous_id(folder: Path) -> str | None:
-    """W&B's id of the run that wrote in ``folder`` last; None where none did."""
-    # run-20260131_120000-abcd1234/run-abcd1234.wandb, with offline- before it for what was not sent
-    files = [path for path in (folder / "wandb").glob("*run-*/run-*.wandb") if not path.parent.is_symlink()]
-    files.sort(key=lambda path: path.parent.name.removeprefix("offline-"))
+    """W&B's id of the last run in ``folder``; None without one."""
+    # run-20260131_120000-abcd1234/run-abcd1234.wandb, or offline-run-...
+    files = sorted(folder.glob("wandb/*run-*/run-*.wandb"), key=lambda path: path.stat().st_mtime)
     return files[-1].stem.removeprefix("run-") if files else None
 
 
-def _labels(path: Path) -> tuple[list[str], list[int], list[int]]:
-    """Class names, and the numbers of labels and predicted classes, of ``predictions.csv``."""
-    with path.open(newline="", encoding="utf-8") as file:
-        reader = csv.DictReader(file)
-        rows = list(reader)
-        names = list(reader.fieldnames or [])
-    names = names[names.index("predicted") + 1 :]
-    number = {name: place for place, name in enumerate(names)}
-    return names, [number[row["label"]] for row in rows], [number[row["predicted"]] for row in rows]
+def stop_service() -> None:
+    """End W&B's service process, which would keep a failed run and print errors at the end of the program."""
+    import wandb
+
+    with suppress(Exception):
+        wandb.teardown()
+    # Otherwise the next run would look for the service that has ended.
+    os.environ.pop("WANDB_SERVICE", None)
+
+
+def _say(sentence: str) -> None:
+    print(f"W&B: {sentence}", file=sys.stderr, flush=True)
+
+
+def _reason(error: BaseException) -> str:
+    """An error in a line."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0].rstrip('.')}" if lines else type(error).__name__
+
+
+def _sync_command(path: Path | str) -> str:
+    folder = Path(path)
+    with suppress(ValueError):
+        folder = folder.relative_to(Path.cwd())
+    return f"wandb sync {shlex.quote(str(folder))}"

@@ -1,4 +1,4 @@
-"""A W&B workspace and a report that ask this project's question of the runs of a W&B project: light against large."""
+"""A W&B workspace and a report that compare light with large models, with and without HRF."""
 
 from __future__ import annotations
 
@@ -8,126 +8,77 @@ import wandb_workspaces.reports.v2 as wr
 import wandb_workspaces.workspaces as ws
 from wandb_workspaces import expr
 
-TITLE = "Light against large"
-# ``light plain``, ``light hrf4``, ``large plain``: what training/loggers.py writes beside a run's settings.
-_KIND, _FAMILY, _CORPUS = "kind", "family", "corpus"
-_COLUMNS = ("test/ua", "test/wa", "val/ua", "parameters/deployed", "macs_per_second_of_audio", "merge/max_abs_diff")
+COLUMNS = ("test/ua", "test/wa", "val/ua", "parameters/deployed", "macs_per_second_of_audio", "merge/max_abs_diff")
+# Keys that training/loggers.py adds to a run's configuration; ``kind`` is ``light plain``, ``light hrf4``, ``large plain``.
+GROUPS = ("family", "kind")
+NOTE = (
+    "Bars and curves are means over folds and seeds, without tests: python -m hrf_ser.report compares the same folds and "
+    "seeds in pairs, with intervals and p-values."
+)
 
 
-def light_against_large(entity: str, project: str, corpus: str | None = None) -> Any:
-    """The workspace. Building it needs no network; its ``save()`` does.
+def light_against_large(kind: str, entity: str, project: str, corpus: str | None = None) -> Any:
+    """Define the workspace or the report. Defining it needs no network, its ``save()`` does.
 
     Args:
-        entity: who owns the W&B project.
+        kind: ``workspace`` or ``report``.
+        entity: owner of the W&B project.
         project: the W&B project.
         corpus: shows the runs of one corpus; None shows all.
     """
+    title = "Light against large" + (f": {corpus}" if corpus else "")
+    filters = f"Config('corpus') = '{corpus}'" if corpus else ""
+    if kind == "report":
+        groups = [f"config.{name}" for name in GROUPS]
+        runs = wr.Runset(entity=entity, project=project, name="Runs", filters=filters, groupby=groups)
+        blocks = [wr.P(NOTE)]
+        for name, panels in _sections().items():
+            blocks += [wr.H2(name), wr.PanelGrid(runsets=[runs], panels=panels)]
+        return wr.Report(entity=entity, project=project, title=title, blocks=blocks)
     return ws.Workspace(
         entity=entity,
         project=project,
-        name=TITLE if corpus is None else f"{TITLE}: {corpus}",
-        sections=[
-            ws.Section(name="Scores and size", panels=_scores(), is_open=True, pinned=True),
-            ws.Section(name="Learning", panels=_curves(), is_open=True),
-            ws.Section(name="Confusion and merging", panels=_details()),
-        ],
+        name=title,
+        sections=[ws.Section(name=name, panels=panels, is_open=True) for name, panels in _sections().items()],
         settings=ws.WorkspaceSettings(x_axis="epoch"),
         runset_settings=ws.RunsetSettings(
-            filters=_of(corpus),
-            groupby=[expr.Config(_FAMILY), expr.Config(_KIND)],
-            pinned_columns=["run:displayName", *(f"summary:{name}" for name in _COLUMNS)],
+            filters=filters,
+            groupby=[expr.Config(name) for name in GROUPS],
+            pinned_columns=["run:displayName", *(f"summary:{name}" for name in COLUMNS)],
         ),
     )
 
 
-def report(entity: str, project: str, corpus: str | None = None) -> Any:
-    """The same panels as a page of text and pictures; arguments as for `light_against_large`."""
-    runs = wr.Runset(
-        entity=entity,
-        project=project,
-        name="Runs",
-        filters=_of(corpus),
-        groupby=[f"config.{_FAMILY}", f"config.{_KIND}"],
-    )
-    return wr.Report(
-        entity=entity,
-        project=project,
-        title=TITLE if corpus is None else f"{TITLE}: {corpus}",
-        description="Light models with and without HRF, and their large twins.",
-        blocks=[
-            wr.P(
-                "Bars and curves are means over folds and seeds. Whether a difference can be believed they do not say: "
-                "python -m hrf_ser.report compares the same folds and seeds in pairs, with intervals and tests."
-            ),
-            wr.H2("Scores and size"),
-            wr.PanelGrid(runsets=[runs], panels=_scores()),
-            wr.H2("Learning"),
-            wr.PanelGrid(runsets=[runs], panels=_curves()),
-            wr.H2("Confusion and merging"),
-            wr.PanelGrid(runsets=[runs], panels=_details()),
+def _sections() -> dict[str, list[Any]]:
+    return {
+        "Scores and size": [
+            _bars("Test UA", "test/ua"),
+            _bars("Test WA", "test/wa"),
+            _scatter("Test UA against deployed parameters", "parameters/deployed"),
+            _scatter("Test UA against multiply-adds", "macs_per_second_of_audio"),
         ],
-    )
+        "Learning": [
+            _curves("Validation UA", "val/ua"),
+            _curves("Training loss", "train/loss"),
+            _curves("Validation loss", "val/loss"),
+        ],
+        "Confusion and merging": [
+            wr.MediaBrowser(title="Confusion", media_keys=["confusion"]),
+            _bars("Largest change of a logit by merging", "merge/max_abs_diff", "max"),
+        ],
+    }
 
 
-def _of(corpus: str | None) -> str:
-    return "" if corpus is None else f"Config('{_CORPUS}') = '{corpus}'"
+def _bars(title: str, name: str, statistic: str = "mean") -> Any:
+    spread = "stddev" if statistic == "mean" else None
+    options = {"groupby": wr.Config("kind"), "groupby_aggfunc": statistic, "groupby_rangefunc": spread}
+    return wr.BarPlot(title=title, metrics=[wr.SummaryMetric(name)], **options)
 
 
-def _scores() -> list[Any]:
-    test = [
-        wr.BarPlot(
-            title=f"Test {name.upper()}",
-            metrics=[wr.SummaryMetric(f"test/{name}")],
-            groupby=wr.Config(_KIND),
-            groupby_aggfunc="mean",
-            groupby_rangefunc="stddev",
-            layout=wr.Layout(x=8 * place, y=0, w=8, h=8),
-        )
-        for place, name in enumerate(("ua", "wa"))
-    ]
-    size = [
-        wr.ScatterPlot(
-            title=title,
-            x=wr.SummaryMetric(name),
-            y=wr.SummaryMetric("test/ua"),
-            log_x=True,
-            layout=wr.Layout(x=8 * place, y=8, w=8, h=8),
-        )
-        for place, (name, title) in enumerate(
-            [
-                ("parameters/deployed", "Test UA against deployed parameters"),
-                ("macs_per_second_of_audio", "Test UA against multiply-adds"),
-            ]
-        )
-    ]
-    return [*test, *size]
+def _scatter(title: str, name: str) -> Any:
+    return wr.ScatterPlot(title=title, x=wr.SummaryMetric(name), y=wr.SummaryMetric("test/ua"), log_x=True)
 
 
-def _curves() -> list[Any]:
-    return [
-        wr.LinePlot(
-            title=title,
-            x="epoch",
-            y=[name],
-            groupby=wr.Config(_KIND),
-            groupby_aggfunc="mean",
-            groupby_rangefunc="stddev",
-            layout=wr.Layout(x=8 * place, y=0, w=8, h=8),
-        )
-        for place, (name, title) in enumerate(
-            [("val/ua", "Validation UA"), ("train/loss", "Training loss"), ("val/loss", "Validation loss")]
-        )
-    ]
-
-
-def _details() -> list[Any]:
-    return [
-        wr.MediaBrowser(title="Confusion", media_keys=["confusion"], layout=wr.Layout(x=0, y=0, w=16, h=10)),
-        wr.BarPlot(
-            title="Largest change of a logit by merging",
-            metrics=[wr.SummaryMetric("merge/max_abs_diff")],
-            groupby=wr.Config(_KIND),
-            groupby_aggfunc="max",
-            layout=wr.Layout(x=16, y=0, w=8, h=10),
-        ),
-    ]
+def _curves(title: str, name: str) -> Any:
+    options = {"groupby": wr.Config("kind"), "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
+    return wr.LinePlot(title=title, x="epoch", y=[name], **options)

@@ -16,17 +16,18 @@ ALLOWED = {
     "models": set(),
     "audio": BASE,
     "data": BASE | {"audio"},
-    "training": BASE | {"settings", "identity", "data", "audio", "models", "hrf", "deploy"},
+    "training": BASE | {"config", "identity", "data", "audio", "models", "hrf", "deploy"},
     "evaluation": BASE | {"deploy", "identity"},
     "deploy": BASE | {"audio", "models", "hrf"},
     "errors": set(),
     "files": set(),
     "json_values": set(),
     "run_folder": set(),
-    "settings": BASE,
+    "config": BASE | {"models", "renamed"},
+    "renamed": {"errors"},
     "identity": {"run_folder"},
     "sweeps": BASE | {"identity"},
-    "entry": BASE,
+    "entry": BASE | {"config", "renamed"},
 }
 FORBIDDEN = {
     "hrf": {"lightning", "hydra", "omegaconf", "wandb", "torchaudio"},
@@ -80,7 +81,7 @@ def test_runtime_wants_nothing_but_numpy_onnxruntime_and_soundfile():
 
 
 @pytest.mark.parametrize(
-    "module", [f"hrf_ser.{name}" for name in ("train", "predict", "prepare", "report", "export", "settings")]
+    "module", [f"hrf_ser.{name}" for name in ("train", "predict", "prepare", "report", "export", "config.help")]
 )
 def test_entry_points_and_checks_start_without_torch(module):
     program = f"import sys, {module}; print([m for m in ('torch', 'lightning', 'numpy', 'scipy', 'wandb') if m in sys.modules])"

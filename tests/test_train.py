@@ -101,7 +101,7 @@ def test_paper_protocol_is_marked_and_chooses_on_the_test_part(train, tmp_path, 
     "overrides",
     [
         ["hrf=true", "reparam.mode=inserted"],
-        ["hrf=true", "reparam.factors=3", "reparam.init=variance", "reparam.bias=true"],
+        ["hrf=true", "reparam.factors=3", "reparam.init=variance"],
         ["optimizer.name=sgd", "optimizer.lr=0.01", "optimizer.schedule=constant", "loss.class_weights=none"],
         ["hrf=true", "callbacks=ema"],
         ["trainer.precision=bf16-mixed", "trainer.accumulate_grad_batches=2", "hrf=true"],
@@ -173,7 +173,7 @@ def test_wrong_settings_end_in_a_sentence_and_no_result(train, tmp_path, overrid
     ("arguments", "message"),
     [
         (["model=transformer"], "Error: model=transformer is unknown: use one of conformer, conformer_large,"),
-        (["modle=conformer"], "Error: modle is no option"),
+        (["modle=conformer"], "Error: modle is unknown: did you mean model?"),
         (["data=ravdess"], "Error: data.root has no value: give it on the command line as data.root=..."),
         (["data=ravdess", "data.root=/nowhere, at all"], "Error: data.root=/nowhere, at all does not exist"),
         (["rank=[1"], "Error: "),

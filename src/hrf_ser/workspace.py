@@ -10,16 +10,12 @@ from omegaconf import DictConfig
 from hrf_ser.entry import entry_point
 from hrf_ser.errors import UserError
 
-KINDS = ("workspace", "report")
-
 
 @entry_point("workspace")
 def main(config: DictConfig) -> None:
-    from hrf_ser.settings import check
+    from hrf_ser.config import validate
 
-    check(config)
-    if config.kind not in KINDS:
-        raise UserError(f"kind={config.kind} is unknown: use one of {', '.join(KINDS)}.")
+    validate(config, "workspace")
     if importlib.util.find_spec("wandb_workspaces") is None:
         raise UserError('wandb-workspaces is not installed: pip install "hrf_ser[workspace]".')
     # W&B's library reads it when it is imported; what is to be said, we say.

@@ -13,8 +13,8 @@ from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig
 
+from hrf_ser.config import to_dict
 from hrf_ser.run_folder import CONFUSION, PREDICTIONS
-from hrf_ser.settings import to_dict
 from hrf_ser.training.wandb_run import close_run, open_run, reason, say, within
 
 

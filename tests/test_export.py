@@ -115,7 +115,7 @@ def audio_of(bundle, path, part="test", mode="static"):
         "data": data,
         "format": "onnx-int8",
         "int8": {"mode": mode},
-        "parity": {"part": part, "utterances": "all"},
+        "parity": {"split": part, "utterances": "all"},
     }
     return CorpusAudio(OmegaConf.create(config), bundle)
 

@@ -86,7 +86,7 @@ def test_mistakes_end_in_one_sentence(command, runs):
         ("runs=",): "Error: runs is empty",
         (): "Error: runs has no value",
         ("runs=my runs, hrf", "latency=maybe"): "Error: latency=maybe must be true or false",
-        ("runs=my runs, hrf", "part=train"): "Error: part=train is unknown; give one of: test, validation.",
+        ("runs=my runs, hrf", "split=train"): "Error: split=train is unknown: use one of test, validation.",
         ("runs=my runs, hrf", "out=file"): "Error: out=file is a file",
         ("runs=my runs, hrf/damaged",): "Error: my runs, hrf/damaged/metrics.json: is damaged",
     }

@@ -53,8 +53,8 @@ def train(cache):
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import open_dict
 
+    from hrf_ser.config import validate
     from hrf_ser.entry import conf_dir, register_resolvers
-    from hrf_ser.settings import check
 
     def run(folder: Path, *overrides: str) -> dict:
         from hrf_ser.training.run import train
@@ -72,7 +72,7 @@ def train(cache):
             config.hydra.runtime.output_dir = str(folder)
             HydraConfig.instance().set_config(config)
             del config.hydra
-        check(config)
+        validate(config, "train")
         return train(config)
 
     return run

@@ -33,16 +33,16 @@ def test_exported_files_are_measured_too(command, tmp_path):
 @pytest.mark.parametrize(
     ("word", "message"),
     [
-        ("rounds=0", "rounds=0 is not a number of at least 1"),
-        ("seconds=3", "seconds=3 is not a list of lengths"),
-        ("seconds=[-1]", "seconds=[-1] is not a list of lengths"),
-        ("seconds=[0.01]", "seconds=[0.01] is not a list of lengths of 0.1 to 600 s"),
-        ("seconds=[]", "seconds=[] is not a list of lengths"),
-        ("rank=0", "rank=0 is not a positive number"),
-        ("threads=null", "threads=null is not a number"),
+        ("rounds=0", "rounds=0 must be a whole number"),
+        ("seconds=3", "seconds=3 must be a list"),
+        ("seconds=[-1]", "seconds=[-1] must be a list"),
+        ("seconds=[0.01]", "seconds=[0.01] must be a list of numbers from 0.1 to 600"),
+        ("seconds=[]", "seconds=[] must be a list"),
+        ("rank=0", "rank=0 must be a number greater than 0"),
+        ("threads=null", "threads=null must be a whole number"),
         ("out=.", "out=.: is a folder"),
-        ("onnx=2", "onnx=2 is neither true nor false"),
-        ("threads=none", "threads=none is not a number"),
+        ("onnx=2", "onnx=2 must be true or false"),
+        ("threads=none", "threads=none must be a whole number"),
     ],
 )
 def test_mistakes_end_in_one_sentence(command, tmp_path, word, message):

@@ -6,9 +6,9 @@ import pytest
 from hydra import compose, initialize_config_dir
 
 from helpers import REPOSITORY
+from hrf_ser.config import validate
 from hrf_ser.entry import register_resolvers
 from hrf_ser.models import count_parameters, create_model
-from hrf_ser.settings import check
 
 CONF = REPOSITORY / "conf"
 FILES = sorted(path.relative_to(CONF) for path in CONF.rglob("*.yaml"))
@@ -37,7 +37,7 @@ def test_every_choice_composes_and_is_valid(path):
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", [f"{group}={name}", *root, *members])
     del config.logger  # names the run's folder, which there is none of here
-    check(config)
+    validate(config, "train")
 
 
 @pytest.mark.parametrize(("sweep", "ranks"), [("hrf_study", "2,4,8"), ("hrf_pilot", 4)])

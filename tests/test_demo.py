@@ -86,9 +86,9 @@ def test_page_and_server_start_without_torch():
         (("bundle=nowhere",), "Error: nowhere: does not exist"),
         (("bundle=empty",), "Error: empty: holds no bundle.json; give the bundle/ folder of a finished run."),
         (("bundle=text.onnx",), "Error: text.onnx: is truncated, damaged or no ONNX file"),
-        (("bundle=text.onnx", "port=70000"), "Error: port=70000 is not a number from 0 to 65535."),
-        (("bundle=text.onnx", "port=true"), "Error: port=True is not a number from 0 to 65535."),
-        (("bundle=text.onnx", "open=perhaps"), "Error: open=perhaps is neither true nor false."),
+        (("bundle=text.onnx", "port=70000"), "Error: port=70000 must be a whole number from 0 to 65535."),
+        (("bundle=text.onnx", "port=true"), "Error: port=true must be a whole number from 0 to 65535."),
+        (("bundle=text.onnx", "open=perhaps"), "Error: open=perhaps must be true or false."),
         ((), "Error: bundle has no value"),
     ],
 )

@@ -49,9 +49,12 @@ def test_mistakes_end_in_one_sentence(command, tmp_path):
             "format=onnx-int8",
             "int8.mode=static",
         ): "Error: int8.mode=static is calibrated on training",
-        (f"bundle={bundle}", "limits.ua=much"): "Error: limits.ua=much is not a number",
-        (f"bundle={bundle}", "limits=null"): "Error: limits=None is unknown: use limits.logits=, limits.decisions=",
-        (f"bundle={bundle}", "+limits.foo=1"): "Error: limits.foo=1 is unknown: use limits.logits=, limits.decisions=",
+        (f"bundle={bundle}", "limits.ua=much"): "Error: limits.ua=much must be a number",
+        (f"bundle={bundle}", "limits=null"): "Error: limits=null must be a group of settings",
+        (
+            f"bundle={bundle}",
+            "+limits.foo=1",
+        ): "Error: limits.foo is unknown: use one of limits.logits, limits.decisions",
         (f"bundle={bundle}", f"out={tmp_path}"): f"Error: out={tmp_path}: is a folder",
         ("format=onnx",): "Error: bundle has no value",
     }
@@ -112,7 +115,7 @@ def audio_of(bundle, path, part="test", mode="static"):
         "data": data,
         "format": "onnx-int8",
         "int8": {"mode": mode},
-        "parity": {"part": part, "utterances": "all"},
+        "parity": {"split": part, "utterances": "all"},
     }
     return CorpusAudio(OmegaConf.create(config), bundle)
 
@@ -137,10 +140,10 @@ def test_another_table_is_no_test_part(table, tmp_path):
     assert audio_of(bundle, old).split == divided
     for path in (grown, other):
         with pytest.raises(
-            UserError, match=rf"{path.name} tests other speakers than .* parity.part=all and another int8"
+            UserError, match=rf"{path.name} tests other speakers than .* parity.split=all and another int8"
         ):
             audio_of(bundle, path)
-        with pytest.raises(UserError, match=r"or parity\.part=all\.$"):
+        with pytest.raises(UserError, match=r"or parity\.split=all\.$"):
             audio_of(bundle, path, mode="weights")
         assert audio_of(bundle, path, "all", "weights").split is None
     # What an earlier version wrote does not say whom it tested.

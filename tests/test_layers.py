@@ -35,7 +35,9 @@ def test_the_runtime_needs_only_what_its_wheel_installs():
                 assert top_level in sys.stdlib_module_names | RUNTIME_PACKAGES, f"{path} imports {name}"
 
 
-@pytest.mark.parametrize("module", [f"hrf_ser.{verb}" for verb in ("train", "predict", "prepare", "report", "export")])
+@pytest.mark.parametrize(
+    "module", [f"hrf_ser.{verb}" for verb in ("train", "predict", "prepare", "report", "export", "config.help")]
+)
 def test_entry_points_start_without_heavy_packages(module):
     heavy = ("torch", "lightning", "numpy", "scipy", "wandb")
     program = f"import sys, {module}; print([name for name in {heavy} if name in sys.modules])"

@@ -172,9 +172,9 @@ def test_an_exported_file_is_heard_without_torch(command, tone, tmp_path):
         ("out=folder.csv", "out=folder.csv: is a folder"),
         ("hop_s=9", "hop_s=9: is not a number of seconds from 0.01 to 3, the length of a window"),
         ("window_s=0.5", "hop_s=1.0: is not a number of seconds from 0.01 to 0.5, the length of a window"),
-        ("whole_s=inf", "whole_s=inf is not a number of at least 0"),
-        ("threads=0", "threads=0 is not a number of at least 1"),
-        ("whole_s=null", "whole_s=None is not a number"),
+        ("whole_s=inf", "whole_s=inf must be finite"),
+        ("threads=0", "threads=0 must be a whole number greater than or equal to 1"),
+        ("whole_s=null", "whole_s=null must be a number"),
     ],
 )
 def test_options_that_are_none_end_in_one_sentence(command, bundle, tone, tmp_path, argument, message):

@@ -57,7 +57,7 @@ def test_the_records_of_a_report_give_its_tables_again(command, runs):
 
 
 def test_a_report_of_validation_speakers_keeps_the_records_whole(command, runs):
-    arguments = ("runs=my runs, *", "out=chosen", "latency=false", "part=validation")
+    arguments = ("runs=my runs, *", "out=chosen", "latency=false", "split=validation")
     finished = command("report", *arguments, cwd=runs)
     assert finished.returncode == 0, finished.stderr
     assert "Scores are of the validation speakers" in finished.stdout
@@ -85,8 +85,8 @@ def test_mistakes_end_in_one_sentence(command, runs):
         ("runs=empty",): "Error: runs=empty: holds no finished run",
         ("runs=",): "Error: runs is empty",
         (): "Error: runs has no value",
-        ("runs=my runs, hrf", "latency=maybe"): "Error: latency=maybe is neither true nor false",
-        ("runs=my runs, hrf", "part=train"): "Error: part=train is unknown; give one of: test, validation.",
+        ("runs=my runs, hrf", "latency=maybe"): "Error: latency=maybe must be true or false",
+        ("runs=my runs, hrf", "split=train"): "Error: split=train is unknown: use one of test, validation.",
         ("runs=my runs, hrf", "out=file"): "Error: out=file is a file",
         ("runs=my runs, hrf/damaged",): "Error: my runs, hrf/damaged/metrics.json: is damaged",
     }

@@ -73,7 +73,7 @@ def test_a_run_that_was_stopped_goes_on_as_if_it_had_not_been(train, train_and_s
 
 
 def test_one_model_or_more_members_than_speakers_are_refused(train, tmp_path):
-    with pytest.raises(UserError, match=r"there is one model: set model\.options\.members to 2 or more"):
+    with pytest.raises(UserError, match=r"set model\.options\.ensemble_size to 2 or more"):
         train(tmp_path / "one", "protocol=out_of_fold")
     many = "model.options={width: 16, layers: 1, heads: 2, ffn: 32, ensemble_size: 13}"
     with pytest.raises(UserError, match=r"has \d+ training groups, and 13 members leave one out"):

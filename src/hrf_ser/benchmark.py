@@ -13,10 +13,11 @@ from hrf_ser.errors import UserError
 
 @entry_point("benchmark", paths=("bundle", "out"))
 def main(config: DictConfig) -> None:
-    from hrf_ser.settings import check
+    from hrf_ser.config import validate
 
-    check(config)
-    check_benchmark(config)
+    validate(config, "benchmark")
+    if config.out is not None and Path(config.out).expanduser().is_dir():
+        raise UserError(f"out={config.out}: is a folder; give the name of a file in it.")
 
     import json
     import tempfile
@@ -49,31 +50,9 @@ def main(config: DictConfig) -> None:
         console.print(f"\nall numbers   {out}", highlight=False, soft_wrap=True)
 
 
-def check_benchmark(config: DictConfig) -> None:
-    """Refuse options that are none.
-
-    Raises:
-        UserError: names the key and what it may be.
-    """
-    from hrf_ser.deploy.runtime.benchmark import LENGTHS, is_length
-
-    if type(config.rounds) is not int or config.rounds < 1:
-        raise UserError(f"rounds={config.rounds} is not a number of at least 1.")
-    if config.threads is None:
-        raise UserError("threads=null is not a number of at least 1.")
-    if not config.rank > 0:
-        raise UserError(f"rank={config.rank} is not a positive number.")
-    if not OmegaConf.is_list(config.seconds) or not config.seconds or not all(map(is_length, config.seconds)):
-        raise UserError(f"seconds={config.seconds} is not a list of lengths of {LENGTHS}, such as [1,3,10].")
-    if not isinstance(config.onnx, bool):
-        raise UserError(f"onnx={config.onnx} is neither true nor false.")
-    if config.out is not None and Path(config.out).expanduser().is_dir():
-        raise UserError(f"out={config.out}: is a folder; give the name of a file in it.")
-
-
 def large_options(model: str) -> dict[str, Any] | None:
     """Options of the large twin that conf/ has; None where there is none."""
-    from hrf_ser.settings import to_dict
+    from hrf_ser.config import to_dict
 
     file = conf_dir() / "model" / f"{model}_large.yaml"
     if not file.is_file():

@@ -14,13 +14,9 @@ from hrf_ser.run_folder import DESCRIPTION
 
 @entry_point("demo", paths=("bundle", "cache_dir"))
 def main(config: DictConfig) -> None:
-    from hrf_ser.settings import check
+    from hrf_ser.config import validate
 
-    check(config)
-    if type(config.port) is not int or not 0 <= config.port <= 65535:
-        raise UserError(f"port={config.port} is not a number from 0 to 65535.")
-    if not isinstance(config.open, bool):
-        raise UserError(f"open={config.open} is neither true nor false.")
+    validate(config, "demo")
 
     from hrf_ser.deploy.demo.model import read_browser_model
     from hrf_ser.deploy.demo.serve import Server

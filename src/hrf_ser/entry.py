@@ -1,6 +1,6 @@
 """What every ``python -m hrf_ser.<verb>`` has in common: where conf/ lies, and how errors end.
 
-A mistake of the user ends in one sentence and exit status 1; a traceback means a fault of ours, or ``HYDRA_FULL_ERROR=1``.
+A mistake of the user ends in one sentence and exit status 1; a traceback means a bug, or ``HYDRA_FULL_ERROR=1``.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hrf_ser.errors import UserError
+from hrf_ser.renamed import refuse_renamed, renamed
 
 # Beginnings of what Hydra raises as a plain ValueError: of ``model=4``, and of numbers of thousands of digits.
 _HYDRAS_OWN = ("Config group override must be", "Exceeds the limit")
 _FULL_ERROR = "HYDRA_FULL_ERROR"
-_ASKED_FULL = "HRF_SER_FULL_ERROR"
+_FULL_WANTED = "HRF_SER_FULL_ERROR"
 
 
 def conf_dir() -> Path:
@@ -59,44 +60,50 @@ def entry_point(
             except Exception as error:
                 # In a sweep Hydra collects the error; a single run ends here, before Hydra repeats the command line.
                 if HydraConfig.get().mode == RunMode.RUN:
-                    end(error, os.environ.get(_ASKED_FULL) == "1")
+                    end(error, os.environ.get(_FULL_WANTED) == "1", config_name)
                 raise
 
         @functools.wraps(main)
         def run() -> None:
-            sys.argv[1:] = [quote_path(argument, paths) for argument in sys.argv[1:]]
+            overrides = sys.argv[1:] = [quote_path(argument, paths) for argument in sys.argv[1:]]
             register_resolvers()
             full = os.environ.get(_FULL_ERROR) == "1"
-            os.environ[_ASKED_FULL] = str(int(full))
-            # Hydra would print its own pages of errors; with this it raises them, and we say them in a sentence.
+            os.environ[_FULL_WANTED] = str(int(full))
+            # Hydra would print its own pages of errors; with this it raises them, and each becomes a sentence.
             os.environ[_FULL_ERROR] = "1"
             try:
+                refuse_renamed(config_name, overrides)
+                if {"--help", "-h"} & set(overrides):
+                    from hrf_ser.config.help import help_text
+
+                    print(help_text(config_name, conf_dir(), [one for one in overrides if not one.startswith("-")]))
+                    return
                 hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(job)()
             except Exception as error:
-                end(error, full)
+                end(error, full, config_name)
 
         return run
 
     return decorate
 
 
-def end(error: Exception, full: bool) -> NoReturn:
-    """End with a sentence and status 1 where the user can mend the error; raise it otherwise, or where ``full`` is set."""
-    sentence = describe(error)
+def end(error: Exception, full: bool, verb: str) -> NoReturn:
+    """End with a sentence and status 1 where the user can fix the error; raise it otherwise, or where ``full`` is set."""
+    sentence = describe(error, verb)
     if sentence is None or full:
         raise error
     print(f"Error: {sentence}", file=sys.stderr)
     sys.exit(1)
 
 
-def describe(error: BaseException) -> str | None:
-    """The sentence for an error that the user can mend; None for any other."""
+def describe(error: BaseException, verb: str = "train") -> str | None:
+    """The sentence for an error that the user can fix; None for any other."""
     if isinstance(error, UserError):
         return str(error)
     if isinstance(error, HydraException | OmegaConfBaseException):
-        return _one_line(error)
+        return _one_line(error, verb)
     if isinstance(error, ValueError) and str(error).startswith(_HYDRAS_OWN):
-        return _one_line(error)
+        return _one_line(error, verb)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         place = f"{error.filename}: " if error.filename else ""
         return (
@@ -143,15 +150,19 @@ def _parses(argument: str) -> bool:
     return isinstance(override.value(), str) and not override.is_sweep_override()
 
 
-def _one_line(error: Exception) -> str:
+def _one_line(error: Exception, verb: str) -> str:
     """Hydra's and OmegaConf's messages without their line breaks and internals."""
     text = str(error).strip()
     if match := re.match(r"In '.*?': Could not find '(?P<group>.*)/(?P<name>.*?)'", text):
+        if sentence := renamed(verb, match["group"], match["name"]):
+            return sentence
         known = re.search(r"Available options in '.*?':(?P<known>(?:\n\t\S+)*)", text)
         options = ", ".join(known["known"].split()) if known else "none"
         return f"{match['group']}={match['name']} is unknown: use one of {options}."
     if match := re.match(r"Could not override '(?P<key>.*?)'", text):
-        return f"{match['key']} is no option; see the file in conf/ that its first word names, or --help."
+        from hrf_ser.config import unknown_key
+
+        return unknown_key(verb, match["key"])
     lines = [
         line.strip() for line in re.split(r"\n\s*(?:full_key|object_type|Config search path)", text)[0].splitlines()
     ]

@@ -19,16 +19,12 @@ if TYPE_CHECKING:
     from hrf_ser.data.protocols import Split
     from hrf_ser.deploy.export.parity import Example
 
-_PARTS = ("test", "all")
-_LIMITS = ("limits.logits", "limits.decisions", "limits.ua")
-
 
 @entry_point("export", paths=("bundle", "out", "data.root", "cache_dir"))
 def main(config: DictConfig) -> None:
-    from hrf_ser.settings import check
+    from hrf_ser.config import validate
 
-    check(config)
-    limits = check_export(config)
+    validate(config, "export")
 
     import torch
 
@@ -45,47 +41,10 @@ def main(config: DictConfig) -> None:
     else:
         out = Path(config.out).expanduser()
     check_place(out)
+    limits = {str(key): float(value) for key, value in config.limits.items() if value is not None}
     wanted = Export(bundle, out, config.format, config.stft, config.int8.mode, float(config.seconds), limits)
     report = publish(wanted) if audio is None else publish(wanted, audio.examples, audio.calibration)
     show_report(report, out)
-
-
-def check_export(config: DictConfig) -> dict[str, float]:
-    """Refuse options that are none, without torch.
-
-    Returns:
-        The limits that the configuration sets.
-
-    Raises:
-        UserError: names the key, its value and what it may be.
-    """
-    from hrf_ser.deploy.export.formats import INT8_MODES, STFT, SUFFIXES
-
-    choices = (
-        ("format", config.format, tuple(SUFFIXES)),
-        ("int8.mode", config.int8.mode, INT8_MODES),
-        ("stft", config.stft, STFT),
-        ("parity.part", config.parity.part, _PARTS),
-    )
-    for key, value, known in choices:
-        if value not in known:
-            raise UserError(f"{key}={value} is unknown: use one of {', '.join(known)}.")
-    numbers = {"parity.utterances": config.parity.utterances, "int8.calibration": config.int8.calibration}
-    for key, value in numbers.items():
-        if (value != "all" or key != "parity.utterances") and (type(value) is not int or value < 1):
-            raise UserError(f"{key}={value} is not a number of at least 1.")
-    if type(config.seconds) not in (int, float) or not 1 <= config.seconds <= 600:
-        raise UserError(f"seconds={config.seconds} is not a number from 1 to 600.")
-    given = {f"limits.{key}": value for key, value in (config.limits or {"": None}).items()}
-    for unknown in set(given) - set(_LIMITS):
-        raise UserError(f"{unknown.removesuffix('.')}={given[unknown]} is unknown: use {'=, '.join(_LIMITS)}=.")
-    limits = {key: value for key, value in config.limits.items() if value is not None}
-    for key, value in limits.items():
-        if type(value) not in (int, float) or not value >= 0:
-            raise UserError(f"limits.{key}={value} is not a number of at least 0.")
-    if config.format == "onnx-int8" and config.int8.mode == "static" and config.get("data") is None:
-        raise UserError("int8.mode=static is calibrated on training speakers: give data=... and data.root=... as well.")
-    return {str(key): float(value) for key, value in limits.items()}
 
 
 class CorpusAudio:
@@ -101,10 +60,10 @@ class CorpusAudio:
     """
 
     def __init__(self, config: DictConfig, bundle: Path) -> None:
+        from hrf_ser.config import to_dict
         from hrf_ser.data.corpora import read_corpus
         from hrf_ser.data.transfer import relabel
         from hrf_ser.deploy.bundle import read_description
-        from hrf_ser.settings import to_dict
 
         description, _ = read_description(bundle)
         self.config, self.card, self.labels = config, description.card, description.labels
@@ -117,7 +76,9 @@ class CorpusAudio:
                 f"data={config.data.name}: has the class {unknown[0]!r}, which {bundle} does not know; "
                 "give the corpus that the bundle was trained on."
             )
-        knows_speakers = config.parity.part == "test" or (config.format == "onnx-int8" and config.int8.mode == "static")
+        knows_speakers = config.parity.split == "test" or (
+            config.format == "onnx-int8" and config.int8.mode == "static"
+        )
         # Now, and not after minutes of exporting.
         self.split: Split | None = self._split() if knows_speakers else None
 
@@ -126,7 +87,7 @@ class CorpusAudio:
         from hrf_ser.deploy.export.parity import Example
 
         rows = list(range(len(self.corpus.utterances)))
-        if self.config.parity.part == "test":
+        if self.config.parity.split == "test":
             assert self.split is not None
             rows = list(self.split.test)
         wanted = self.config.parity.utterances
@@ -146,7 +107,7 @@ class CorpusAudio:
 
         trained_on, fold, protocol = (str(self.card.get(key)) for key in ("corpus", "fold", "protocol"))
         calibrated = self.config.format == "onnx-int8" and self.config.int8.mode == "static"
-        remedy = f"parity.part=all{' and another int8.mode' if calibrated else ''}"
+        remedy = f"parity.split=all{' and another int8.mode' if calibrated else ''}"
         if trained_on.endswith(f">{self.corpus.name}"):  # Trained on another corpus: all of this one was tested.
             divided = Split(fold, protocol, train=(), val=(), test=tuple(range(len(self.corpus.utterances))))
             tested = hash_test_speakers(as_joined(self.corpus), divided)
@@ -184,7 +145,7 @@ class CorpusAudio:
         if none_read:
             raise UserError(
                 f"data={self.corpus.name}: none of the {len(rows)} utterances that are wanted can be read; "
-                "see why with data.on_bad_audio=stop, or take others with parity.part=all."
+                "see why with data.on_bad_audio=stop, or take others with parity.split=all."
             )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import glob
-import math
 import sys
 from pathlib import Path
 
@@ -14,15 +13,14 @@ from hrf_ser.errors import UserError
 
 EXTENSIONS = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64"}
 MICROPHONE, LIST = "mic", "-"
-_ROWS = ("file", "window")
 
 
 @entry_point("predict", paths=("bundle", "audio", "out"))
 def main(config: DictConfig) -> None:
-    from hrf_ser.settings import check
+    from hrf_ser.config import validate
 
-    check(config)
-    check_predict(config)
+    validate(config, "predict")
+    check_out(config)
     if config.audio == MICROPHONE:
         hear_microphone(config)
     else:
@@ -82,22 +80,14 @@ def hear_microphone(config: DictConfig) -> None:
             write_windows(config.out, MICROPHONE, listener.labels, kept)
 
 
-def check_predict(config: DictConfig) -> None:
-    """Refuse options that are none, without torch.
+def check_out(config: DictConfig) -> None:
+    """Refuse a place for the results that cannot take them, before torch is imported.
 
     Raises:
-        UserError: names the key, its value and what it may be.
+        UserError: names it.
     """
-    if config.rows not in _ROWS:
-        raise UserError(f"rows={config.rows} is unknown: use one of {', '.join(_ROWS)}.")
-    for key, least in (("threads", 1), ("seconds", 0.1), ("whole_s", 0)):
-        value = config[key]
-        if value is None and key != "whole_s":
-            continue
-        if type(value) not in ((int,) if key == "threads" else (int, float)) or not least <= value < math.inf:
-            raise UserError(f"{key}={value} is not a number of at least {least:g}.")
     if config.out is not None:
-        out = Path(str(config.out)).expanduser()
+        out = Path(config.out).expanduser()
         if config.out == "-" and config.audio == MICROPHONE:
             raise UserError("out=-: the screen has the meter already; give a .csv or .json file.")
         if config.out != "-" and out.suffix.lower() not in (".csv", ".json"):

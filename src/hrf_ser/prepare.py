@@ -9,9 +9,9 @@ from hrf_ser.entry import entry_point
 
 @entry_point("prepare", paths=("data.root", "cache_dir"))
 def main(config: DictConfig) -> None:
-    from hrf_ser.settings import check, to_dict
+    from hrf_ser.config import to_dict, validate
 
-    check(config)
+    validate(config, "prepare")
     from pathlib import Path
 
     from rich.console import Console

@@ -15,16 +15,10 @@ from hrf_ser.run_folder import METRICS
 
 @entry_point("report", paths=("runs", "out"), lists=("runs",))
 def main(config: DictConfig) -> None:
-    from hrf_ser.settings import check
+    from hrf_ser.config import validate
 
-    check(config)
-    if not isinstance(config.latency, bool):
-        raise UserError(f"latency={config.latency} is neither true nor false.")
+    validate(config, "report")
     from hrf_ser.evaluation.find import find_runs
-    from hrf_ser.evaluation.part import SPLITS
-
-    if config.part not in SPLITS:
-        raise UserError(f"part={config.part} is unknown; give one of: {', '.join(SPLITS)}.")
 
     paths = split_paths(config.runs)
     found = find_runs(paths)
@@ -41,7 +35,7 @@ def main(config: DictConfig) -> None:
     runs, damaged = read_runs(found)
     if not runs:
         raise UserError(damaged[0])
-    report = build_report(found, runs, damaged, config.title, config.latency, config.part)
+    report = build_report(found, runs, damaged, config.title, config.latency, config.split)
     write_report(report, runs, out)
     show_report(report, out)
 

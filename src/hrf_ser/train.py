@@ -23,12 +23,11 @@ def main(config: DictConfig) -> float | None:
 
 def checked_train(config: DictConfig) -> dict[str, Any]:
     """Train with a configuration that is valid; everything that imports torch comes after that is known."""
-    from hrf_ser.settings import check
+    from hrf_ser.config import validate
 
-    check(config)
-    from hrf_ser.preflight import check_corpus, check_model
+    validate(config, "train")
+    from hrf_ser.preflight import check_corpus
 
-    check_model(config)
     check_corpus(config)
     from hrf_ser.training.run import train
 

@@ -13,11 +13,9 @@ from hrf_ser.errors import UserError
 
 @entry_point("workspace")
 def main(config: DictConfig) -> None:
-    from hrf_ser.settings import check
+    from hrf_ser.config import validate
 
-    check(config)
-    if config.kind not in ("workspace", "report"):
-        raise UserError(f"kind={config.kind} is unknown: use one of workspace, report.")
+    validate(config, "workspace")
     if importlib.util.find_spec("wandb_workspaces") is None:
         raise UserError('wandb-workspaces is not installed: pip install "hrf_ser[workspace]".')
     # W&B's library reads them when it is imported.

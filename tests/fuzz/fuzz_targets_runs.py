@@ -138,13 +138,13 @@ def _values(folder: Path) -> Prepared:
     def attempt(data: bytes) -> None:
         from omegaconf.errors import OmegaConfBaseException
 
-        from hrf_ser.settings import check
+        from hrf_ser.config import validate
 
         key, value = json.loads(data)
         changed = config.copy()
         try:
             OmegaConf.update(changed, key, value, merge=False)
-            check(changed)
+            validate(changed, "train")
         except OmegaConfBaseException as error:
             raise UserError(str(error).splitlines()[0]) from error
         except UserError as error:
@@ -168,13 +168,13 @@ def _overrides(folder: Path) -> Prepared:
         )
 
     def attempt(data: bytes) -> None:
+        from hrf_ser.config import validate
         from hrf_ser.entry import describe
-        from hrf_ser.settings import check
 
         word = data.decode("utf-8", errors="replace")
         try:
             config = _compose([word])
-            check(config)
+            validate(config, "train")
         except Exception as error:
             sentence = describe(error)
             if sentence is None:

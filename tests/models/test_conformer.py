@@ -46,7 +46,7 @@ def test_positions_are_relative_sinusoidal_or_none() -> None:
 
 
 def test_impossible_options_are_named() -> None:
-    with pytest.raises(ValueError, match="no positions 'absolute'; there are: relative, sinusoidal, none"):
+    with pytest.raises(ValueError, match="positions='absolute': Input should be 'relative', 'sinusoidal' or 'none'"):
         create_model("conformer", n_features=6, n_classes=3, positions="absolute")
-    with pytest.raises(ValueError, match=r"kernel must be odd .* not 4"):
+    with pytest.raises(ValueError, match="kernel=4 must be odd"):
         create_model("conformer", n_features=6, n_classes=3, kernel=4)

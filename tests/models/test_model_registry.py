@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from hrf_ser.models import create_model, model_names, register, registry
+from hrf_ser.models.options import ModelOptions
 
 
 def test_models_are_known_by_name() -> None:
@@ -21,7 +22,7 @@ def test_unknown_model_is_named_with_those_that_exist() -> None:
 @pytest.mark.parametrize("name", ["conformer", "conv_transformer", "speechformer"])
 def test_unknown_option_is_named_with_those_that_exist(name: str) -> None:
     with pytest.raises(
-        ValueError, match=f"{name} has no option 'depth'; its options are: width, layers, heads, .*pooling"
+        ValueError, match=f"{name} has no option 'depth'; its options are: ensemble_size, width, heads, .*layers"
     ):
         create_model(name, n_features=6, n_classes=3, depth=3)
 
@@ -31,20 +32,26 @@ def test_number_that_no_model_can_have_is_named() -> None:
         create_model("conformer", n_features=6, n_classes=0)
 
 
-def test_model_of_ones_own_can_be_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_custom_model_can_be_registered_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "_MODELS", dict(registry._MODELS))
+    monkeypatch.setattr(ModelOptions, "known", dict(ModelOptions.known))
 
-    @register("own")
+    class OwnOptions(ModelOptions):
+        name = "own"
+        gain: float = 1.0
+
+    @register(OwnOptions)
     class Own(nn.Module):
-        def __init__(self, n_features: int, n_classes: int, *, gain: float = 1.0) -> None:
+        def __init__(self, n_features: int, n_classes: int, hop_ms: float, options: OwnOptions) -> None:
             super().__init__()
-            self.gain = gain
+            self.gain = options.gain
 
     model = create_model("own", n_features=6, n_classes=3, gain=2.0)
     assert isinstance(model, Own)
     assert model.gain == 2.0
+    assert ModelOptions.known["own"] is OwnOptions
     with pytest.raises(ValueError, match="'own' is registered already"):
-        register("own")(Own)
+        register(OwnOptions)(Own)
 
 
 def test_hrf_targets_are_both_linears_of_every_feed_forward(small_model: nn.Module) -> None:

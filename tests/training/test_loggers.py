@@ -15,8 +15,8 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from helpers import REPOSITORY, TINY, TINY_OPTIONS
+from hrf_ser.config import validate
 from hrf_ser.entry import conf_dir, register_resolvers
-from hrf_ser.settings import check
 from hrf_ser.training.loggers import Wandb, describe_run, flatten, previous_id, stop_service
 from wandb_server import WandbServer, unused_url
 
@@ -330,7 +330,7 @@ def test_the_sweep_is_valid_and_its_command_composes(monkeypatch):
         for key, value in values.items():
             assert OmegaConf.select(composed, key) == value
         del composed.logger
-        check(composed)
+        validate(composed, "train")
 
 
 def test_a_job_of_an_agent_trains(command, tmp_path, monkeypatch):

@@ -10,11 +10,11 @@ from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf
 
 from helpers import REPOSITORY
+from hrf_ser.config import to_dict
 from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.data.protocols import cross_split, hash_test_speakers, split
 from hrf_ser.data.transfer import join
 from hrf_ser.errors import UserError
-from hrf_ser.settings import to_dict
 from hrf_ser.training.origin import origin_of, other_corpora
 
 LABELS = ("angry", "sad")

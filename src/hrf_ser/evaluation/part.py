@@ -39,7 +39,7 @@ def on_validation(runs: Sequence[Run]) -> tuple[list[Run], list[str]]:
             sentences.append(f"{run.folder}: has no scores of validation speakers; the run is left out.")
     if not heard:
         raise UserError(
-            "part=validation: none of these runs has scores of validation speakers; leave part=validation out."
+            "split=validation: none of these runs has scores of validation speakers; leave split=validation out."
         )
     return heard, sentences
 

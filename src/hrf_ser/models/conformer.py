@@ -10,29 +10,23 @@ from hrf_ser.models.convolution import TimeConv
 from hrf_ser.models.dropout import Dropout
 from hrf_ser.models.feed_forward import FeedForward
 from hrf_ser.models.masking import MaskedBatchNorm, zero_padding
+from hrf_ser.models.options import ConformerOptions
 from hrf_ser.models.pooling import create_pooling
 from hrf_ser.models.positions import RelativePositionBias, sinusoidal_positions
 from hrf_ser.models.registry import register
 from hrf_ser.models.residual import scaled_sum
 from hrf_ser.models.subsampling import ConvSubsampling
 
-_POSITIONS = ("relative", "sinusoidal", "none")
-
 
 class ConvolutionModule(nn.Module):
     """Pointwise, GLU, depthwise, batch norm, SiLU, pointwise (Gulati et al., Interspeech 2020, section 2.2).
 
     The padding mask reaches the depthwise convolution and the batch statistics. Pointwise convolutions are written as
-    the linears they are.
-
-    Raises:
-        ValueError: the kernel is even.
+    the linears they are. The kernel is odd.
     """
 
     def __init__(self, width: int, kernel: int, dropout: float) -> None:
         super().__init__()
-        if kernel % 2 == 0:
-            raise ValueError(f"kernel must be odd to be centred on a token, not {kernel}.")
         self.norm = nn.LayerNorm(width)
         self.pointwise1 = nn.Linear(width, 2 * width)
         # Without a bias: the batch norm that follows has one.
@@ -52,15 +46,14 @@ class ConvolutionModule(nn.Module):
 class ConformerLayer(nn.Module):
     """Half feed-forward, attention, convolution, half feed-forward, LayerNorm (Gulati et al., 2020, section 2.4)."""
 
-    def __init__(
-        self, width: int, *, heads: int, ffn: int, kernel: int, dropout: float, attention_dropout: float
-    ) -> None:
+    def __init__(self, options: ConformerOptions) -> None:
         super().__init__()
+        width, ffn, dropout = options.width, options.ffn, options.dropout
         self.ffn1_norm = nn.LayerNorm(width)
         self.ffn1 = FeedForward(width, ffn, nn.SiLU(), dropout)
         self.attention_norm = nn.LayerNorm(width)
-        self.attention = SelfAttention(width, heads, attention_dropout)
-        self.convolution = ConvolutionModule(width, kernel, dropout)
+        self.attention = SelfAttention(width, options.heads, options.attention_dropout)
+        self.convolution = ConvolutionModule(width, options.kernel, dropout)
         self.ffn2_norm = nn.LayerNorm(width)
         self.ffn2 = FeedForward(width, ffn, nn.SiLU(), dropout)
         self.norm = nn.LayerNorm(width)
@@ -76,7 +69,7 @@ class ConformerLayer(nn.Module):
         return normalised
 
 
-@register("conformer")
+@register(ConformerOptions)
 class Conformer(nn.Module):
     """Conformer encoder (Gulati et al., "Conformer: convolution-augmented Transformer", Interspeech 2020), pooled.
 
@@ -87,57 +80,20 @@ class Conformer(nn.Module):
         n_features: features a frame.
         n_classes: logits.
         hop_ms: milliseconds from one frame to the next.
-        width: channels of a token, even.
-        layers: Conformer blocks.
-        heads: attention heads; they divide the width.
-        ffn: hidden channels of a feed-forward block, of which a Conformer block has two.
-        kernel: tokens that the depthwise convolution spans, odd.
-        positions: ``relative``, ``sinusoidal`` or ``none``.
-        max_distance: offset in tokens from which on relative positions are alike.
-        dropout: of residual branches, feed-forward blocks and the pooled vector.
-        attention_dropout: of attention probabilities; greater than 0 is slow on a CPU.
-        pooling: ``mean``, ``attentive`` or ``statistics``.
-        token_ms: milliseconds from one token to the next, see :class:`ConvSubsampling`.
-
-    Raises:
-        ValueError: the heads do not divide the width, the kernel is even, or there are no such positions, pooling or
-            subsampling.
+        options: see :class:`ConformerOptions`.
     """
 
     hrf_targets: ClassVar[tuple[str, ...]] = (r"layers\.\d+\.ffn[12]\.linear[12]",)
 
-    def __init__(
-        self,
-        n_features: int,
-        n_classes: int,
-        *,
-        hop_ms: float = 10.0,
-        width: int = 64,
-        layers: int = 3,
-        heads: int = 4,
-        ffn: int = 128,
-        kernel: int = 15,
-        positions: str = "relative",
-        max_distance: int = 64,
-        dropout: float = 0.1,
-        attention_dropout: float = 0.0,
-        pooling: str = "mean",
-        token_ms: float = 40.0,
-    ) -> None:
+    def __init__(self, n_features: int, n_classes: int, hop_ms: float, options: ConformerOptions) -> None:
         super().__init__()
-        if positions not in _POSITIONS:
-            raise ValueError(f"There are no positions {positions!r}; there are: {', '.join(_POSITIONS)}.")
-        self.subsampling = ConvSubsampling(n_features, width, hop_ms=hop_ms, token_ms=token_ms)
-        self.sinusoidal = positions == "sinusoidal"
-        self.relative = RelativePositionBias(heads, max_distance) if positions == "relative" else None
-        self.dropout = Dropout(dropout)
-        self.layers = nn.ModuleList(
-            ConformerLayer(
-                width, heads=heads, ffn=ffn, kernel=kernel, dropout=dropout, attention_dropout=attention_dropout
-            )
-            for _ in range(layers)
-        )
-        self.pooling = create_pooling(pooling, width)
+        self.subsampling = ConvSubsampling(n_features, options.width, hop_ms=hop_ms, token_ms=options.token_ms)
+        self.sinusoidal = options.positions == "sinusoidal"
+        relative = options.positions == "relative"
+        self.relative = RelativePositionBias(options.heads, options.max_distance) if relative else None
+        self.dropout = Dropout(options.dropout)
+        self.layers = nn.ModuleList(ConformerLayer(options) for _ in range(options.layers))
+        self.pooling = create_pooling(options.pooling, options.width)
         self.classifier = nn.Linear(self.pooling.out_width, n_classes)
 
     def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:

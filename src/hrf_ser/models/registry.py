@@ -1,35 +1,34 @@
 """Models by name."""
 
-import inspect
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from pydantic import ValidationError
 from torch import nn
 
 from hrf_ser.models.ensemble import Ensemble
+from hrf_ser.models.options import ModelOptions
 
-_MODELS: dict[str, type[nn.Module]] = {}
-# Given by the data and the front end, not chosen with the model.
-_GIVEN = ("n_features", "n_classes", "hop_ms")
+_MODELS: dict[str, tuple[type[ModelOptions], Callable[..., nn.Module]]] = {}
 
 Model = TypeVar("Model", bound=type[nn.Module])
 
 
-def register(name: str) -> Callable[[Model], Model]:
-    """Class decorator that makes a model known to :func:`create_model`.
+def register(options: type[ModelOptions]) -> Callable[[Model], Model]:
+    """Class decorator that makes a model known to :func:`create_model` by the name of its ``options``.
 
-    The class takes ``n_features`` and ``n_classes`` (and ``hop_ms`` where its structure depends on it) and its options
-    by name, and its ``forward(features, lengths)`` maps ``(B, T, n_features)`` and ``(B,)`` to ``(B, n_classes)``. Its
-    attribute ``hrf_targets`` holds regular expressions that match in full the names of its feed-forward linears.
+    The class is called with ``(n_features, n_classes, hop_ms, options)``. Its ``forward(features, lengths)`` maps
+    ``(B, T, n_features)`` and ``(B,)`` to ``(B, n_classes)``. Its attribute ``hrf_targets`` names its feed-forward
+    linear layers.
 
     Raises:
         ValueError: the name is taken.
     """
 
     def add(model: Model) -> Model:
-        if name in _MODELS:
-            raise ValueError(f"A model named {name!r} is registered already ({_MODELS[name].__qualname__}).")
-        _MODELS[name] = model
+        if options.name in _MODELS:
+            raise ValueError(f"A model named {options.name!r} is registered already.")
+        _MODELS[options.name] = options, model
         return model
 
     return add
@@ -40,9 +39,7 @@ def model_names() -> list[str]:
     return sorted(_MODELS)
 
 
-def create_model(
-    name: str, *, n_features: int, n_classes: int, hop_ms: float = 10.0, ensemble_size: int = 1, **options: Any
-) -> nn.Module:
+def create_model(name: str, *, n_features: int, n_classes: int, hop_ms: float = 10.0, **options: Any) -> nn.Module:
     """Create a backbone, or an ensemble of several.
 
     Args:
@@ -50,29 +47,32 @@ def create_model(
         n_features: features a frame, for instance mel bands.
         n_classes: logits an utterance gets.
         hop_ms: milliseconds from one frame to the next; only models whose structure is given in milliseconds use it.
-        ensemble_size: more than 1 makes an :class:`Ensemble` of as many.
-        **options: keyword arguments of the model's class.
+        **options: fields of the model's options, such as :class:`hrf_ser.models.options.ConformerOptions`;
+            ``ensemble_size`` greater than 1 makes an :class:`Ensemble`.
 
     Raises:
         ValueError: no model has that name, the model has no such option, or an option's value is impossible.
     """
     if name not in _MODELS:
         raise ValueError(f"There is no model {name!r}; the models are: {', '.join(model_names())}.")
-    model = _MODELS[name]
-    accepted = [parameter for parameter in inspect.signature(model).parameters if parameter not in _GIVEN]
-    for option in options:
-        if option not in accepted:
-            raise ValueError(
-                f"{name} has no option {option!r}; its options are: {', '.join((*accepted, 'ensemble_size'))}."
-            )
-    if isinstance(ensemble_size, bool) or not isinstance(ensemble_size, int) or ensemble_size < 1:
-        raise ValueError(f"ensemble_size={ensemble_size} is not a whole number of at least 1.")
-    given = {"n_features": n_features, "n_classes": n_classes, "hop_ms": hop_ms}
-    for key, value in given.items():
+    for key, value in (("n_features", n_features), ("n_classes", n_classes), ("hop_ms", hop_ms)):
         if value <= 0:
             raise ValueError(f"{key} must be greater than 0 to create {name}, not {value}.")
-    if "hop_ms" not in inspect.signature(model).parameters:
-        del given["hop_ms"]
-    return (
-        model(**given, **options) if ensemble_size == 1 else Ensemble(lambda: model(**given, **options), ensemble_size)
-    )
+    schema, model = _MODELS[name]
+    try:
+        chosen = schema(**options)
+    except ValidationError as error:
+        raise ValueError(_sentence(error, schema)) from error
+    if chosen.ensemble_size == 1:
+        return model(n_features, n_classes, hop_ms, chosen)
+    return Ensemble(lambda: model(n_features, n_classes, hop_ms, chosen), chosen.ensemble_size)
+
+
+def _sentence(error: ValidationError, schema: type[ModelOptions]) -> str:
+    problem = error.errors(include_url=False)[0]
+    if problem["type"] == "value_error":
+        return str(problem["ctx"]["error"])
+    option = problem["loc"][0]
+    if problem["type"] == "extra_forbidden":
+        return f"{schema.name} has no option {option!r}; its options are: {', '.join(schema.model_fields)}."
+    return f"{option}={problem['input']!r}: {problem['msg']}."

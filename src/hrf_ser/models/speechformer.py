@@ -1,7 +1,6 @@
 """SpeechFormer: attention over frames, phonemes, words and the utterance, on ever fewer tokens."""
 
 import math
-from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
@@ -12,6 +11,7 @@ from hrf_ser.models.attention import SelfAttention, WindowedSelfAttention
 from hrf_ser.models.dropout import Dropout
 from hrf_ser.models.feed_forward import FeedForward
 from hrf_ser.models.masking import padding_mask, strided_lengths, zero_padding
+from hrf_ser.models.options import SpeechFormerOptions
 from hrf_ser.models.pooling import create_pooling
 from hrf_ser.models.positions import sinusoidal_positions
 from hrf_ser.models.registry import register
@@ -140,7 +140,7 @@ class MergeBlock(nn.Module):
         return self.norm(self.linear(mean)), strided_lengths(lengths, self.merge)
 
 
-@register("speechformer")
+@register(SpeechFormerOptions)
 class SpeechFormer(nn.Module):
     """SpeechFormer (Chen et al., "SpeechFormer: a hierarchical efficient framework", Interspeech 2022).
 
@@ -153,74 +153,45 @@ class SpeechFormer(nn.Module):
         n_features: features a frame.
         n_classes: logits.
         hop_ms: milliseconds from one frame to the next; gives windows and merges, see :func:`stage_sizes`.
-        width: channels of the first stage, even; a linear comes first where ``n_features`` differs.
-        layers: layers of the four stages.
-        heads: attention heads; they divide the widths.
-        expand: factors by which the three merges widen: (1, 1, 1) is the paper's S, (1, 1, 2) its B.
-        dropout: of residual branches and feed-forward blocks, whose hidden width is half their input's.
-        attention_dropout: of attention probabilities; greater than 0 is slow on a CPU. The paper has 0.1.
-        head_dropout: between the linears of the classifier.
-        deepnorm: weigh residuals and start branches as in DeepNet (Wang et al., 2022, arXiv 2203.00555, figure 2), without
-            which a deep post-norm model hardly leaves chance on a small corpus. False is the paper.
-        pooling: ``mean``, ``attentive`` or ``statistics``.
-
-    Raises:
-        ValueError: the heads do not divide a width, there are not four stages, or there is no such pooling.
+        options: see :class:`SpeechFormerOptions`. With ``deepnorm`` residuals are weighted and branches initialised as in
+            DeepNet (Wang et al., 2022, arXiv 2203.00555, figure 2), without which a deep post-norm model hardly leaves
+            chance on a small corpus.
     """
 
     hrf_targets: ClassVar[tuple[str, ...]] = (r"stages\.\d+\.layers\.\d+\.ffn\.linear[12]",)
 
-    def __init__(
-        self,
-        n_features: int,
-        n_classes: int,
-        hop_ms: float = 10.0,
-        *,
-        width: int = 64,
-        layers: Sequence[int] = (2, 2, 4, 4),
-        heads: int = 4,
-        expand: Sequence[int] = (1, 1, 1),
-        dropout: float = 0.1,
-        attention_dropout: float = 0.0,
-        head_dropout: float = 0.5,
-        deepnorm: bool = False,
-        pooling: str = "mean",
-    ) -> None:
+    def __init__(self, n_features: int, n_classes: int, hop_ms: float, options: SpeechFormerOptions) -> None:
         super().__init__()
-        depth = sum(layers)
-        residual, gain = ((2 * depth) ** 0.25, (8 * depth) ** -0.25) if deepnorm else (1.0, 1.0)
+        width, depth = options.width, sum(options.layers)
+        residual, gain = ((2 * depth) ** 0.25, (8 * depth) ** -0.25) if options.deepnorm else (1.0, 1.0)
         windows, merges = stage_sizes(hop_ms)
-        if len(layers) != len(windows) + 1 or len(expand) != len(merges):
-            raise ValueError(
-                f"layers takes 4 numbers and expand 3, one a stage and one a merge, not {list(layers)}, {list(expand)}."
-            )
         self.projection = nn.Identity() if n_features == width else nn.Linear(n_features, width)
         self.stages, self.merges = nn.ModuleList(), nn.ModuleList()
         for stage, window in enumerate((*windows, None)):
             self.stages.append(
                 Stage(
-                    layers[stage],
+                    options.layers[stage],
                     width,
                     window=window,
-                    heads=heads,
-                    dropout=dropout,
-                    attention_dropout=attention_dropout,
+                    heads=options.heads,
+                    dropout=options.dropout,
+                    attention_dropout=options.attention_dropout,
                     positions=stage == 0,
                     residual=residual,
                     gain=gain,
                 )
             )
             if window is not None:
-                self.merges.append(MergeBlock(width, width * expand[stage], merges[stage]))
-                width *= expand[stage]
-        self.pooling = create_pooling(pooling, width)
+                self.merges.append(MergeBlock(width, width * options.expand[stage], merges[stage]))
+                width *= options.expand[stage]
+        self.pooling = create_pooling(options.pooling, width)
         self.classifier = nn.Sequential(
             nn.Linear(self.pooling.out_width, width // 2),
             nn.ReLU(),
-            Dropout(head_dropout),
+            Dropout(options.head_dropout),
             nn.Linear(width // 2, width // 4),
             nn.ReLU(),
-            Dropout(head_dropout),
+            Dropout(options.head_dropout),
             nn.Linear(width // 4, n_classes),
         )
 

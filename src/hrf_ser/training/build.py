@@ -16,12 +16,12 @@ from omegaconf import DictConfig
 
 from hrf_ser.audio.augment import offline_augmentations
 from hrf_ser.audio.front_end import FrontEndConfig
+from hrf_ser.config import to_dict
 from hrf_ser.data.datamodule import Source, SpeechData
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import adapt_state_dict, plan_hrf
 from hrf_ser.identity import idle_callbacks
 from hrf_ser.models import members_of
-from hrf_ser.settings import to_dict
 from hrf_ser.training.callbacks import HRF
 from hrf_ser.training.checkpoint_io import AtomicCheckpointIO
 from hrf_ser.training.module import EmotionModule
@@ -123,7 +123,7 @@ def build_hrf(config: DictConfig, module: EmotionModule) -> HRF:
 
 def build_reopening(config: DictConfig) -> list[Callback]:
     """The callback that opens the factors anew every few epochs, where there is to be one."""
-    every = config.reparam.reopen_every
+    every = config.reparam.get("reopen_every")
     return [Reopen(every, config.seed)] if config.hrf and every is not None else []
 
 

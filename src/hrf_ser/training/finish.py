@@ -12,6 +12,7 @@ import torch
 from omegaconf import DictConfig
 from torch import nn
 
+from hrf_ser.config import to_dict
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.data.protocols import SPLITS, hash_test_speakers
 from hrf_ser.deploy.benchmark import torch_latency
@@ -21,7 +22,6 @@ from hrf_ser.errors import UserError
 from hrf_ser.hrf import compare
 from hrf_ser.models import count_macs, count_parameters
 from hrf_ser.run_folder import BUNDLE, CONFUSION, PREDICTIONS, SEGMENTS
-from hrf_ser.settings import to_dict
 from hrf_ser.training.best_epoch import BestEpoch
 from hrf_ser.training.callbacks import Predictions
 from hrf_ser.training.history import History

@@ -16,8 +16,8 @@ from lightning.fabric.utilities.logger import _flatten_dict
 from lightning.pytorch.loggers import Logger, WandbLogger
 from omegaconf import DictConfig
 
+from hrf_ser.config import to_dict
 from hrf_ser.run_folder import CONFUSION
-from hrf_ser.settings import to_dict
 
 
 def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:

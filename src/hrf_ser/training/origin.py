@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
+from hrf_ser.config import to_dict
 from hrf_ser.data.corpora import Corpus
 from hrf_ser.data.protocols import Split, hash_test_speakers
 from hrf_ser.errors import UserError
 from hrf_ser.run_folder import BUNDLE, DESCRIPTION
-from hrf_ser.settings import to_dict
 
 if TYPE_CHECKING:
     from torch import Tensor

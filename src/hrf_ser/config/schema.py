@@ -1,0 +1,311 @@
+"""Every setting of every ``python -m hrf_ser.<verb>``: its type, range and meaning. Defaults are in conf/.
+
+A validator that compares settings raises a ``ValueError`` whose message begins with a key of its own group.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+# No machine counts further, and no single-precision sum survives more.
+MOST_WHOLE, MOST = 2**31 - 1, 1e12
+
+Count = Annotated[int, Field(ge=1, le=MOST_WHOLE)]
+Whole = Annotated[int, Field(ge=0, le=MOST_WHOLE)]
+Amount = Annotated[float, Field(ge=0, le=MOST)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Milliseconds = Annotated[float, Field(ge=1, le=1000)]
+Range = Annotated[list[Annotated[float, Field(ge=-100, le=100)]], Field(min_length=2, max_length=2)]
+Name = str | int | float
+
+
+class Group(BaseModel):
+    """A group of settings: types are not converted, and unknown keys are refused."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
+
+
+class OpenGroup(BaseModel):
+    """A group that is handed to a class of a library, which has settings beyond these."""
+
+    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False, defer_build=True)
+
+
+class Model(Group):
+    name: str = Field(description="The model's class; model=... sets it together with its options.")
+    label: Name = Field(description="The model's name in records and reports.")
+    options: dict[str, Any] = Field(description="Options of that model.")
+
+
+class Data(Group):
+    name: str = Field(description="The corpus; data=... sets it together with its options.")
+    root: str = Field(description="The corpus's folder; for data=table its CSV file.")
+    options: dict[str, Any] = Field(description="Options of that corpus.")
+    on_bad_audio: Literal["stop", "skip"] = Field(description="Unreadable files end the run, or are left out.")
+
+
+class LabelMap(Group):
+    classes: dict[str, list[Name]] = Field(description="Each class and the labels that mean it in any corpus.")
+
+
+class Features(Group):
+    n_mels: int = Field(ge=1, le=4096, description="Mel bands.")
+    window_ms: Milliseconds = Field(description="Length of the Hann window.")
+    hop_ms: Milliseconds = Field(description="Distance between frames.")
+    f_min: float = Field(ge=0, le=8000, description="Lowest frequency in Hz.")
+    f_max: float = Field(ge=0, le=8000, description="Highest frequency in Hz.")
+    floor_db: Amount = Field(description="Energies further below the utterance's largest are raised to it.")
+    trim_db: Amount | None = Field(
+        description="Frames at both ends further below the loudest frame are removed; null keeps them."
+    )
+    normalisation: Literal["train", "utterance", "none"] = Field(
+        description="Statistics of the training speakers, of each utterance, or none."
+    )
+
+    @model_validator(mode="after")
+    def _check_frequencies(self) -> Features:
+        if self.f_min >= self.f_max:
+            raise ValueError(f"f_min={self.f_min:g} must be less than features.f_max={self.f_max:g}.")
+        return self
+
+
+class Protocol(Group):
+    name: Literal["validation", "last_epoch", "out_of_fold", "test_oracle"] = Field(
+        description="Which speakers train and how the checkpoint is selected; set it with protocol=..."
+    )
+    folds: Literal["corpus", "group", "speaker", "official"] | Annotated[int, Field(ge=2)] = Field(
+        description="Published folds, leave one group or speaker out, the official split, or a number of folds."
+    )
+
+
+class Reparam(Group):
+    targets: str | list[str] | None = Field(
+        description="Layers to factorise; null: the feed-forward layers that the model names."
+    )
+    factors: Annotated[int, Field(ge=2, le=3)] = Field(description="Factors of a layer; 3 as in ExpandNets.")
+    init: Literal["exact", "variance", "default"] = Field(
+        description="Keep the function, keep the variance, or initialise as torch does."
+    )
+    mode: Literal["parametrized", "inserted"] = Field(
+        description="Multiply the weights, or insert linear layers (slow)."
+    )
+    weight_decay: Literal["product", "factors", "none"] = Field(
+        description="Decay of the product as of a plain layer, of each factor, or none."
+    )
+
+
+class Optimizer(Group):
+    name: Literal["adamw", "sgd"] = Field(description="The optimizer.")
+    lr: Amount = Field(description="Peak learning rate.")
+    weight_decay: Amount = Field(description="Of matrices and kernels; biases and norms have none.")
+    momentum: Amount = Field(description="Of SGD.")
+    schedule: Literal["cosine", "constant"] = Field(description="Learning rate after the warm-up.")
+    warmup_epochs: Amount = Field(description="Epochs of linear rise from 0.")
+    final_lr: Amount = Field(description="End of the cosine, as a fraction of lr.")
+
+
+class Loss(Group):
+    class_weights: Literal["balanced", "none"] = Field(description="Weights by inverse class frequency, or none.")
+    label_smoothing: Share = Field(description="Label smoothing of the cross-entropy.")
+
+
+class Augment(Group):
+    speed: list[Annotated[float, Field(ge=0.1, le=10)]] = Field(
+        examples=["[0.9,1.1]"], description="Speeds of further copies of each training utterance; [] for none."
+    )
+    noise_snr_db: Range | None = Field(examples=["[10,30]"], description="Range of one noisy copy in dB; null: none.")
+    gain_db: Amount = Field(description="Largest random change of level in dB.")
+    time_masks: int = Field(ge=0, le=1000, description="Masks along time.")
+    time_width: Share = Field(description="Largest width of a mask, as a fraction of the longest utterance.")
+    band_masks: int = Field(ge=0, le=1000, description="Masks along mel bands.")
+    band_width: Whole = Field(description="Largest width of a mask in bands.")
+    mixup: Amount = Field(description="Shares are drawn from Beta(mixup, mixup); 0 for none.")
+
+    @model_validator(mode="after")
+    def _check_mixup(self) -> Augment:
+        if 0 < self.mixup < 1e-6:  # has no Beta distribution in single precision
+            raise ValueError(f"mixup={self.mixup} must be 0 or at least 1e-06.")
+        return self
+
+
+class Trainer(OpenGroup):
+    max_epochs: Count = Field(description="Epochs.")
+    accumulate_grad_batches: Count = Field(1, description="Batches of an optimizer step.")
+    check_val_every_n_epoch: Count | None = Field(1, description="Epochs from one validation to the next.")
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> Trainer:
+        extra = self.model_extra or {}
+        if extra.get("fast_dev_run"):
+            raise ValueError(
+                f"fast_dev_run={str(extra['fast_dev_run']).lower()} keeps no epoch to test: use debug=fast."
+            )
+        for key in ("limit_train_batches", "limit_test_batches"):
+            if extra.get(key) == 0:
+                raise ValueError(f"{key}=0 leaves nothing to train or test with: give a larger number.")
+        return self
+
+
+class Sweep(Group):
+    retry_failed: bool = Field(description="Try runs again that failed in an earlier sweep.")
+
+
+class Train(Group):
+    hrf: bool = Field(description="Train with factorised layers, which are merged afterwards.")
+    rank: Amount = Field(description="Inner dimension = rank x output dimension; the paper uses 2, 4, 8.")
+    fold: Name | None = Field(description="Fold to test; null: the first.")
+    seed: int = Field(ge=0, le=2**32 - 1, description="Seed of everything random.")
+    batch_size: Count = Field(description="Utterances of a batch.")
+    workers: Whole = Field(description="Processes that load batches; 0 is fastest, as features are memory-mapped.")
+    cache_on_device: Literal["auto"] | bool = Field(
+        description="Keep features on the training device; auto: on a GPU with enough free memory."
+    )
+    threads: Count | None = Field(description="CPU threads; null: all. Use 1 for runs side by side.")
+    compile: bool = Field(description="Use torch.compile, which needs a C++ compiler.")
+    init_from: str | None = Field(description="Weights to start from: a run's folder, its bundle/ or a checkpoint.")
+    ckpt_path: str | None = Field(description="last: resume the run in hydra.run.dir; or a checkpoint of the same run.")
+    cache_dir: str = Field(description="Folder of features and of the demo corpus.")
+    model: Model
+    data: Data
+    test_data: Data | None = Field(None, description="Another corpus to test on; set it with data@test_data=...")
+    label_map: LabelMap | None = Field(None, description="Classes shared by several corpora; set it with label_map=...")
+    features: Features
+    protocol: Protocol
+    reparam: Reparam
+    optimizer: Optimizer
+    loss: Loss
+    augment: Augment
+    trainer: Trainer
+    callbacks: dict[str, Any] = Field({}, description="Lightning callbacks, each with its _target_.")
+    logger: dict[str, Any] = Field({}, description="Lightning loggers, each with its _target_.")
+    sweep: Sweep
+
+    @model_validator(mode="after")
+    def _check_protocol(self) -> Train:
+        protocol, trainer = self.protocol.name, self.trainer
+        if protocol == "out_of_fold" and self.model.options.get("ensemble_size", 1) == 1:
+            raise ValueError(
+                "protocol=out_of_fold leaves other speakers out for each member of an ensemble: "
+                "set model.options.ensemble_size to 2 or more, or protocol=validation."
+            )
+        if protocol == "last_epoch":
+            return self
+        if (trainer.model_extra or {}).get("limit_val_batches") == 0:
+            raise ValueError(
+                "trainer.limit_val_batches=0 leaves no validation to select the checkpoint: set protocol=last_epoch."
+            )
+        every = trainer.check_val_every_n_epoch
+        if every is not None and every > trainer.max_epochs:
+            raise ValueError(
+                f"trainer.check_val_every_n_epoch={every} must not be more than trainer.max_epochs={trainer.max_epochs}, "
+                "or no epoch is validated."
+            )
+        return self
+
+
+class Prepare(Group):
+    data: Data
+    features: Features
+    cache_dir: str = Field(description="Folder of manifests, features and the demo corpus.")
+
+
+class Report(Group):
+    runs: str | list[Name] = Field(description="Folders of runs, patterns or .jsonl files of records.")
+    out: str | None = Field(description="Folder of the report; null: report/ in the first folder of runs, or here.")
+    title: Name | None = Field(description="Title of the page; null: the corpora and the number of runs.")
+    split: Literal["test", "validation"] = Field(
+        description="Split whose scores are shown; validation to select settings."
+    )
+    latency: bool = Field(description="Measure every model's bundle on one CPU thread.")
+
+
+class Int8(Group):
+    mode: Literal["weights", "dynamic", "static"] = Field(
+        description="int8 in the file only, dynamic quantisation, or static, calibrated on training speakers."
+    )
+    calibration: Count = Field(description="Utterances that static quantisation is calibrated on.")
+
+
+class Parity(Group):
+    split: Literal["test", "all"] = Field(description="Compare on the bundle's test speakers, or the whole corpus.")
+    utterances: Literal["all"] | Count = Field(description="Utterances to compare on.")
+
+
+class Limits(Group):
+    logits: Amount | None = Field(description="Largest difference of a logit; null: the format's own limit.")
+    decisions: Amount | None = Field(description="Largest share of changed predictions; null: the format's own.")
+    ua: Amount | None = Field(description="Largest loss of UA, 0 to 1; null: the format's own.")
+
+
+class Export(Group):
+    bundle: str = Field(description="The bundle/ folder of a finished run.")
+    format: Literal["onnx", "onnx-int8", "onnx-fp16", "torch-export", "executorch", "litert"] = Field(
+        description="Format of the file."
+    )
+    out: str | None = Field(description="The file; null: <run>/export/<model>.<format>.")
+    stft: Literal["matrix", "native"] = Field(
+        description="STFT of ONNX files: two matrix products (fastest), or the runtime's operator."
+    )
+    seconds: float = Field(ge=1, le=600, description="Longest audio of executorch and litert, whose shapes are fixed.")
+    cache_dir: str = Field(description="Folder of the demo corpus.")
+    data: Data | None = Field(None, description="Corpus to compare on; null: synthetic signals.")
+    int8: Int8
+    parity: Parity
+    limits: Limits
+
+    @model_validator(mode="after")
+    def _check_calibration(self) -> Export:
+        if self.format == "onnx-int8" and self.int8.mode == "static" and self.data is None:
+            raise ValueError(
+                "int8.mode=static is calibrated on training speakers: give data=... and data.root=... as well."
+            )
+        return self
+
+
+class Predict(Group):
+    bundle: str = Field(description="A bundle, run in torch, or an exported .onnx file.")
+    audio: str = Field(description="A file, folder or pattern; -: names on standard input; mic: the microphone.")
+    out: str | None = Field(description="results.csv, results.json, or - for CSV on standard output.")
+    rows: Literal["file", "window"] = Field(description="Rows of the results.")
+    threads: Count | None = Field(description="CPU threads; null: torch's default, and 1 for an .onnx file.")
+    whole_s: Amount = Field(description="Longest recording that is classified as a whole; others in windows.")
+    window_s: Amount = Field(description="Seconds of a window.")
+    hop_s: Amount = Field(description="Seconds from one window to the next.")
+    smoothing_s: Amount = Field(description="Time constant of the smoothed curve and of the meter.")
+    device: Name | None = Field(description="Microphone: number or part of its name.")
+    seconds: Annotated[float, Field(ge=0.1, le=MOST)] | None = Field(
+        description="Microphone: seconds of audio; null: until Ctrl-C."
+    )
+
+
+class Benchmark(Group):
+    bundle: str = Field(description="The bundle/ folder of a finished run.")
+    rank: float = Field(gt=0, le=MOST, description="Rank of the factors that are inserted for comparison.")
+    seconds: list[Annotated[float, Field(ge=0.1, le=600)]] = Field(
+        min_length=1, examples=["[1,3,10]"], description="Lengths of the audio."
+    )
+    threads: Count = Field(description="CPU threads.")
+    rounds: Count = Field(description="Repetitions for each model and length.")
+    onnx: bool = Field(description="Measure exported files too; needs hrf_ser[export].")
+    out: str | None = Field(description="JSON file with all numbers.")
+
+
+class Demo(Group):
+    bundle: str = Field(description="A bundle folder, which is exported first, or an .onnx file.")
+    port: int = Field(ge=0, le=65535, description="Port on 127.0.0.1; 0: any free one.")
+    open: bool = Field(description="Open the page in the browser.")
+    cache_dir: str = Field(description="Folder of exported files.")
+
+
+class Workspace(Group):
+    entity: Name = Field(description="User or team at W&B.")
+    project: Name = Field(description="Project at W&B.")
+    kind: Literal["workspace", "report"] = Field(description="What is saved.")
+    corpus: Name | None = Field(description="Show the runs of one corpus; null: of all.")
+
+
+SCHEMAS: dict[str, type[Group]] = {
+    schema.__name__.lower(): schema for schema in (Train, Prepare, Report, Export, Predict, Benchmark, Demo, Workspace)
+}

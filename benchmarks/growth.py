@@ -93,7 +93,7 @@ def markdown(result: Result) -> str:
         "exponent between neighbours",
         "bends at (exponent before, after)",
     )
-    head = f"Training steps on {result['batch']} x {result['frames']} frames unless said otherwise; rank is folded HRF.\n\n"
+    head = f"Training steps on {result['batch']} x {result['frames']} frames by default; rank is parametrized HRF.\n\n"
     return head + table(columns, rows)
 
 

@@ -43,13 +43,7 @@ def config(*overrides):
         (["model=nope"], "Error: model=nope is unknown"),
         (["model.name=nope"], "Error: model: there is no model 'nope'"),
         (["init_from=/no/such"], "Error: init_from=/no/such: no such file or folder."),
-        (
-            ["reparam.reopen_every=2"],
-            "Error: reparam.reopen_every=2 opens factors anew, and a plain model has none: set hrf=true.",
-        ),
         (["protocol=out_of_fold"], "Error: protocol=out_of_fold evaluates each member of an ensemble on the speakers"),
-        (["hrf=true", "reparam.reopen_every=0"], "Error: reparam.reopen_every=0 is not a number of at least 1."),
-        (["hrf=true", "reparam.reopen_every=1.5"], "Error: reparam.reopen_every=1.5 is not a whole number."),
         (
             ["model=speechformer", "+model.options.ffn=16"],
             "Error: model: speechformer has no option ffn; its options are: width, ",

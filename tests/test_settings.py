@@ -36,8 +36,8 @@ def config(*overrides):
         ("features.floor_db=abc", "is not a number of at least 0"),
         ("features.trim_db=abc", "is not a number of at least 0"),
         ("reparam.factors=2.0", "is unknown: use one of 2, 3"),
-        ("reparam.targets=4", "is neither a regular expression nor a list of them"),
-        ("reparam.targets=[4]", "is neither a regular expression nor a list of them"),
+        ("reparam.targets=4", "is neither a name of layers nor a list of names"),
+        ("reparam.targets=[4]", "is neither a name of layers nor a list of names"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_its_key(word, message):

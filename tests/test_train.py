@@ -101,7 +101,7 @@ def test_paper_protocol_is_marked_and_chooses_on_the_test_part(train, tmp_path, 
     "overrides",
     [
         ["hrf=true", "reparam.mode=inserted"],
-        ["hrf=true", "reparam.factors=3", "reparam.init=variance", "reparam.bias=true"],
+        ["hrf=true", "reparam.factors=3", "reparam.init=variance"],
         ["optimizer.name=sgd", "optimizer.lr=0.01", "optimizer.schedule=constant", "loss.class_weights=none"],
         ["hrf=true", "callbacks=ema"],
         ["trainer.precision=bf16-mixed", "trainer.accumulate_grad_batches=2", "hrf=true"],

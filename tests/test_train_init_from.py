@@ -1,16 +1,14 @@
-"""The main job from weights of another run, and with factors that are opened anew."""
+"""The main job from weights of another run."""
 
 import json
 
 import pytest
 import torch
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from safetensors.torch import load_file
 
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import merge_hrf
 from hrf_ser.training import callbacks
-from hrf_ser.training.history import History
 
 HRF = ("hrf=true", "rank=2")
 
@@ -61,7 +59,7 @@ def begun(train, monkeypatch):
 
 @pytest.mark.parametrize(
     "words",
-    [[], HRF, [*HRF, "reparam.factors=3", "reparam.mode=inserted", "reparam.bias=true"], ["hrf=true", "callbacks=ema"]],
+    [[], HRF, [*HRF, "reparam.factors=3", "reparam.mode=inserted"], ["hrf=true", "callbacks=ema"]],
     ids=" ".join,
 )
 def test_the_function_before_the_first_step_is_that_of_the_source(begun, plain, tmp_path, words):
@@ -96,7 +94,7 @@ def test_any_checkpoint_of_a_run_may_be_named(begun, factorised, tmp_path):
     (tmp_path / "source/checkpoints").mkdir(parents=True)
     (tmp_path / "source/bundle").symlink_to(factorised / "bundle")
     state = {key: value + 1 if key.startswith("model.") else value for key, value in content["state_dict"].items()}
-    torch.save({"state_dict": state}, tmp_path / "source/checkpoints/other.ckpt")
+    torch.save({"state_dict": state, "reparam": content["reparam"]}, tmp_path / "source/checkpoints/other.ckpt")
     module = begun(tmp_path / "run", f"init_from={tmp_path}/source/checkpoints/other.ckpt", "fold=2", *HRF)
     untouched = [key for key in state if key.startswith("model.") and "parametrizations" not in key]
     assert untouched
@@ -154,34 +152,3 @@ def test_a_checkpoint_that_does_not_fit_its_bundle_ends_in_a_sentence(train, pla
     torch.save({"state_dict": {"model.other": torch.ones(2)}}, file)
     with pytest.raises(UserError, match=r"best\.ckpt: does not fit this model"):
         train(tmp_path / "b", f"init_from={file}", "fold=2")
-
-
-def test_an_interrupted_run_opens_its_factors_as_if_it_had_not_been(train, plain, tmp_path, monkeypatch):
-    words = ("fold=2", *HRF, f"init_from={plain}", "reparam.reopen_every=1", "batch_size=8", "trainer.max_epochs=3")
-    train(tmp_path / "whole", *words)
-    end = History.on_train_batch_end
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
-        end(self, trainer, pl_module, outputs, batch, batch_idx)
-        # Within the epoch that began with an opening, which must not be repeated.
-        if (trainer.current_epoch, batch_idx) == (1, 4):
-            raise SIGTERMException
-
-    with monkeypatch.context() as patch:
-        patch.setattr(History, "on_train_batch_end", on_train_batch_end)
-        with pytest.raises(SystemExit):
-            train(tmp_path / "cut", *words)
-    assert torch.load(tmp_path / "cut/checkpoints/last.ckpt", weights_only=True)["global_step"] == 9 + 5
-    train(tmp_path / "cut", *words, "ckpt_path=last")
-    for name in ("predictions.csv", "history.csv"):
-        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-
-
-def test_opening_anew_changes_what_is_learned_and_not_what_is_deployed(train, tmp_path):
-    words = ("hrf=true", "rank=2", "trainer.max_epochs=3", "optimizer.lr=0.01")
-    once, anew = (train(tmp_path / str(every), *words, f"reparam.reopen_every={every}") for every in ("null", 1))
-    assert anew["merge"]["max_abs_diff"] < 1e-5
-    assert anew["parameters"] == once["parameters"]
-    histories = [(tmp_path / name / "history.csv").read_text().splitlines() for name in ("null", "1")]
-    assert histories[0][:2] == histories[1][:2], "the first epoch comes before any opening"
-    assert histories[0][2] != histories[1][2]

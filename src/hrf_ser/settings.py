@@ -22,13 +22,13 @@ _CHOICES: dict[str, tuple[Any, ...]] = {
     "data.on_bad_audio": ("stop", "skip"),
 }
 _FOLDS = ("corpus", "group", "speaker", "official")
-_FLAGS = ("hrf", "compile", "reparam.bias")
-_OPTIONAL = ("threads", "reparam.reopen_every", "trainer.check_val_every_n_epoch", "features.trim_db")
+_FLAGS = ("hrf", "compile")
+_OPTIONAL = ("threads", "trainer.check_val_every_n_epoch", "features.trim_db")
 # Numbers of something: no fractions, and no more than machines count to.
 _WHOLE = (
     *("seed", "batch_size", "workers", "threads", "trainer.max_epochs", "features.n_mels"),
     *("trainer.check_val_every_n_epoch", "trainer.accumulate_grad_batches"),
-    *("augment.time_masks", "augment.band_masks", "augment.band_width", "reparam.reopen_every"),
+    *("augment.time_masks", "augment.band_masks", "augment.band_width"),
 )
 _MOST = {
     "seed": 2**32 - 1,
@@ -43,7 +43,6 @@ _MOST = {
 }
 _LEAST: dict[str, float] = {
     "rank": 0,
-    "reparam.reopen_every": 1,
     "seed": 0,
     "batch_size": 1,
     "workers": 0,
@@ -117,7 +116,6 @@ def check(config: DictConfig) -> None:
     _check_augmentation(config)
     _check_targets(config)
     _check_frequencies(config)
-    _check_reopening(config)
     _check_crossed(config)
     _check_trainer(config)
 
@@ -142,7 +140,7 @@ def _check_targets(config: DictConfig) -> None:
     targets = OmegaConf.select(config, "reparam.targets")
     patterns = targets if isinstance(targets, ListConfig) else [targets]
     if targets is not None and not all(isinstance(pattern, str) for pattern in patterns):
-        raise UserError(f"reparam.targets={_short(targets)} is neither a regular expression nor a list of them.")
+        raise UserError(f"reparam.targets={_short(targets)} is neither a name of layers nor a list of names.")
 
 
 def _are_numbers(values: object, bounds: tuple[float, float]) -> bool:
@@ -157,12 +155,6 @@ def _check_frequencies(config: DictConfig) -> None:
     high = OmegaConf.select(config, "features.f_max", default=math.inf)
     if low >= high:
         raise UserError(f"features.f_min={low} is not less than features.f_max={high}.")
-
-
-def _check_reopening(config: DictConfig) -> None:
-    every = OmegaConf.select(config, "reparam.reopen_every")
-    if every is not None and not OmegaConf.select(config, "hrf"):
-        raise UserError(f"reparam.reopen_every={every} opens factors anew, and a plain model has none: set hrf=true.")
 
 
 def _check_crossed(config: DictConfig) -> None:

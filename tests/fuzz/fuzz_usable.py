@@ -11,15 +11,14 @@ from omegaconf import OmegaConf
 from hrf_ser.audio.front_end import LogMel
 from hrf_ser.errors import UserError
 from hrf_ser.settings import to_dict
-from hrf_ser.training.build import build_data, build_hrf, build_reopening
+from hrf_ser.training.build import build_data, build_hrf
 from hrf_ser.training.module import EmotionModule
 from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer, build_schedule
 
 KEYS = (
     *("rank", "seed", "batch_size", "workers", "threads", "hrf", "compile", "cache_on_device", "fold"),
     *("protocol.name", "protocol.folds", "data.on_bad_audio", "loss.class_weights", "loss.label_smoothing"),
-    *("reparam.factors", "reparam.init", "reparam.mode", "reparam.bias", "reparam.weight_decay", "reparam.targets"),
-    "reparam.reopen_every",
+    *("reparam.factors", "reparam.init", "reparam.mode", "reparam.weight_decay", "reparam.targets"),
     *("optimizer.name", "optimizer.lr", "optimizer.weight_decay", "optimizer.momentum"),
     *("optimizer.schedule", "optimizer.warmup_epochs", "optimizer.final_lr"),
     *("trainer.max_epochs", "trainer.accumulate_grad_batches", "trainer.check_val_every_n_epoch"),
@@ -98,4 +97,3 @@ def _factorise(config: Any, module: EmotionModule) -> None:
         # Only the model knows which ranks and layers it has.
         if not str(error).startswith("rank or reparam: "):
             raise
-    build_reopening(config)

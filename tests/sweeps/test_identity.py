@@ -47,7 +47,6 @@ def test_paths_loggers_and_devices_do_not_make_another_run(words):
         "trainer.precision=bf16-mixed",
         "features.n_mels=40",
         "reparam.init=variance",
-        "reparam.reopen_every=5",
         "init_from=/no/where",
         "callbacks=none",
         "label_map=four",
@@ -96,7 +95,6 @@ def test_settings_that_are_not_used_leave_the_identities_of_earlier_runs():
     earlier = config()
     with open_dict(earlier):
         del earlier.init_from
-        del earlier.reparam.reopen_every
     assert identity(earlier) == identity(config())
 
 

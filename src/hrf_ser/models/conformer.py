@@ -104,7 +104,7 @@ class Conformer(nn.Module):
             subsampling.
     """
 
-    hrf_targets: ClassVar[tuple[str, ...]] = (r"layers\.\d+\.ffn[12]\.linear[12]",)
+    hrf_targets: ClassVar[tuple[str, ...]] = ("linear1", "linear2")
 
     def __init__(
         self,

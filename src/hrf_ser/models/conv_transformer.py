@@ -55,7 +55,7 @@ class ConvTransformer(nn.Module):
         ValueError: the heads do not divide the width, or there is no such pooling or subsampling.
     """
 
-    hrf_targets: ClassVar[tuple[str, ...]] = (r"layers\.\d+\.ffn\.linear[12]",)
+    hrf_targets: ClassVar[tuple[str, ...]] = ("linear1", "linear2")
 
     def __init__(
         self,

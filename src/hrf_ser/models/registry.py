@@ -20,7 +20,7 @@ def register(name: str) -> Callable[[Model], Model]:
 
     The class takes ``n_features`` and ``n_classes`` (and ``hop_ms`` where its structure depends on it) and its options
     by name, and its ``forward(features, lengths)`` maps ``(B, T, n_features)`` and ``(B,)`` to ``(B, n_classes)``. Its
-    attribute ``hrf_targets`` holds regular expressions that match in full the names of its feed-forward linears.
+    attribute ``hrf_targets`` holds the names of its feed-forward linears, as ``targets`` of ``insert_hrf``.
 
     Raises:
         ValueError: the name is taken.

@@ -168,7 +168,7 @@ class SpeechFormer(nn.Module):
         ValueError: the heads do not divide a width, there are not four stages, or there is no such pooling.
     """
 
-    hrf_targets: ClassVar[tuple[str, ...]] = (r"stages\.\d+\.layers\.\d+\.ffn\.linear[12]",)
+    hrf_targets: ClassVar[tuple[str, ...]] = ("linear1", "linear2")
 
     def __init__(
         self,

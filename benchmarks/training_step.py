@@ -1,4 +1,4 @@
-"""What HRF costs per training step: plain, parametrized and inserted side by side, light models and their large twins.
+"""Cost of HRF per training step: plain, parametrized and inserted side by side, light models and their large twins.
 
     python -m benchmarks.training_step --data ravdess --root /path/to/RAVDESS
 

@@ -11,13 +11,11 @@
 Source: Zhang, Dong, Xu and Han, "Re-Parameterization of Lightweight Transformer for On-Device Speech Emotion
 Recognition", IEEE Internet of Things Journal 2024, doi 10.1109/JIOT.2024.3483232, arXiv 2411.09339.
 
-The layer can express the same functions; the optimizer takes another path to them. A convolution is a linear layer of every
-window: each group of its kernel becomes a kernel ``in -> r`` and a pointwise ``r -> out``, or, with three factors, a kernel
-``r -> r`` between two pointwise.
+A convolution is a linear layer of every window: each group of its kernel becomes a kernel ``in -> r`` and a pointwise
+``r -> out``, or, with three factors, a kernel ``r -> r`` between two pointwise.
 
-The parametrized mode (default) takes the product over weights, ``F.linear(x, W2 @ W1)``: same function and gradients as
-inserted layers, for a cost that does not grow with the number of tokens. The inserted mode inserts real layers and is the
-reference to compare with.
+The parametrized mode (default) takes the product over weights, ``F.linear(x, W2 @ W1)``, at a cost that does not grow with the
+number of tokens. The inserted mode inserts real layers: the same function and gradients, and the reference to compare with.
 
     >>> from torch import nn
     >>> from hrf_ser.hrf import insert_hrf, merge_hrf
@@ -30,8 +28,6 @@ reference to compare with.
       (1): ReLU()
       (2): Linear(in_features=16, out_features=8, bias=True)
     )
-
-This folder needs torch and nothing else.
 """
 
 from hrf_ser.hrf.insert import insert_hrf

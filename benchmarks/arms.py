@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from torch import Tensor, nn
 
 from hrf_ser.entry import conf_dir
-from hrf_ser.hrf import StepProducts, insert_hrf
+from hrf_ser.hrf import insert_hrf
 from hrf_ser.models import create_model
 from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer
 
@@ -66,14 +66,11 @@ def pass_of(model: nn.Module) -> Callable[..., None]:
 def step_of(model: nn.Module) -> Callable[[Tensor, Tensor, Tensor], None]:
     """``step(features, lengths, labels)``: forward, loss, backward, clipping and AdamW, as the main job takes them."""
     optimizer = build_optimizer(model, OptimizerConfig())
-    products = StepProducts(model)
 
     def step(features: Tensor, lengths: Tensor, labels: Tensor) -> None:
-        products.hold()
         loss = F.cross_entropy(model(features, lengths), labels)
         optimizer.zero_grad()
         loss.backward()
-        products.release()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
 

@@ -40,7 +40,6 @@ class EpochTwin(Callback):
         if factorised_layers(pl_module.model):
             insert_hrf(self.twin.model, 4)
         self.twin.load_state_dict(pl_module.state_dict())
-        self.twin.on_fit_start()
         self.optimizer = torch.optim.AdamW(self.twin.parameters(), lr=1e-3, fused=True)
 
     def on_train_epoch_start(self, *_: Any) -> None:
@@ -83,7 +82,6 @@ class EpochTwin(Callback):
         loss = self.twin.training_step(batch, number)
         self.optimizer.zero_grad()
         loss.backward()
-        self.twin._release_products()
         torch.nn.utils.clip_grad_norm_(self.twin.parameters(), 1.0)
         self.optimizer.step()
 

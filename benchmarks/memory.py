@@ -17,8 +17,8 @@ import sys
 from benchmarks.arms import VARIANTS, inference_of, model_of, step_of, utterances
 from benchmarks.part import Part, Result, Settings, table
 
-OF_LIGHT = ("plain", "folded x4", "folded x8", "literal x4", "literal x8")
-OF_LARGE = ("plain", "folded x4", "literal x4")
+OF_LIGHT = ("plain", "parametrized x4", "parametrized x8", "inserted x4", "inserted x8")
+OF_LARGE = ("plain", "parametrized x4", "inserted x4")
 
 
 def peak_mb() -> float:

@@ -1,4 +1,4 @@
-"""What HRF costs per training step: plain, folded and literal side by side, light models and their large twins.
+"""Cost of HRF per training step: plain, parametrized and inserted side by side, light models and their large twins.
 
     python -m benchmarks.training_step --data ravdess --root /path/to/RAVDESS
 
@@ -20,8 +20,8 @@ from hrf_ser.data.datamodule import Source, SpeechData
 from hrf_ser.models import count_parameters
 
 BATCH = 32
-# Literal factors of a large model take seconds a step, and one of them shows it.
-OF_LARGE = ("plain", "folded x2", "folded x4", "folded x8", "literal x4")
+# Inserted layers of a large model take seconds a step, and one variant shows it.
+OF_LARGE = ("plain", "parametrized x2", "parametrized x4", "parametrized x8", "inserted x4")
 
 
 def measure(settings: Settings) -> Result:

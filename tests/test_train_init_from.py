@@ -1,4 +1,4 @@
-"""The main job from weights of another run, and with factors that are opened anew."""
+"""The main job from weights of another run."""
 
 import json
 
@@ -94,7 +94,7 @@ def test_any_checkpoint_of_a_run_may_be_named(begun, factorised, tmp_path):
     (tmp_path / "source/checkpoints").mkdir(parents=True)
     (tmp_path / "source/bundle").symlink_to(factorised / "bundle")
     state = {key: value + 1 if key.startswith("model.") else value for key, value in content["state_dict"].items()}
-    torch.save({"state_dict": state}, tmp_path / "source/checkpoints/other.ckpt")
+    torch.save({"state_dict": state, "reparam": content["reparam"]}, tmp_path / "source/checkpoints/other.ckpt")
     module = begun(tmp_path / "run", f"init_from={tmp_path}/source/checkpoints/other.ckpt", "fold=2", *HRF)
     untouched = [key for key in state if key.startswith("model.") and "parametrizations" not in key]
     assert untouched

@@ -21,10 +21,10 @@ def deployed(folder) -> dict[str, torch.Tensor]:
     return load_bundle(folder / "bundle").model.state_dict()
 
 
-def merged(state) -> dict[str, torch.Tensor]:
+def merged(state, reparam) -> dict[str, torch.Tensor]:
     """The plain backbone of a checkpoint's factorised state."""
-    own = {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
-    return merge_state_dict(own)
+    plain = merge_state_dict(state, reparam)
+    return {key.removeprefix("model."): value for key, value in plain.items() if key.startswith("model.")}
 
 
 @pytest.mark.parametrize("callbacks", ["default", "ema"])
@@ -46,10 +46,10 @@ def test_the_last_epoch_is_merged_and_tested(train, tmp_path, caplog, capsys, re
     last = torch.load(tmp_path / "checkpoints/last.ckpt", weights_only=True)
     assert (last["epoch"], last["global_step"]) == (2, 3 * 4)
     own = deployed(tmp_path)
-    for key, value in merged(last["state_dict"]).items():
+    for key, value in merged(last["state_dict"], last["reparam"]).items():
         torch.testing.assert_close(own[key], value, msg=key)
     if callbacks == "ema":
-        current = merged(last["current_model_state"])
+        current = merged(last["current_model_state"], last["reparam"])
         assert any(not torch.allclose(own[key], value, atol=1e-4) for key, value in current.items())
 
 

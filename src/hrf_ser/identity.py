@@ -68,9 +68,6 @@ def settings_of_result(config: DictConfig) -> dict[str, Any]:
     if not resolved.get("hrf"):
         resolved.pop("rank", None)
         resolved.pop("reparam", None)
-    elif resolved["reparam"].get("reopen_every") is None:
-        # Runs keep the identity that they had before there was this key.
-        resolved["reparam"].pop("reopen_every", None)
     for name in idle_callbacks(config):
         del resolved["callbacks"][name]
     trainer = resolved.get("trainer", {})

@@ -11,13 +11,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from hrf_ser.hrf import insert_hrf
-from hrf_ser.hrf.folded import Product, is_folded
-from hrf_ser.hrf.form import Form
-from hrf_ser.hrf.literal import LiteralLayer
+from hrf_ser.hrf import describe_hrf, insert_hrf, merge_state_dict
+from hrf_ser.hrf.inserted import InsertedLayers
+from hrf_ser.hrf.parametrization import Product
+from hrf_ser.hrf.shapes import FactorShapes
 
 # Largest |a - b| / (1 + max |b|) between two ways to take the same function of a layer of at most 64 inputs. Half precision:
-# the literal mode rounds r activations, the folded one the weight.
+# the inserted mode rounds r activations, the parametrized one the weight.
 TOLERANCE = {torch.float64: 1e-14, torch.float32: 5e-6, torch.float16: 2e-3, torch.bfloat16: 1.5e-2}
 
 MODES = pytest.mark.parametrize("mode", ["parametrized", "inserted"])
@@ -67,7 +67,7 @@ def assert_near(subject: str, found: Tensor, expected: Tensor, slack: float = 1.
 
 @dataclass
 class Plain:
-    """A layer to open; of a convolution, ``inputs`` and ``outputs`` are channels of a group."""
+    """A layer to factorise; of a convolution, ``inputs`` and ``outputs`` are channels of a group."""
 
     kind: type[nn.Module]
     inputs: int
@@ -87,19 +87,13 @@ class Plain:
     def head(self) -> nn.Module:
         return self.kind(self.outputs * self.groups, 3, *([1] if self.kernel else []))
 
-    def form(self, inner: int, factors: int) -> Form:
-        return Form(self.inputs, self.outputs, self.kernel, self.groups, inner, factors)
-
-    def pads_with_zeros(self) -> bool:
-        if not self.kernel or self.placement["padding_mode"] != "zeros":
-            return False
-        padding = self.placement["padding"]
-        return math.prod(self.kernel) > 1 if padding == "same" else padding != "valid" and any(padding)
+    def shapes(self, inner: int, factors: int) -> FactorShapes:
+        return FactorShapes(self.inputs, self.outputs, self.kernel, self.groups, inner, factors)
 
 
 @dataclass
 class Case:
-    """One layer in a model, how to open it, and an input."""
+    """One layer in a model, how to factorise it, and an input."""
 
     layer: Plain
     inner: int
@@ -117,7 +111,7 @@ class Case:
     @property
     def shapes(self) -> list[tuple[int, ...]]:
         """Of the factors."""
-        return self.layer.form(self.inner, self.options["factors"]).shapes
+        return self.layer.shapes(self.inner, self.options["factors"]).factors
 
     def plain(self) -> nn.Sequential:
         """The layer "0", and a head behind it."""
@@ -128,7 +122,7 @@ class Case:
             layer.bias.requires_grad_(not self.frozen[1])
         return nn.Sequential(layer, nn.Tanh(), self.layer.head()).to(self.dtype).train(self.train)
 
-    def opened(self, trained: bool = True) -> nn.Sequential:
+    def factorised(self, trained: bool = True) -> nn.Sequential:
         """The model with factors in the place of layer "0"; ``trained``: away from their start."""
         model = self.plain()
         assert insert_hrf(model, self.rank, ["0"], **self.options) == ["0"]
@@ -180,20 +174,18 @@ def cases(
     layer: Plain | None = None,
     **fixed: st.SearchStrategy,
 ) -> Case:
-    """Any layer that may be opened, or ``layer``; ``last_epoch`` replaces the draw of an option."""
+    """Any layer that can be factorised, or ``layer``; ``fixed`` replaces the draw of an option."""
     layer = layer or draw(st.one_of(linears(), convolutions()))
     factors = draw(fixed.get("factors", st.sampled_from([2, 3])))
-    least = layer.form(0, factors).least_inner
+    least = layer.shapes(0, factors).min_inner_dim
     # From the least that is no low-rank layer; most are no whole multiple of the output.
     inner = draw(
         st.one_of(st.integers(least, least + 48), st.sampled_from([2, 4]).map(lambda rank: rank * layer.outputs))
     )
-    carries = layer.bias and not (factors == 3 and layer.pads_with_zeros())
     options = {
         "factors": factors,
         "mode": draw(fixed.get("mode", st.sampled_from(["parametrized", "inserted"]))),
         "init": draw(fixed.get("init", st.sampled_from(["exact", "variance", "default"]))),
-        "bias": carries and draw(st.booleans()),
     }
     batch = draw(st.lists(st.integers(0, 4), min_size=0, max_size=1 if layer.kernel else 3))
     return Case(
@@ -212,27 +204,33 @@ def feed_forward() -> nn.Sequential:
     return nn.Sequential(nn.Linear(5, 8), nn.ReLU(), nn.Linear(8, 5))
 
 
-def opened(mode: str = "parametrized", bias: bool = True) -> nn.Sequential:
+def factorised(mode: str = "parametrized") -> nn.Sequential:
     """A feed-forward block whose first layer has factors, away from their start."""
     model = feed_forward()
-    insert_hrf(model, 2, ["0"], mode=mode, bias=bias)
+    insert_hrf(model, 2, ["0"], mode=mode)
     scramble(model)
     return model
 
 
 def scramble(model: nn.Module) -> None:
-    """Move every parameter, inner biases included, away from its start; factors by less, as they are multiplied."""
+    """Move every parameter away from its start; factors by less, as they are multiplied."""
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.add_(torch.randn_like(parameter) * 0.3 / math.sqrt(max((1, *parameter.shape[-1:]))))
 
 
+def load(target: nn.Module, source: nn.Module) -> None:
+    """Load the weights of ``source``, whatever the factorisation of either."""
+    state, reparam = source.state_dict(), describe_hrf(source)
+    target.load_state_dict(state if reparam == describe_hrf(target) else merge_state_dict(state, reparam), strict=True)
+
+
 def is_plain(model: nn.Module) -> bool:
     """Whether nothing of the method is left."""
-    return not any(isinstance(m, LiteralLayer | Product) or is_folded(m) for m in model.modules())
+    return not any(isinstance(m, InsertedLayers | Product) for m in model.modules())
 
 
-def form(model: nn.Module) -> list[tuple[Any, ...]]:
+def structure(model: nn.Module) -> list[tuple[Any, ...]]:
     """Keys in order, shapes, dtypes, and what is trainable: the structure of a state dict."""
     trainable = {name: p.requires_grad for name, p in model.named_parameters(remove_duplicate=False)}
     return [(key, value.shape, value.dtype, trainable.get(key)) for key, value in model.state_dict().items()]

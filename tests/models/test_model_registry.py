@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from hrf_ser.hrf import insert_hrf
 from hrf_ser.models import create_model, model_names, register, registry
 from hrf_ser.models.options import ModelOptions
 
@@ -55,15 +56,28 @@ def test_custom_model_can_be_registered_once(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_hrf_targets_are_both_linears_of_every_feed_forward(small_model: nn.Module) -> None:
-    matched = {
-        name
-        for name, _ in small_model.named_modules()
-        if any(re.fullmatch(pattern, name) for pattern in small_model.hrf_targets)
-    }
     blocks = [name for name, module in small_model.named_modules() if type(module).__name__ == "FeedForward"]
     assert len(blocks) in {2, 4}
-    assert matched == {f"{block}.{linear}" for block in blocks for linear in ("linear1", "linear2")}
-    assert all(type(small_model.get_submodule(name)) is nn.Linear for name in matched)
+    expected = {f"{block}.{linear}" for block in blocks for linear in ("linear1", "linear2")}
+    assert set(insert_hrf(small_model, dry_run=True)) == expected
+    assert all(type(small_model.get_submodule(name)) is nn.Linear for name in expected)
+
+
+# What selected the layers of the recorded runs.
+PATTERNS = {
+    "conv_transformer": r"layers\.\d+\.ffn\.linear[12]",
+    "conformer": r"layers\.\d+\.ffn[12]\.linear[12]",
+    "speechformer": r"stages\.\d+\.layers\.\d+\.ffn\.linear[12]",
+}
+
+
+@pytest.mark.parametrize("ensemble_size", [1, 3])
+@pytest.mark.parametrize("name", PATTERNS)
+def test_hrf_targets_are_the_layers_of_the_recorded_runs(name: str, ensemble_size: int) -> None:
+    model = create_model(name, n_features=64, n_classes=4, ensemble_size=ensemble_size)
+    prefix = r"members\.\d+\." if ensemble_size > 1 else ""
+    expected = [layer for layer, _ in model.named_modules() if re.fullmatch(prefix + PATTERNS[name], layer)]
+    assert insert_hrf(model, dry_run=True) == expected
 
 
 def test_target_linears_can_be_replaced(small_model: nn.Module) -> None:
@@ -78,8 +92,7 @@ def test_target_linears_can_be_replaced(small_model: nn.Module) -> None:
     inputs = (torch.randn(2, 50, 6), torch.tensor([50, 20]))
     small_model.eval()
     before = small_model(*inputs)
-    for name, module in list(small_model.named_modules()):
-        if any(re.fullmatch(pattern, name) for pattern in small_model.hrf_targets):
-            parent, _, child = name.rpartition(".")
-            setattr(small_model.get_submodule(parent), child, Doubled(module.weight))
+    for name in insert_hrf(small_model, dry_run=True):
+        parent, _, child = name.rpartition(".")
+        setattr(small_model.get_submodule(parent), child, Doubled(small_model.get_submodule(name).weight))
     assert (small_model(*inputs) - before).abs().max() > 1e-3

@@ -6,11 +6,10 @@ import lightning
 import pytest
 import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging, ModelCheckpoint
+from torch.nn.utils import parametrize
 from torch.utils.data import DataLoader
 
-from hrf_ser.hrf import factorised_layers, merge_state_dict
-from hrf_ser.hrf import folded as folded_module
-from hrf_ser.hrf import step as step_module
+from hrf_ser.hrf import describe_hrf, factorised_layers, insert_hrf, is_factorised, merge_state_dict, parametrization
 from hrf_ser.training.callbacks import HRF
 from hrf_ser.training.module import EmotionModule
 from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer
@@ -99,8 +98,8 @@ def test_fit_leaves_the_module_factorised_and_deploys_the_best_epoch_merged(tmp_
     fit(net, tmp_path, hrf)
     assert factorised_layers(net.model)
     assert not factorised_layers(hrf.deployed)
-    best = torch.load(tmp_path / "best.ckpt", weights_only=True)["state_dict"]
-    assert same(hrf.deployed.state_dict(), merge_state_dict(best))
+    best = torch.load(tmp_path / "best.ckpt", weights_only=True)
+    assert same(hrf.deployed.state_dict(), merge_state_dict(best["state_dict"], best["reparam"]))
 
 
 def test_an_ensemble_is_factorised_trained_and_deployed_merged(tmp_path):
@@ -181,15 +180,20 @@ class Start(lightning.Callback):
         self.model = copy.deepcopy(pl_module.model)
 
 
-def test_accumulation_takes_each_product_once_a_step_and_gives_the_big_batch_gradient(tmp_path, monkeypatch):
-    taken = []
-    multiply = step_module.multiply
-    monkeypatch.setattr(step_module, "multiply", lambda factors: taken.append(1) or multiply(factors))
+@pytest.fixture
+def taken(monkeypatch) -> list[int]:
+    """An entry for every product of factors that is taken in a forward pass."""
+    products = []
+    merge_weight = parametrization.merge_weight
+    monkeypatch.setattr(parametrization, "merge_weight", lambda factors: products.append(1) or merge_weight(factors))
+    return products
+
+
+def test_accumulation_gives_the_gradient_of_the_big_batch(tmp_path):
     sgd = {"name": "sgd", "lr": 0.1, "warmup_epochs": 0, "schedule": "constant"}
     net = module(optimizer=sgd, augment=None, options={**OPTIONS, "dropout": 0.0})
     start = Start()
     fit(net, tmp_path, HRF(rank=2), start, max_epochs=1, accumulate_grad_batches=4, limit_val_batches=0)
-    assert len(taken) == len(factorised_layers(net.model)) * 1
 
     parts = list(batches())
     batch = {key: torch.cat([part[key] for part in parts]) for key in parts[0]}
@@ -232,28 +236,66 @@ def test_the_learning_rate_rises_and_falls_over_the_steps_that_are_taken(tmp_pat
     assert trainer.optimizers[0].param_groups[0]["lr"] == pytest.approx(0)
 
 
-def test_validation_takes_each_product_once(tmp_path):
-    class Watch(lightning.Callback):
-        forward_products = 0
+class CountProducts(lightning.Callback):
+    """Products taken during each validation epoch."""
 
-        def on_validation_batch_start(self, *arguments) -> None:
-            self.patch = pytest.MonkeyPatch()
-            self.patch.setattr(folded_module, "multiply", self.multiply)
+    def __init__(self, taken: list[int]) -> None:
+        self.taken, self.counts = taken, []
 
-        def on_validation_batch_end(self, *arguments) -> None:
-            self.patch.undo()
+    def on_validation_start(self, *_) -> None:
+        self.taken.clear()
 
-        def multiply(self, factors):
-            self.forward_products += 1
-            return step_module.multiply(factors)
+    def on_validation_end(self, *_) -> None:
+        self.counts.append(len(self.taken))
 
-    watch = Watch()
-    fit(module(), tmp_path, HRF(rank=2), watch, max_epochs=1)
-    assert watch.forward_products == 0
+
+@pytest.mark.parametrize("averaging", [[], [EMAWeightAveraging(decay=0.5)]], ids=["plain", "ema"])
+def test_validation_takes_each_product_once(tmp_path, taken, averaging):
+    count, net = CountProducts(taken), module()
+    trainer = lightning.Trainer(
+        accelerator="cpu",
+        max_epochs=2,
+        logger=False,
+        enable_progress_bar=False,
+        enable_checkpointing=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        callbacks=[HRF(rank=2), *averaging, count],
+    )
+    trainer.fit(net, batches(), batches(3))
+    assert count.counts == [2, 2]
+    assert parametrize._cache_enabled == 0
+
+
+def test_validation_that_fails_leaves_no_cached_products(tmp_path):
+    class Fail(lightning.Callback):
+        def on_validation_batch_end(self, *_) -> None:
+            raise RuntimeError("on purpose")
+
+    with pytest.raises(RuntimeError, match="on purpose"):
+        fit(module(), tmp_path, HRF(rank=2), Fail())
+    assert parametrize._cache_enabled == 0
+    assert not parametrize._cache
+
+
+def test_validation_within_an_epoch_uses_the_current_weights(tmp_path):
+    losses = []
+
+    class Losses(lightning.Callback):
+        def on_validation_end(self, trainer, pl_module) -> None:
+            with torch.no_grad():
+                batch = next(iter(batches(1)))
+                expected = pl_module._loss(pl_module.eval()(batch["features"], batch["lengths"]), batch["labels"])
+            losses.append((float(trainer.callback_metrics["val/loss"]), float(expected)))
+
+    fit(module(), tmp_path, HRF(rank=2), Losses(), max_epochs=2, val_check_interval=2)
+    assert len(losses) == 4
+    for found, expected in losses:
+        assert found == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed"])
-def test_folded_and_literal_training_agree(tmp_path, precision):
+def test_parametrized_and_inserted_training_agree(tmp_path, precision):
     nets = {}
     for mode in ("parametrized", "inserted"):
         # Adam would blow rounding up wherever a gradient is nearly zero.
@@ -274,8 +316,8 @@ def test_moving_average_holds_factors_and_is_what_is_deployed(tmp_path):
     checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert checkpoint["state_dict"].keys() == checkpoint["current_model_state"].keys()
     assert any("original1" in key for key in checkpoint["state_dict"])
-    best = torch.load(tmp_path / "best.ckpt", weights_only=True)["state_dict"]
-    assert same(hrf.deployed.state_dict(), merge_state_dict(best))
+    best = torch.load(tmp_path / "best.ckpt", weights_only=True)
+    assert same(hrf.deployed.state_dict(), merge_state_dict(best["state_dict"], best["reparam"]))
 
 
 def test_class_weights_are_inverse_frequencies_with_mean_one_over_utterances():
@@ -292,6 +334,45 @@ def test_checkpoint_holds_plain_data_only(tmp_path):
     fit(module(), tmp_path, HRF(rank=2), max_epochs=1)
     checkpoint = torch.load(tmp_path / "last.ckpt", weights_only=True)
     assert checkpoint["hyper_parameters"]["model"] == "conv_transformer"
+    entry = {"rank": 2.0, "factors": 2, "init": "exact", "mode": "parametrized"}
+    assert checkpoint["reparam"] == {f"model.layers.0.ffn.linear{number}": entry for number in (1, 2)}
+
+
+def test_checkpoint_of_a_plain_module_describes_no_layer(tmp_path):
+    fit(module(), tmp_path, max_epochs=1)
+    assert torch.load(tmp_path / "last.ckpt", weights_only=True)["reparam"] == {}
+
+
+@pytest.mark.parametrize("averaging", [False, True])
+@pytest.mark.parametrize("source", [None, {"rank": 2}, {"rank": 2, "mode": "inserted", "factors": 3}], ids=str)
+@pytest.mark.parametrize("target", [None, {"rank": 2}, {"rank": 3}, {"rank": 2, "mode": "inserted"}], ids=str)
+def test_a_fit_continues_from_a_checkpoint_of_any_factorisation(tmp_path, source, target, averaging):
+    def hrf(options) -> HRF:
+        return HRF(enabled=options is not None, **(options or {}))
+
+    def ema() -> list:
+        return [EMAWeightAveraging(decay=0.5)] if averaging else []
+
+    first, second, start = module(), module(), Start()
+    fit(first, tmp_path / "a", hrf(source), *ema(), max_epochs=1)
+    last = tmp_path / "a" / "last.ckpt"
+    fit(second, tmp_path / "b", hrf(target), *ema(), start, ckpt_path=last, max_epochs=2)
+    assert is_factorised(second.model) == (target is not None)
+    checkpoint = torch.load(last, weights_only=True)
+    state = checkpoint["current_model_state"] if averaging else checkpoint["state_dict"]
+    begun = {f"model.{key}": value for key, value in start.model.state_dict().items()}
+    begun = merge_state_dict(begun, {f"model.{key}": value for key, value in describe_hrf(start.model).items()})
+    for key, value in merge_state_dict(state, checkpoint["reparam"]).items():
+        if key.startswith("model."):
+            torch.testing.assert_close(begun[key], value)
+
+
+def test_a_plain_state_dict_loads_into_a_factorised_module():
+    plain, net = module(), module()
+    insert_hrf(net.model, 2, init="default")
+    net.load_state_dict(plain.state_dict())
+    for key, value in merge_state_dict(net.state_dict(), describe_hrf(net)).items():
+        torch.testing.assert_close(value, plain.state_dict()[key])
 
 
 def test_module_is_left_alone_by_deployment(tmp_path):

@@ -26,7 +26,7 @@ _IGNORED_KEYS = {
 }  # fmt: skip
 _ABSENT = "absent"
 # What files of older versions, which do not have the key, mean.
-_BEFORE = {"protocol.folds": "corpus", "init_from": "null", "reparam.reopen_every": "null"}
+_BEFORE = {"protocol.folds": "corpus", "init_from": "null", "reparam.reopen_every": "null", "reparam.bias": "false"}
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 

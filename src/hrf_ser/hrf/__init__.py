@@ -1,24 +1,21 @@
 """High-Rank Factorization (HRF) of linear layers and convolutions for training, and its exact merge (deHRF) for deployment.
 
-Source: Zhang, Dong, Xu and Han, "Re-Parameterization of Lightweight Transformer for On-Device Speech Emotion
-Recognition", IEEE Internet of Things Journal 2024, doi 10.1109/JIOT.2024.3483232, arXiv 2411.09339.
-
     plain            y = W x + b                      W: (out, in)
 
-    training (HRF)   y = W2 (W1 x + b1) + b2          W1: (r, in), W2: (out, r), r = rank * out
+    training (HRF)   y = W2 W1 x + b                  W1: (r, in), W2: (out, r), r = rank * out
 
                        x --[ in -> r ]--[ r -> out ]-- y      no non-linearity in between
 
-    deployment       W = W2 W1,  b = W2 b1 + b2       the plain layer again, same shape, same cost
+    deployment       W = W2 W1                        the plain layer again, same shape, same cost
 
-The functions that the layer can express stay the same; the path that the optimizer takes through them does not.
+Source: Zhang, Dong, Xu and Han, "Re-Parameterization of Lightweight Transformer for On-Device Speech Emotion
+Recognition", IEEE Internet of Things Journal 2024, doi 10.1109/JIOT.2024.3483232, arXiv 2411.09339.
 
-A convolution is a linear layer of every window, so its kernel opens alike, each group with factors of its own: into a
-kernel ``in -> r`` and a pointwise ``r -> out``, or, with three factors, a kernel ``r -> r`` between two pointwise.
+A convolution is a linear layer of every window: each group of its kernel becomes a kernel ``in -> r`` and a pointwise
+``r -> out``, or, with three factors, a kernel ``r -> r`` between two pointwise.
 
-The folded mode (default) takes the product over weights, ``F.linear(x, W2 @ W1)``: same function and gradients as
-inserted layers, for a cost that does not grow with the number of tokens. The literal mode inserts real layers and is
-the reference to compare with.
+The parametrized mode (default) takes the product over weights, ``F.linear(x, W2 @ W1)``, at a cost that does not grow with the
+number of tokens. The inserted mode inserts real layers: the same function and gradients, and the reference to compare with.
 
     >>> from torch import nn
     >>> from hrf_ser.hrf import insert_hrf, merge_hrf
@@ -31,27 +28,20 @@ the reference to compare with.
       (1): ReLU()
       (2): Linear(in_features=16, out_features=8, bias=True)
     )
-
-This folder needs torch and nothing else.
 """
 
-from hrf_ser.hrf.insert import insert_hrf, plan_hrf
-from hrf_ser.hrf.merge import MergeReport, compare, merge_hrf
-from hrf_ser.hrf.opened import factorised_layers, factors_of
-from hrf_ser.hrf.reopen import reopen_hrf
-from hrf_ser.hrf.state import adapt_state_dict, merge_state_dict
-from hrf_ser.hrf.step import StepProducts
+from hrf_ser.hrf.insert import insert_hrf
+from hrf_ser.hrf.merge import MergeReport, compare, merge_hrf, merge_state_dict
+from hrf_ser.hrf.parametrization import describe_hrf, factorised_layers, factors_of, is_factorised
 
 __all__ = [
     "insert_hrf",
-    "plan_hrf",
     "merge_hrf",
+    "merge_state_dict",
+    "is_factorised",
     "compare",
     "MergeReport",
-    "merge_state_dict",
-    "adapt_state_dict",
+    "describe_hrf",
     "factorised_layers",
     "factors_of",
-    "reopen_hrf",
-    "StepProducts",
 ]

@@ -1,114 +1,142 @@
-"""deHRF: multiply the factors out into a plain copy, and compare the two."""
+"""deHRF: merge factors into plain weights, in a model or in a state dict, and compare the two models."""
 
 from __future__ import annotations
 
 import copy
-import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
-from hrf_ser.hrf.factors import in_float64, merge_bias, multiply
-from hrf_ser.hrf.folded import close, has_other_parametrizations, is_folded
-from hrf_ser.hrf.literal import LiteralLayer, replace_module
-from hrf_ser.hrf.opened import factorised_layers, factors_of, inner_biases_of, outer_bias_of
+from hrf_ser.hrf.init import to_float64
+from hrf_ser.hrf.inserted import InsertedLayers, replace_module
+from hrf_ser.hrf.parametrization import factorised_layers, factors_of, restore_layer
+from hrf_ser.hrf.shapes import merge_weight
 
 M = TypeVar("M", bound=nn.Module)
 
 
-@dataclass(frozen=True)
-class MergeReport:
-    """What merging changed on given inputs."""
-
-    max_abs_diff: float  # NaN where an output is NaN or infinite: then nothing is known
-    argmax_changes: int
-    compared: int
-
-
 def merge_hrf(model: M) -> M:
-    """A plain copy of ``model``: every factorised layer is the one layer that it was again.
+    """A plain copy of ``model``, in which every factorised layer is one layer again.
 
-    The product is taken in float64 and stored in the layer's own dtype. The copy's state dict has the keys, in the
-    order, of the model before :func:`insert_hrf`. ``model`` is left as it is, so it can go on training; no random
-    number is drawn.
+    The product is taken in float64 and stored in the layer's dtype. The copy's state dict has the keys, in the order, of
+    the model before :func:`insert_hrf`. ``model`` is unchanged and can go on training; no random number is drawn.
 
     Raises:
-        ValueError: a factor or a product that is not finite, or a factorised layer that was parametrized once more; names
-            the layer.
+        ValueError: a factor or a product that is not finite, or another parametrization on top of the factors.
+
+    >>> from hrf_ser.hrf import insert_hrf
+    >>> model = nn.Sequential(nn.Linear(8, 16))
+    >>> names = insert_hrf(model, rank=4, targets=["0"])
+    >>> merge_hrf(model)
+    Sequential(
+      (0): Linear(in_features=8, out_features=16, bias=True)
+    )
     """
     merged = copy.deepcopy(model)
-    if isinstance(merged, LiteralLayer):
+    if isinstance(merged, InsertedLayers):
         raise ValueError("merge_hrf takes the model that holds the factorised layer, not the layer itself")
     for name, layer in factorised_layers(merged).items():
-        if is_folded(layer) and has_other_parametrizations(layer):
-            raise ValueError(f"layer {name!r} has another parametrization on top of its factors; remove it first")
-        weights, inner, bias = factors_of(layer), inner_biases_of(layer), outer_bias_of(layer)
-        weight, carried = merged_layer(name, weights, inner, bias)
-        if isinstance(layer, LiteralLayer):
-            plain = layer.shell
+        factors = factors_of(layer)
+        weight = _merge_factors(name, factors, layer.bias)
+        if isinstance(layer, InsertedLayers):
+            plain = layer.restore()
             replace_module(merged, layer, plain)
+        elif len(list(layer.get_submodule("parametrizations").modules())) > 3:  # the dictionary, the list, the product
+            raise ValueError(f"layer {name!r} has another parametrization on top of its factors; remove it first")
         else:
-            plain = close(layer)
-        # In the order in which torch registers them: a state dict lists its keys in that order.
-        others = {key: value for key, value in plain._parameters.items() if key not in ("weight", "bias")}
+            plain = restore_layer(layer)
+        # The weight first, as torch registers it: a state dict lists its keys in that order.
+        others = {key: value for key, value in plain._parameters.items() if key != "weight"}
         plain._parameters.clear()
-        plain.weight = nn.Parameter(weight, requires_grad=weights[0].requires_grad)
-        if carried is not None and bias is not None and inner:
-            bias = nn.Parameter(carried, requires_grad=bias.requires_grad)
-        # Without inner biases it is the same parameter: another layer may share it.
-        plain.register_parameter("bias", bias)
+        plain.register_parameter("weight", nn.Parameter(weight, requires_grad=factors[0].requires_grad))
         plain._parameters.update(others)
     return merged
 
 
-def merged_layer(
-    name: str, weights: Sequence[Tensor], inner: Sequence[Tensor], bias: Tensor | None
-) -> tuple[Tensor, Tensor | None]:
-    """Weight ``(out, in / groups, *kernel)`` and bias ``(out,)`` of the merged layer: taken in float64, in the factors' dtype.
+def merge_state_dict(state: Mapping[str, Tensor], reparam: Mapping[str, Mapping[str, Any]]) -> dict[str, Tensor]:
+    """The state dict of the merged model, from that of a factorised one; works without the model.
+
+    The result loads into the plain model, and into a factorised one, whose factors are then initialised exactly.
+
+    Args:
+        state: of the factorised model.
+        reparam: what :func:`describe_hrf` returns for that model; a checkpoint has both, ``state_dict`` and ``reparam``.
+            Layers that are not in it stay as they are.
 
     Raises:
-        ValueError: a factor, a bias or a product that is not finite.
+        ValueError: factors that are missing, not finite or do not chain; names the layer.
+
+    >>> from hrf_ser.hrf import describe_hrf, insert_hrf
+    >>> model = nn.Sequential(nn.Linear(4, 8))
+    >>> names = insert_hrf(model, rank=4, targets=["0"])
+    >>> sorted(model.state_dict())
+    ['0.bias', '0.parametrizations.weight.original0', '0.parametrizations.weight.original1']
+    >>> describe_hrf(model)
+    {'0': {'rank': 4.0, 'factors': 2, 'init': 'exact', 'mode': 'parametrized'}}
+    >>> sorted(merge_state_dict(model.state_dict(), describe_hrf(model)))
+    ['0.bias', '0.weight']
     """
-    with torch.no_grad():
-        wide = [in_float64(factor) for factor in weights]
-        weight = multiply(wide).to(weights[0].device, weights[0].dtype)
-        carried = bias
-        if bias is not None and inner:
-            carried = merge_bias(in_float64(bias), [in_float64(offset) for offset in inner], wide)
-            carried = carried.to(bias.device, bias.dtype)
-        for tensor in (*weights, *inner, weight, carried):
-            if tensor is not None and not torch.isfinite(tensor).all():
-                raise ValueError(f"layer {name!r} has weights that are not finite and cannot be merged")
-    return weight.detach(), None if carried is None else carried.detach().clone()
+    merged = dict(state)
+    for layer, options in reparam.items():
+        prefix, last = f"{layer}." if layer else "", options["factors"] - 1
+        key = (
+            f"{prefix}{{}}.weight" if options["mode"] == "inserted" else f"{prefix}parametrizations.weight.original{{}}"
+        )
+        try:
+            factors = [merged.pop(key.format(index)) for index in range(options["factors"])]
+        except KeyError as error:
+            raise ValueError(
+                f"layer {layer!r}: the state dict has no {error}; use the reparam of its checkpoint"
+            ) from None
+        bias = merged.pop(f"{prefix}{last}.bias" if options["mode"] == "inserted" else f"{prefix}bias", None)
+        merged[f"{prefix}weight"] = _merge_factors(layer, factors, bias)
+        if bias is not None:
+            merged[f"{prefix}bias"] = bias
+    return merged
+
+
+@dataclass(frozen=True)
+class MergeReport:
+    """Differences between a factorised model and the merged one on given inputs."""
+
+    max_abs_diff: float  # not finite where an output is not
+    argmax_changes: int
+    compared: int
 
 
 def compare(model: nn.Module, merged: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> MergeReport:
-    """Run both models in evaluation mode on the same inputs.
+    """Run copies of both models in evaluation mode on the same inputs.
 
     Args:
-        model: the factorised model. The training mode of every module is restored.
-        merged: what :func:`merge_hrf` made of it.
+        model: the factorised model.
+        merged: the result of :func:`merge_hrf`.
         batches: positional arguments of ``forward``, a tuple each; the output is ``(batch, classes)``.
     """
-    largest, changes, compared = 0.0, 0, 0
-    # Of every module: a frozen part may be in evaluation mode while the rest trains.
-    modes = [(module, module.training) for whole in (model, merged) for module in whole.modules()]
-    try:
-        model.eval()
-        merged.eval()
-        with torch.no_grad():
-            for batch in batches:
-                before, after = model(*batch), merged(*batch)
-                if before.numel():
-                    difference = float((before - after).abs().max())
-                    # max() would pass over a NaN.
-                    largest = max(largest, difference) if math.isfinite(largest + difference) else math.nan
-                changes += int((before.argmax(-1) != after.argmax(-1)).sum())
-                compared += before.shape[0]
-    finally:
-        for module, mode in modes:
-            module.training = mode
-    return MergeReport(largest, changes, compared)
+    model, merged = copy.deepcopy(model).eval(), copy.deepcopy(merged).eval()
+    with torch.no_grad(), parametrize.cached():
+        pairs = [(model(*batch), merged(*batch)) for batch in batches]
+    before, after = (torch.cat(outputs) for outputs in zip(*pairs, strict=True))
+    changes = int((before.argmax(-1) != after.argmax(-1)).sum())
+    return MergeReport(float((before - after).abs().max()), changes, len(before))
+
+
+def _merge_factors(name: str, factors: Sequence[Tensor], bias: Tensor | None) -> Tensor:
+    """The product of ``factors``, taken in float64, in their dtype.
+
+    Raises:
+        ValueError: factors that do not chain, or a factor, a bias or a product that is not finite.
+    """
+    with torch.no_grad():
+        try:
+            weight = merge_weight([to_float64(factor) for factor in factors]).to(factors[0].device, factors[0].dtype)
+        except (RuntimeError, IndexError) as error:
+            shapes = ", ".join(str(tuple(factor.shape)) for factor in factors)
+            raise ValueError(f"layer {name!r}: factors of shapes {shapes} do not chain") from error
+        tensors = [*factors, weight, *([] if bias is None else [bias])]
+        if not all(bool(torch.isfinite(tensor).all()) for tensor in tensors):
+            raise ValueError(f"layer {name!r} has weights that are not finite and cannot be merged")
+    return weight

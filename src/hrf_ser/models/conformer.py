@@ -83,7 +83,7 @@ class Conformer(nn.Module):
         options: see :class:`ConformerOptions`.
     """
 
-    hrf_targets: ClassVar[tuple[str, ...]] = (r"layers\.\d+\.ffn[12]\.linear[12]",)
+    hrf_targets: ClassVar[tuple[str, ...]] = ("linear1", "linear2")
 
     def __init__(self, n_features: int, n_classes: int, hop_ms: float, options: ConformerOptions) -> None:
         super().__init__()

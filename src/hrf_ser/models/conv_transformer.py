@@ -47,7 +47,7 @@ class ConvTransformer(nn.Module):
         options: see :class:`ConvTransformerOptions`.
     """
 
-    hrf_targets: ClassVar[tuple[str, ...]] = (r"layers\.\d+\.ffn\.linear[12]",)
+    hrf_targets: ClassVar[tuple[str, ...]] = ("linear1", "linear2")
 
     def __init__(self, n_features: int, n_classes: int, hop_ms: float, options: ConvTransformerOptions) -> None:
         super().__init__()

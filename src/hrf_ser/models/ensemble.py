@@ -24,7 +24,7 @@ class Ensemble(nn.Module):
         self.members = nn.ModuleList(member() for _ in range(size))
         targets = getattr(self.members[0], "hrf_targets", None)
         if targets is not None:
-            self.hrf_targets = tuple(rf"members\.\d+\.{pattern}" for pattern in targets)
+            self.hrf_targets = targets
 
     def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
         """Classify utterances.

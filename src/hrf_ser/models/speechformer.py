@@ -158,7 +158,7 @@ class SpeechFormer(nn.Module):
             chance on a small corpus.
     """
 
-    hrf_targets: ClassVar[tuple[str, ...]] = (r"stages\.\d+\.layers\.\d+\.ffn\.linear[12]",)
+    hrf_targets: ClassVar[tuple[str, ...]] = ("linear1", "linear2")
 
     def __init__(self, n_features: int, n_classes: int, hop_ms: float, options: SpeechFormerOptions) -> None:
         super().__init__()

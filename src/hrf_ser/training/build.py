@@ -19,19 +19,15 @@ from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.config import to_dict
 from hrf_ser.data.datamodule import Source, SpeechData
 from hrf_ser.errors import UserError
-from hrf_ser.hrf import adapt_state_dict, plan_hrf
+from hrf_ser.hrf import insert_hrf
 from hrf_ser.identity import idle_callbacks
 from hrf_ser.models import members_of
 from hrf_ser.training.callbacks import HRF
 from hrf_ser.training.checkpoint_io import AtomicCheckpointIO
 from hrf_ser.training.module import EmotionModule
 from hrf_ser.training.origin import Origin
-from hrf_ser.training.reopen import Reopen
 
 log = logging.getLogger(__name__)
-
-# Keys of ``reparam`` that say something of the training after the insertion.
-_NOT_OF_INSERTION = ("weight_decay", "reopen_every")
 
 
 def build_data(config: DictConfig) -> SpeechData:
@@ -92,8 +88,8 @@ def build_module(config: DictConfig, data: SpeechData, origin: Origin | None = N
         raise UserError(f"model: {str(error).removesuffix('.')}.") from error
     if origin is not None and weights is not None:
         try:
-            module.model.load_state_dict(adapt_state_dict(weights, module.model))
-        except (ValueError, RuntimeError) as error:
+            module.model.load_state_dict(weights)
+        except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1].strip().rstrip(".")
             raise UserError(f"init_from={origin.named}: does not fit this model ({reason}).") from error
     module.absent = data.absent
@@ -111,20 +107,14 @@ def build_hrf(config: DictConfig, module: EmotionModule) -> HRF:
     Raises:
         UserError: a rank, pattern or option that the model does not admit, before any time is spent.
     """
-    options = {key: value for key, value in to_dict(config.reparam).items() if key not in _NOT_OF_INSERTION}
+    options = {key: value for key, value in to_dict(config.reparam).items() if key != "weight_decay"}
     callback = HRF(enabled=config.hrf, rank=config.rank, **options)
     if config.hrf:
         try:
-            plan_hrf(module.model, callback.rank, callback.targets, **callback.options)
+            insert_hrf(module.model, callback.rank, callback.targets, **callback.options, dry_run=True)
         except ValueError as error:
             raise UserError(f"rank or reparam: {error}.") from error
     return callback
-
-
-def build_reopening(config: DictConfig) -> list[Callback]:
-    """The callback that opens the factors anew every few epochs, where there is to be one."""
-    every = config.reparam.get("reopen_every")
-    return [Reopen(every, config.seed)] if config.hrf and every is not None else []
 
 
 def build_callbacks(config: DictConfig) -> list[Callback]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +12,9 @@ import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
+from torch.nn.utils import parametrize
 
-from hrf_ser.hrf import factorised_layers, insert_hrf
+from hrf_ser.hrf import describe_hrf, insert_hrf, is_factorised, merge_state_dict
 from hrf_ser.training.best_epoch import BestEpoch
 from hrf_ser.training.module import EmotionModule
 
@@ -26,11 +28,10 @@ class HRF(Callback):
     Args:
         enabled: False trains the plain model, and still gives the deployable one.
         rank: inner dimension as a multiple of each layer's output dimension.
-        targets: patterns of layer names, or one; None takes the feed-forward layers that the model names.
+        targets: names or patterns of layers, or one, as in ``insert_hrf``; None takes the model's feed-forward layers.
         factors: 2 or 3.
         init: ``exact``, ``variance`` or ``default``.
         mode: ``parametrized`` or ``inserted``.
-        bias: give the inserted layers a bias.
 
     Attributes:
         layers: names of the factorised layers.
@@ -46,19 +47,38 @@ class HRF(Callback):
         factors: int = 2,
         init: str = "exact",
         mode: str = "parametrized",
-        bias: bool = False,
     ) -> None:
         self.enabled = enabled
         self.rank = rank
         self.targets = targets if targets is None or isinstance(targets, str) else list(targets)
-        self.options: dict[str, Any] = {"factors": factors, "init": init, "mode": mode, "bias": bias}
+        self.options: dict[str, Any] = {"factors": factors, "init": init, "mode": mode}
         self.layers: list[str] = []
+        self._cached: AbstractContextManager[None] | None = None
         self.deployed: EmotionModule | None = None
 
     def setup(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         assert isinstance(pl_module, EmotionModule)
-        if stage == "fit" and self.enabled and not factorised_layers(pl_module.model):
+        if stage == "fit" and self.enabled and not is_factorised(pl_module.model):
             self.layers = insert_hrf(pl_module.model, self.rank, self.targets, **self.options)
+
+    # Within a validation epoch the weights do not change: each product is taken once.
+
+    def on_validation_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._cached = parametrize.cached()
+        self._cached.__enter__()
+
+    def on_validation_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._clear_cache()
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        self._clear_cache()
+
+    def _clear_cache(self) -> None:
+        if self._cached is not None:
+            self._cached.__exit__(None, None, None)
+            self._cached = None
 
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, EmotionModule)
@@ -70,7 +90,7 @@ class HRF(Callback):
             self.deployed = EmotionModule.load_from_checkpoint(best, map_location="cpu", weights_only=True)
         else:
             self.deployed = EmotionModule(**pl_module.hparams)
-            self.deployed.load_state_dict(pl_module.state_dict())
+            self.deployed.load_state_dict(merge_state_dict(pl_module.state_dict(), describe_hrf(pl_module)))
         self.deployed.eval()
 
 

@@ -168,7 +168,7 @@ def score(
 
 
 def _macs(trained: nn.Module, deployed: nn.Module, config: DictConfig) -> dict[str, Any]:
-    """Multiply-adds per second of audio, forward. In training a folded product is taken once for a whole batch."""
+    """Multiply-adds per second of audio, forward. In training the product of factors is taken once for a whole batch."""
     frames = round(_MACS_SECONDS * 1000 / config.features.hop_ms)
     plain_macs = count_macs(deployed, frames, config.features.n_mels)
     factorised = count_macs(trained, frames, config.features.n_mels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 from hrf_ser.audio.augment import FeatureAugment
 from hrf_ser.audio.front_end import Normalisation, Normaliser
 from hrf_ser.data.batches import Batch, select
-from hrf_ser.hrf import StepProducts, adapt_state_dict
+from hrf_ser.hrf import describe_hrf, merge_state_dict
 from hrf_ser.models import create_model, members_of
 from hrf_ser.training.metrics import UnitConfusion, scores
 from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer, build_schedule, parameter_groups
@@ -69,7 +69,6 @@ class EmotionModule(LightningModule):
         # Known anew in every run, so no part of a checkpoint.
         self.absent: Tensor | None
         self.register_buffer("absent", None, persistent=False)
-        self._products: StepProducts | None = None
         self._seed = seed
         self._batches_per_epoch = batches_per_epoch
         self._optimizer = OptimizerConfig(**(optimizer or {}))
@@ -92,9 +91,6 @@ class EmotionModule(LightningModule):
 
     # Training
 
-    def on_fit_start(self) -> None:
-        self._products = StepProducts(self.model)
-
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # All randomness of a step follows from its place, so a resumed run needs no state of random generators.
         place = [self._seed, self.current_epoch, batch_idx]
@@ -105,8 +101,6 @@ class EmotionModule(LightningModule):
             torch.cuda.manual_seed_all(seed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        if self._products is not None:
-            self._products.hold()
         # The mean, of which Adam's steps are those that each member would take alone.
         return torch.stack([self._training_loss(member, heard) for member, heard in self._hearings(batch)]).mean()
 
@@ -130,15 +124,6 @@ class EmotionModule(LightningModule):
         # The loss is linear in the target, so a mixed target is the mixture of two losses.
         return mix.share * self._loss(logits, labels) + (1 - mix.share) * self._loss(logits, labels[mix.partner])
 
-    def optimizer_step(self, epoch: int, batch_idx: int, optimizer: Any, optimizer_closure: Any = None) -> None:
-        # The closure runs the last backward pass of a step; gradients are scaled back, clipped and used after it.
-        def closure() -> Any:
-            loss = optimizer_closure()
-            self._release_products()
-            return loss
-
-        super().optimizer_step(epoch, batch_idx, optimizer, closure)
-
     def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(self.model, self._optimizer, fused="mixed" not in str(self.trainer.precision))
         per_epoch, steps = self._steps()
@@ -158,12 +143,6 @@ class EmotionModule(LightningModule):
 
     # Scoring
 
-    def on_validation_epoch_start(self) -> None:
-        # Gradients that wait in a step's products belong to the training weights, which averaging may have swapped out.
-        self._release_products()
-        if self._products is not None:
-            self._products.hold()
-
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
         logits = self._answers(batch)
         self.confusion.update(logits.float().softmax(-1), batch["labels"], batch["units"])
@@ -181,7 +160,6 @@ class EmotionModule(LightningModule):
         return each[self.absent[batch["rows"]], torch.arange(len(lengths), device=lengths.device)]
 
     def on_validation_epoch_end(self) -> None:
-        self._release_products()
         self._log_scores("val")
 
     def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
@@ -201,15 +179,10 @@ class EmotionModule(LightningModule):
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         return F.cross_entropy(logits.float(), labels, weight=self.loss_weights, label_smoothing=self._label_smoothing)
 
-    def _release_products(self) -> None:
-        if self._products is not None:
-            self._products.release()
+    # Checkpoints: one of a plain or of any factorised module loads into a plain or a factorised one.
 
-    # Checkpoints
-
-    def load_state_dict(self, state_dict: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        """Load weights of any form: factorised, in either mode, or plain."""
-        return super().load_state_dict(adapt_state_dict(state_dict, self), strict=strict, assign=assign)
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["reparam"] = describe_hrf(self)
 
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         own = {key: value.shape for key, value in self.state_dict().items()}
@@ -219,3 +192,6 @@ class EmotionModule(LightningModule):
             groups = len(parameter_groups(self.model, self._optimizer))
             for state in checkpoint["lr_schedulers"]:
                 state.update({key: [state[key][0]] * groups for key in ("base_lrs", "_last_lr", "lr_lambdas")})
+            # Merged weights load into a factorised module as well. WeightAveraging has the weights beside their average.
+            for key in {"state_dict", "current_model_state"} & checkpoint.keys():
+                checkpoint[key] = merge_state_dict(checkpoint[key], checkpoint.get("reparam", {}))

@@ -49,7 +49,7 @@ class Origin:
         return {key: card[key] for key in _RECORDED if key in card}
 
     def read(self) -> dict[str, Tensor]:
-        """The state dict of the backbone; a checkpoint's may hold factors.
+        """The state dict of the plain backbone; factors are merged.
 
         Raises:
             UserError: files that are damaged or do not fit together.
@@ -58,10 +58,12 @@ class Origin:
             from hrf_ser.deploy.bundle import load_bundle
 
             return load_bundle(self.weights).model.state_dict()
+        from hrf_ser.hrf import merge_state_dict
         from hrf_ser.training.checkpoint_io import read_checkpoint
 
         try:
-            state = read_checkpoint(self.weights)["state_dict"]
+            checkpoint = read_checkpoint(self.weights)
+            state = merge_state_dict(checkpoint["state_dict"], checkpoint.get("reparam", {}))
         except ValueError as error:
             raise UserError(f"init_from={self.named}: cannot be read as a checkpoint ({error}).") from error
         return {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}

@@ -29,7 +29,6 @@ from hrf_ser.training.build import (
     build_hrf,
     build_loggers,
     build_module,
-    build_reopening,
     build_trainer,
 )
 from hrf_ser.training.callbacks import Interruption, Predictions, ProgressBar
@@ -104,7 +103,6 @@ def _train(config: DictConfig) -> dict[str, Any]:
         [
             # Factors come first: weight averaging copies the model in its own setup.
             hrf,
-            *build_reopening(config),
             *build_callbacks(config),
             History(folder / HISTORY),
             Predictions(),

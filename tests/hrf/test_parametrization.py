@@ -1,4 +1,4 @@
-"""What may be done with an open model: copy, save, convert, call by parts, open further, merge, compare, export."""
+"""A factorised model can be copied, saved, converted, called, factorised further, merged, compared and exported."""
 
 import copy
 import io
@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hrf_cases import MODES, assert_near, feed_forward, form, opened, scramble
+from hrf_cases import MODES, assert_near, factorised, feed_forward, scramble, structure
 from torch import nn
 from torch.nn.utils import parametrizations
 
@@ -16,36 +16,32 @@ from hrf_ser.hrf import compare, factorised_layers, factors_of, insert_hrf, merg
 @pytest.mark.parametrize("init", ["exact", "variance", "default"])
 @pytest.mark.parametrize("factors", [2, 3])
 def test_from_one_seed_both_modes_draw_the_same_factors_in_every_layer(init, factors):
-    folded = feed_forward()
-    literal = copy.deepcopy(folded)
-    for model, mode in ((folded, "parametrized"), (literal, "inserted")):
+    parametrized = feed_forward()
+    inserted = copy.deepcopy(parametrized)
+    for model, mode in ((parametrized, "parametrized"), (inserted, "inserted")):
         torch.manual_seed(1)
         insert_hrf(model, 2, ["0", "2"], factors=factors, init=init, mode=mode)
     for name in ("0", "2"):
-        steps = literal.get_submodule(name).steps
-        for a, b in zip(factors_of(folded.get_submodule(name)), steps, strict=True):
+        steps = inserted.get_submodule(name)
+        for a, b in zip(factors_of(parametrized.get_submodule(name)), steps, strict=True):
             assert torch.equal(a, b.weight)
 
 
-@pytest.mark.parametrize("bias", [False, True])
-def test_weight_assigned_to_an_open_layer_is_opened_exactly(bias):
+def test_weight_assigned_to_a_factorised_layer_is_factorised_exactly():
     model = feed_forward()
-    insert_hrf(model, 2, ["0"], init="variance", bias=bias)
+    insert_hrf(model, 2, ["0"], init="variance")
     scramble(model)
     weight, offset = torch.randn(8, 5), torch.randn(8)
     with torch.no_grad():
         model[0].weight = weight
-        if bias:
-            model[0].bias = offset
-        else:
-            model[0].bias.copy_(offset)
+        model[0].bias.copy_(offset)
     merged = merge_hrf(model)
     assert_near("assigned weight", merged[0].weight, weight)
     assert torch.equal(merged[0].bias, offset)
 
 
 @MODES
-def test_hooks_run_on_the_open_layer_and_on_the_merged_one(mode):
+def test_hooks_run_on_the_factorised_layer_and_on_the_merged_one(mode):
     seen: list[str] = []
 
     def note(what: str) -> Callable[..., None]:
@@ -67,8 +63,8 @@ def test_hooks_run_on_the_open_layer_and_on_the_merged_one(mode):
 
 
 @MODES
-def test_deep_copy_of_an_open_model_is_a_model_of_its_own(mode):
-    model = opened(mode)
+def test_deep_copy_of_a_factorised_model_is_a_model_of_its_own(mode):
+    model = factorised(mode)
     twin = copy.deepcopy(model)
     x = torch.randn(3, 5)
     expected = model(x)
@@ -84,19 +80,19 @@ def test_deep_copy_of_an_open_model_is_a_model_of_its_own(mode):
 
 @MODES
 def test_saved_state_dict_loads_without_running_code(mode):
-    model = opened(mode)
+    model = factorised(mode)
     file = io.BytesIO()
     torch.save(model.state_dict(), file)
     file.seek(0)
     state = torch.load(file, weights_only=True)
-    fresh = opened(mode)
+    fresh = factorised(mode)
     fresh.load_state_dict(state)
     x = torch.randn(3, 5)
     assert torch.equal(fresh(x), model(x))
 
 
-def test_pickling_a_whole_open_model_is_refused_by_torch_and_the_merged_one_goes():
-    model = opened()
+def test_pickling_a_whole_factorised_model_is_refused_by_torch_and_the_merged_one_goes():
+    model = factorised()
     with pytest.raises(RuntimeError, match="only supported through state_dict"):
         torch.save(model, io.BytesIO())
     torch.save(merge_hrf(model), io.BytesIO())
@@ -104,17 +100,17 @@ def test_pickling_a_whole_open_model_is_refused_by_torch_and_the_merged_one_goes
 
 @MODES
 def test_conversion_after_the_insertion_and_assigned_states_reach_the_factors(mode):
-    model = opened(mode).double()
+    model = factorised(mode).double()
     x = torch.randn(3, 5, dtype=torch.float64)
     assert_near("converted", merge_hrf(model)(x), model(x))
-    fresh = opened(mode)
+    fresh = factorised(mode)
     fresh.load_state_dict(model.state_dict(), assign=True)
     assert_near("converted", merge_hrf(fresh)(x), model(x))
 
 
 @MODES
 def test_functional_call_sees_the_parameters_that_it_is_given(mode):
-    model, other = opened(mode), opened(mode)
+    model, other = factorised(mode), factorised(mode)
     x = torch.randn(3, 5)
     given = dict(other.named_parameters())
     assert torch.equal(torch.func.functional_call(model, given, x), other(x))
@@ -126,7 +122,7 @@ def test_functional_call_sees_the_parameters_that_it_is_given(mode):
 
 @MODES
 def test_merged_model_exports(mode):
-    model = opened(mode).eval()
+    model = factorised(mode).eval()
     merged = merge_hrf(model)
     x = torch.randn(3, 5)
     program = torch.export.export(merged, (x,))
@@ -137,15 +133,15 @@ def test_merged_model_exports(mode):
 def test_merge_of_a_model_without_factors_is_a_copy():
     model = nn.Sequential(feed_forward(), nn.BatchNorm1d(5), parametrizations.weight_norm(nn.Linear(5, 5))).eval()
     merged = merge_hrf(model)
-    assert form(merged) == form(model)
+    assert structure(merged) == structure(model)
     assert not {id(p) for p in merged.parameters()} & {id(p) for p in model.parameters()}
     x = torch.randn(3, 5)
     assert torch.equal(merged(x), model(x))
 
 
 @MODES
-def test_second_insertion_opens_other_layers_and_refuses_the_same(mode):
-    model = opened(mode)
+def test_second_insertion_factorises_other_layers_and_refuses_the_same(mode):
+    model = factorised(mode)
     before = copy.deepcopy(model.state_dict())
     with pytest.raises(ValueError, match="layer '0' is factorised already"):
         insert_hrf(model, targets=["2", "0"])
@@ -168,7 +164,7 @@ def test_product_that_half_precision_cannot_hold_is_refused():
 
 
 def test_comparison_does_not_pass_over_outputs_that_are_not_numbers():
-    model = opened()
+    model = factorised()
     good, bad = torch.randn(4, 5), torch.full((4, 5), float("nan"))
     for batches in ([(bad,)], [(good,), (bad,)], [(bad,), (good,)]):
         report = compare(model, merge_hrf(model), batches)
@@ -179,7 +175,7 @@ def test_comparison_does_not_pass_over_outputs_that_are_not_numbers():
 
 
 def test_comparison_gives_every_module_its_own_mode_back():
-    model = opened().train()
+    model = factorised().train()
     model[1].eval()
     compare(model, merge_hrf(model), [(torch.randn(2, 5),)])
     assert [m.training for m in model.children()] == [True, False, True]

@@ -7,8 +7,6 @@ import sys
 import pytest
 from hydra import compose, initialize_config_dir
 
-from hrf_ser.data import sources
-from hrf_ser.data.sources import Source, read_ahead
 from hrf_ser.entry import conf_dir, register_resolvers
 from hrf_ser.errors import UserError
 from hrf_ser.preflight import check_model
@@ -42,14 +40,11 @@ def config(*overrides):
         (["data=table", "data.root=/no/such.csv"], "Error: data.root=/no/such.csv does not exist"),
         (["model=nope"], "Error: model=nope is unknown"),
         (["model.name=nope"], "Error: model: there is no model 'nope'"),
+        (["fold=9"], "Error: fold=9 is not a fold of demo: use one of 1, 2, 3, 4."),
+        (["data@test_data=demo"], "Error: demo would be tested on itself"),
+        (["+label_map.classes={a: [sad]}"], "Error: label_map.classes names fewer than two classes"),
         (["init_from=/no/such"], "Error: init_from=/no/such: no such file or folder."),
-        (
-            ["reparam.reopen_every=2"],
-            "Error: reparam.reopen_every=2 opens factors anew, and a plain model has none: set hrf=true.",
-        ),
         (["protocol=out_of_fold"], "Error: protocol=out_of_fold evaluates each member of an ensemble on the speakers"),
-        (["hrf=true", "reparam.reopen_every=0"], "Error: reparam.reopen_every=0 is not a number of at least 1."),
-        (["hrf=true", "reparam.reopen_every=1.5"], "Error: reparam.reopen_every=1.5 is not a whole number."),
         (
             ["model=speechformer", "+model.options.ffn=16"],
             "Error: model: speechformer has no option ffn; its options are: width, ",
@@ -102,18 +97,3 @@ def test_what_is_refused_early_is_what_the_models_refuse():
             for choice in choices:
                 if key in options[name]:
                     create_model(name, n_features=8, n_classes=2, **{key: choice})
-
-
-def test_a_table_is_read_once_for_a_run_and_again_for_the_next(monkeypatch):
-    reads = []
-    monkeypatch.setattr(sources, "read_corpus", lambda name, root: reads.append((name, root)) or [name])
-    mine, other = Source("table", "mine.csv"), Source("table", "other.csv")
-    ahead = read_ahead([mine, other])
-    assert other.read() is ahead[1]
-    assert mine.read() is ahead[0]
-    assert len(reads) == 2
-    mine.read()
-    assert len(reads) == 3
-    read_ahead([mine])
-    read_ahead([mine])
-    assert len(reads) == 5, "what an earlier run left may be out of date"

@@ -1,16 +1,14 @@
-"""The main job from weights of another run, and with factors that are opened anew."""
+"""The main job from weights of another run."""
 
 import json
 
 import pytest
 import torch
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from safetensors.torch import load_file
 
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import merge_hrf
 from hrf_ser.training import callbacks
-from hrf_ser.training.history import History
 
 HRF = ("hrf=true", "rank=2")
 
@@ -38,7 +36,7 @@ def factorised(train, runs):
 
 @pytest.fixture
 def begun(train, monkeypatch):
-    """``begun(folder, *overrides)``: the module with which a fit begins; it does not go on."""
+    """``begun(folder, *overrides)``: the module with which a fit begins, and ends at once."""
 
     class BegunError(Exception):
         pass
@@ -74,7 +72,7 @@ def test_the_function_before_the_first_step_is_that_of_the_source(begun, plain, 
     assert {f"model.{key}" for key in merged} == {key for key in weights if key.startswith("model.")}
     for key, value in merged.items():
         torch.testing.assert_close(value, weights[f"model.{key}"], atol=1e-6, rtol=1e-5)
-    # One fold, one training part: the same statistics, although they are computed anew.
+    # One fold, one training split: the same statistics, although they are computed again.
     assert torch.equal(module.normaliser.mean, weights["normaliser.mean"])
     classifier = type(module).load_from_checkpoint(plain / "checkpoints/best.ckpt", weights_only=True).eval()
     features, lengths = torch.randn(3, 90, 64), torch.tensor([90, 61, 30])
@@ -103,7 +101,7 @@ def test_any_checkpoint_of_a_run_may_be_named(begun, factorised, tmp_path):
     assert all(torch.equal(module.state_dict()[key], state[key]) for key in untouched)
 
 
-def test_a_run_goes_on_from_another_and_says_so(train, plain, tmp_path):
+def test_a_run_starts_from_another_and_records_it(train, plain, tmp_path):
     record = train(tmp_path / "a", f"init_from={plain}", "fold=2", "seed=5", *HRF)
     source = json.loads((plain / "metrics.json").read_text())
     assert record["init_from"] == {
@@ -140,7 +138,7 @@ def test_another_corpus_with_the_same_classes_is_taken_with_a_warning(train, pla
     words = ("data=table", f"data.root={tmp_path}/mine.csv", "trainer.max_epochs=1")
     record = train(tmp_path / "run", f"init_from={plain}", *words)
     assert record["init_from"]["corpus"] == "demo"
-    assert caplog.text.count("heard demo; whoever is tested here may be in it too") == 1
+    assert caplog.text.count("was trained on demo; test speakers may occur in it") == 1
 
 
 def test_a_checkpoint_that_does_not_fit_its_bundle_ends_in_a_sentence(train, plain, tmp_path):
@@ -154,34 +152,3 @@ def test_a_checkpoint_that_does_not_fit_its_bundle_ends_in_a_sentence(train, pla
     torch.save({"state_dict": {"model.other": torch.ones(2)}}, file)
     with pytest.raises(UserError, match=r"best\.ckpt: does not fit this model"):
         train(tmp_path / "b", f"init_from={file}", "fold=2")
-
-
-def test_an_interrupted_run_opens_its_factors_as_if_it_had_not_been(train, plain, tmp_path, monkeypatch):
-    words = ("fold=2", *HRF, f"init_from={plain}", "reparam.reopen_every=1", "batch_size=8", "trainer.max_epochs=3")
-    train(tmp_path / "whole", *words)
-    end = History.on_train_batch_end
-
-    def on_train_batch_end(self, trainer, pl_module, outputs, batch, batch_idx) -> None:
-        end(self, trainer, pl_module, outputs, batch, batch_idx)
-        # Within the epoch that began with an opening, which must not be repeated.
-        if (trainer.current_epoch, batch_idx) == (1, 4):
-            raise SIGTERMException
-
-    with monkeypatch.context() as patch:
-        patch.setattr(History, "on_train_batch_end", on_train_batch_end)
-        with pytest.raises(SystemExit):
-            train(tmp_path / "cut", *words)
-    assert torch.load(tmp_path / "cut/checkpoints/last.ckpt", weights_only=True)["global_step"] == 9 + 5
-    train(tmp_path / "cut", *words, "ckpt_path=last")
-    for name in ("predictions.csv", "history.csv"):
-        assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-
-
-def test_opening_anew_changes_what_is_learned_and_not_what_is_deployed(train, tmp_path):
-    words = ("hrf=true", "rank=2", "trainer.max_epochs=3", "optimizer.lr=0.01")
-    once, anew = (train(tmp_path / str(every), *words, f"reparam.reopen_every={every}") for every in ("null", 1))
-    assert anew["merge"]["max_abs_diff"] < 1e-5
-    assert anew["parameters"] == once["parameters"]
-    histories = [(tmp_path / name / "history.csv").read_text().splitlines() for name in ("null", "1")]
-    assert histories[0][:2] == histories[1][:2], "the first epoch comes before any opening"
-    assert histories[0][2] != histories[1][2]

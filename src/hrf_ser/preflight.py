@@ -1,6 +1,6 @@
-"""What is known to be wrong before torch is imported: a model that is none, a corpus that is not there, a fold that it has not.
+"""What is known to be wrong of a model before torch is imported.
 
-The model and the data module refuse the same, later; torch and Lightning take seconds to import, and a typing error should not.
+The model refuses the same, later; torch and Lightning take seconds to import, and a typing error should not.
 """
 
 from __future__ import annotations
@@ -10,13 +10,9 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from hrf_ser.data.out_of_fold import out_of_fold_index
-from hrf_ser.data.protocols import split
-from hrf_ser.data.sources import Source, read_ahead
 from hrf_ser.entry import conf_dir
 from hrf_ser.errors import UserError
 from hrf_ser.settings import to_dict
-from hrf_ser.training.origin import origin_of
 
 # Parsed as YAML, the files would take as long as everything else here together.
 _NAME = re.compile(r"^name: *(?P<name>\w+)", re.MULTILINE)
@@ -69,19 +65,3 @@ def _check_sizes(options: dict[str, Any]) -> None:
     layers = options.get("layers")
     if isinstance(layers, list) and not any(layers):
         raise UserError(f"model: layers={layers} are no layers at all; give each stage one or more.")
-
-
-def check_corpus(config: DictConfig) -> None:
-    """Read the tables that the run will use, divide them as it will, and look at the weights that it starts from.
-
-    Raises:
-        UserError: what the corpus's reader, the protocol or :func:`hrf_ser.training.origin.origin_of` refuses.
-    """
-    groups = [config.data, *([config.test_data] if config.get("test_data") is not None else [])]
-    corpora = read_ahead([Source(one.name, one.root, to_dict(one.options)) for one in groups])
-    if len(corpora) == 1 and config.get("label_map") is None:
-        fold = None if config.fold is None else str(config.fold)
-        divided = split(corpora[0], fold, config.protocol.name, config.protocol.folds)
-        if config.protocol.name == "out_of_fold":
-            out_of_fold_index(corpora[0].utterances, divided, config.model.options.ensemble_size)
-        origin_of(config, corpora[0], divided)

@@ -82,7 +82,8 @@ class SpeechData(LightningDataModule):
     def split(self) -> Split:
         """The dataset's split without utterances that have no usable audio."""
         split, usable = self.dataset.split, self.stores[0].lengths > 0
-        return replace(split, **{name: tuple(row for row in split.rows(name) if usable[row]) for name in SPLITS})
+        train, val, test = (tuple(row for row in split.rows(name) if usable[row]) for name in SPLITS)
+        return replace(split, train=train, val=val, test=test)
 
     @property
     def out_of_fold(self) -> Tensor | None:

@@ -20,7 +20,8 @@ from benchmarks.training_step import speech_data
 from hrf_ser.audio.front_end import FrontEndConfig, LogMel
 from hrf_ser.audio.read import read_audio
 from hrf_ser.data.corpora import read_corpus
-from hrf_ser.data.datamodule import Source, SpeechData
+from hrf_ser.data.datamodule import SpeechData
+from hrf_ser.data.dataset import make_dataset
 
 RATE = 16_000
 SECONDS = (1, 3, 10, 30)
@@ -68,13 +69,13 @@ def _real(utterances, log_mel: LogMel, settings: Settings) -> Result:  # type: i
 
 
 def _loading(settings: Settings) -> Result:
-    source = Source(settings.data, settings.corpus)
+    dataset = make_dataset(read_corpus(settings.data, settings.corpus))
     times: dict[str, list[float]] = {"first": [], "cached": []}
     hours = 0.0
     for _ in range(1 if settings.quick else 3):
         with tempfile.TemporaryDirectory() as name:
             for seconds in times.values():
-                data = SpeechData(source, Path(name), FrontEndConfig())
+                data = SpeechData(dataset, Path(name), FrontEndConfig())
                 started = time.perf_counter()
                 data.prepare_data()
                 for loader in (data.train_dataloader(), data.val_dataloader()):

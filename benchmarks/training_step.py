@@ -16,7 +16,9 @@ from benchmarks.part import Part, Result, Settings, milliseconds, ratio, table
 from benchmarks.rounds import compare
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.batches import Batch
-from hrf_ser.data.datamodule import Source, SpeechData
+from hrf_ser.data.corpora import read_corpus
+from hrf_ser.data.datamodule import SpeechData
+from hrf_ser.data.dataset import make_dataset
 from hrf_ser.models import count_parameters
 
 BATCH = 32
@@ -48,8 +50,8 @@ def measure(settings: Settings) -> Result:
 
 def speech_data(settings: Settings, **options: object) -> SpeechData:
     """The corpus of the settings with its features, in batches."""
-    source = Source(settings.data, settings.corpus)
-    data = SpeechData(source, settings.cache, FrontEndConfig(), batch_size=BATCH, **options)  # type: ignore[arg-type]
+    dataset = make_dataset(read_corpus(settings.data, settings.corpus))
+    data = SpeechData(dataset, settings.cache, FrontEndConfig(), batch_size=BATCH, **options)  # type: ignore[arg-type]
     data.prepare_data()
     return data
 

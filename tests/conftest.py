@@ -53,11 +53,10 @@ def train(cache):
     from hydra.core.hydra_config import HydraConfig
     from omegaconf import open_dict
 
-    from hrf_ser.config import validate
     from hrf_ser.entry import conf_dir, register_resolvers
 
     def run(folder: Path, *overrides: str) -> dict:
-        from hrf_ser.training.run import train
+        from hrf_ser.train import train
 
         register_resolvers()
         folder.mkdir(parents=True, exist_ok=True)
@@ -72,7 +71,6 @@ def train(cache):
             config.hydra.runtime.output_dir = str(folder)
             HydraConfig.instance().set_config(config)
             del config.hydra
-        validate(config, "train")
         return train(config)
 
     return run

@@ -5,7 +5,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from hrf_ser.data.corpora import Corpus, Utterance, read_corpus
-from hrf_ser.data.protocols import Split, hash_test_speakers, split
+from hrf_ser.data.protocols import PROTOCOLS, Split, hash_test_speakers, split_corpus
 from hrf_ser.data.transfer import as_joined
 from hrf_ser.errors import UserError
 from hrf_ser.export import CorpusAudio, calibration_rows, spread
@@ -25,11 +25,11 @@ def corpus(speakers):
 def test_calibration_never_hears_a_test_speaker():
     # A split that is wrong on purpose: row 3 is of the tested speaker.
     table = corpus(["a", "a", "b", "a", "c", "b", "d"])
-    divided = Split("1", "validation", train=(2, 3, 4, 5), val=(6,), test=(0, 1))
+    divided = Split("1", PROTOCOLS["validation"], train=(2, 3, 4, 5), val=(6,), test=(0, 1))
     assert calibration_rows(table, divided, 100) == [2, 4, 5]
     assert set(calibration_rows(table, divided, 2)) < {2, 4, 5}
     with pytest.raises(UserError, match="no training speaker"):
-        calibration_rows(table, Split("1", "validation", train=(3,), val=(6,), test=(0, 1)), 5)
+        calibration_rows(table, Split("1", PROTOCOLS["validation"], train=(3,), val=(6,), test=(0, 1)), 5)
 
 
 def test_a_part_of_the_rows_is_from_all_over_and_always_the_same():
@@ -132,7 +132,7 @@ def test_no_audio_that_can_be_read_ends_in_a_sentence(table, tmp_path):
 def test_another_table_is_no_test_part(table, tmp_path):
     old, grown, other = table("abcd"), table("abcdefgh"), table("acef")
     trained_on = read_corpus("table", old)
-    divided = split(trained_on, "1of2", "validation", 2)
+    divided = split_corpus(trained_on, "1of2", "validation", 2)
     card = {"corpus": "table", "fold": "1of2", "protocol": "validation", "folds": 2}
     bundle = write_bundle(
         tmp_path / "new", card={**card, "test_speakers_hash": hash_test_speakers(trained_on, divided)}
@@ -152,7 +152,7 @@ def test_another_table_is_no_test_part(table, tmp_path):
 
 def test_table_that_was_only_tested_is_the_test_part(table, tmp_path):
     tested = read_corpus("table", table("cd"))
-    whole = Split("1", "validation", train=(), val=(), test=tuple(range(6)))
+    whole = Split("1", PROTOCOLS["validation"], train=(), val=(), test=tuple(range(6)))
     card = {"corpus": "table>table", "fold": "1", "protocol": "validation"}
     bundle = write_bundle(
         tmp_path / "bundle", card={**card, "test_speakers_hash": hash_test_speakers(as_joined(tested), whole)}

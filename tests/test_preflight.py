@@ -6,9 +6,6 @@ import sys
 
 import pytest
 
-from hrf_ser.data import sources
-from hrf_ser.data.sources import Source, read_ahead
-
 HEAVY = ("torch", "lightning", "torchaudio", "matplotlib", "scipy", "wandb")
 
 # Runs the main job as ``python -m`` does, and says at its end which heavy modules it came to import.
@@ -32,6 +29,9 @@ runpy.run_module("hrf_ser.train", run_name="__main__", alter_sys=True)
         (["data=table", "data.root=/no/such.csv"], "Error: data.root=/no/such.csv does not exist"),
         (["model=nope"], "Error: model=nope is unknown"),
         (["model.name=nope"], "Error: model.name=nope is unknown: use one of conformer, "),
+        (["fold=9"], "Error: fold=9 is not a fold of demo: use one of 1, 2, 3, 4."),
+        (["data@test_data=demo"], "Error: demo would be tested on itself"),
+        (["+label_map.classes={a: [sad]}"], "Error: label_map"),
         (["init_from=/no/such"], "Error: init_from=/no/such: no such file or folder."),
         (["protocol=out_of_fold"], "Error: protocol=out_of_fold leaves other speakers out"),
         (["reparam.bias=true"], "Error: reparam.bias was removed"),
@@ -50,18 +50,3 @@ def test_mistakes_and_help_need_no_torch(tmp_path, overrides, message):
     assert done.stderr.startswith(message)
     assert done.returncode == (1 if message else 0)
     assert json.loads(done.stdout.splitlines()[-1]) == []
-
-
-def test_a_table_is_read_once_for_a_run_and_again_for_the_next(monkeypatch):
-    reads = []
-    monkeypatch.setattr(sources, "read_corpus", lambda name, root: reads.append((name, root)) or [name])
-    mine, other = Source("table", "mine.csv"), Source("table", "other.csv")
-    ahead = read_ahead([mine, other])
-    assert other.read() is ahead[1]
-    assert mine.read() is ahead[0]
-    assert len(reads) == 2
-    mine.read()
-    assert len(reads) == 3
-    read_ahead([mine])
-    read_ahead([mine])
-    assert len(reads) == 5, "what an earlier run left may be out of date"

@@ -89,11 +89,11 @@ def test_the_same_command_gives_the_same_predictions(train, tmp_path):
     assert (tmp_path / "a/history.csv").read_bytes() == (tmp_path / "b/history.csv").read_bytes()
 
 
-def test_paper_protocol_is_marked_and_chooses_on_the_test_part(train, tmp_path, capsys):
+def test_the_test_oracle_is_marked_and_selects_on_the_test_split(train, tmp_path, capsys):
     record = train(tmp_path, "protocol=test_oracle")
     assert record["protocol"] == "test_oracle"
     assert record["val"]["ua"] == pytest.approx(record["test"]["ua"])
-    assert "protocol test_oracle" in capsys.readouterr().out
+    assert "Protocol test_oracle: the checkpoint was selected" in " ".join(capsys.readouterr().out.split())
     assert json.loads((tmp_path / "bundle/bundle.json").read_text())["card"]["protocol"] == "test_oracle"
 
 
@@ -156,7 +156,10 @@ def test_finished_and_unfinished_folders_are_not_overwritten(train, tmp_path):
         (["+trainer.limit_val_batches=0", "callbacks=none"], r"limit_val_batches=0 .*: set protocol=last_epoch"),
         (["+trainer.limit_train_batches=0"], r"limit_train_batches=0 leaves nothing"),
         (["+trainer.limit_train_batches=0.01"], r"trainer: You requested to check 0.01 of the `train_dataloader`"),
-        (["+trainer.max_steps=1", "batch_size=4"], r"callbacks: .* `val/ua` which is not available; watch another one"),
+        (
+            ["+trainer.max_steps=1", "batch_size=4"],
+            r"callbacks: .* `val/ua` which is not available; monitor another one",
+        ),
         (["+trainer.max_steps=1", "batch_size=4", "callbacks=none"], r"ended before an epoch was validated"),
         (
             ["optimizer.lr=1e12", "trainer.gradient_clip_val=null"],
@@ -266,7 +269,7 @@ def test_an_interrupted_run_continues_as_if_it_had_not_been(
 
 
 @pytest.mark.parametrize("overrides", [[], ["trainer.max_epochs=20", "callbacks.early_stopping.patience=1"]], ids=str)
-def test_a_run_that_was_killed_after_training_is_scored_alike(train, tmp_path, overrides):
+def test_a_run_that_was_killed_after_training_is_tested_alike(train, tmp_path, overrides):
     train(tmp_path, *overrides)
     before = {name: (tmp_path / name).read_bytes() for name in ("predictions.csv", "history.csv")}
     (tmp_path / "metrics.json").unlink()
@@ -275,11 +278,11 @@ def test_a_run_that_was_killed_after_training_is_scored_alike(train, tmp_path, o
     assert {name: (tmp_path / name).read_bytes() for name in before} == before
 
 
-def test_ckpt_path_last_starts_a_run_that_has_not_begun(train, tmp_path):
+def test_ckpt_path_last_starts_a_new_run(train, tmp_path):
     assert train(tmp_path, "ckpt_path=last", "trainer.max_epochs=1")["status"] == "finished"
 
 
-def test_real_speech_trains_merges_and_scores(train, tmp_path, ravdess):
+def test_real_speech_trains_merges_and_is_tested(train, tmp_path, ravdess):
     options = ("data=ravdess", f"data.root={ravdess}", "trainer.max_epochs=1")
     record = train(tmp_path, *options, "hrf=true", "fold=1")
     assert record["utterances"] == {"train": 960, "val": 240, "test": 240}

@@ -115,5 +115,5 @@ def test_one_corpus_trains_and_another_is_tested(train, tmp_path, protocol, fold
     words = (f"bundle={tmp_path}/run/bundle", "data=crema_d", f"data.root={tmp_path}/C")
     with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
         audio = CorpusAudio(compose("export", list(words)), tmp_path / "run/bundle")
-    heard = [audio.labels[example.target] for example in audio.examples()]
-    assert sorted(heard) == sorted(row["label"] for row in rows)
+    labels = [audio.labels[example.target] for example in audio.examples()]
+    assert sorted(labels) == sorted(row["label"] for row in rows)

@@ -36,7 +36,7 @@ def factorised(train, runs):
 
 @pytest.fixture
 def begun(train, monkeypatch):
-    """``begun(folder, *overrides)``: the module with which a fit begins; it does not go on."""
+    """``begun(folder, *overrides)``: the module with which a fit begins, and ends at once."""
 
     class BegunError(Exception):
         pass
@@ -72,7 +72,7 @@ def test_the_function_before_the_first_step_is_that_of_the_source(begun, plain, 
     assert {f"model.{key}" for key in merged} == {key for key in weights if key.startswith("model.")}
     for key, value in merged.items():
         torch.testing.assert_close(value, weights[f"model.{key}"], atol=1e-6, rtol=1e-5)
-    # One fold, one training part: the same statistics, although they are computed anew.
+    # One fold, one training split: the same statistics, although they are computed again.
     assert torch.equal(module.normaliser.mean, weights["normaliser.mean"])
     classifier = type(module).load_from_checkpoint(plain / "checkpoints/best.ckpt", weights_only=True).eval()
     features, lengths = torch.randn(3, 90, 64), torch.tensor([90, 61, 30])
@@ -101,7 +101,7 @@ def test_any_checkpoint_of_a_run_may_be_named(begun, factorised, tmp_path):
     assert all(torch.equal(module.state_dict()[key], state[key]) for key in untouched)
 
 
-def test_a_run_goes_on_from_another_and_says_so(train, plain, tmp_path):
+def test_a_run_starts_from_another_and_records_it(train, plain, tmp_path):
     record = train(tmp_path / "a", f"init_from={plain}", "fold=2", "seed=5", *HRF)
     source = json.loads((plain / "metrics.json").read_text())
     assert record["init_from"] == {
@@ -138,7 +138,7 @@ def test_another_corpus_with_the_same_classes_is_taken_with_a_warning(train, pla
     words = ("data=table", f"data.root={tmp_path}/mine.csv", "trainer.max_epochs=1")
     record = train(tmp_path / "run", f"init_from={plain}", *words)
     assert record["init_from"]["corpus"] == "demo"
-    assert caplog.text.count("heard demo; whoever is tested here may be in it too") == 1
+    assert caplog.text.count("was trained on demo; test speakers may occur in it") == 1
 
 
 def test_a_checkpoint_that_does_not_fit_its_bundle_ends_in_a_sentence(train, plain, tmp_path):

@@ -102,17 +102,17 @@ class CorpusAudio:
         return [waveform for _, waveform in self._read(rows)]
 
     def _split(self) -> Split:
-        from hrf_ser.data.protocols import Split, hash_test_speakers, split
+        from hrf_ser.data.protocols import PROTOCOLS, Split, hash_test_speakers, split_corpus
         from hrf_ser.data.transfer import as_joined
 
         trained_on, fold, protocol = (str(self.card.get(key)) for key in ("corpus", "fold", "protocol"))
         calibrated = self.config.format == "onnx-int8" and self.config.int8.mode == "static"
         remedy = f"parity.split=all{' and another int8.mode' if calibrated else ''}"
         if trained_on.endswith(f">{self.corpus.name}"):  # Trained on another corpus: all of this one was tested.
-            divided = Split(fold, protocol, train=(), val=(), test=tuple(range(len(self.corpus.utterances))))
+            divided = Split(fold, PROTOCOLS[protocol], (), (), test=tuple(range(len(self.corpus.utterances))))
             tested = hash_test_speakers(as_joined(self.corpus), divided)
         elif trained_on == self.corpus.name:
-            divided = split(self.corpus, fold, protocol, self.card.get("folds", "corpus"))
+            divided = split_corpus(self.corpus, fold, protocol, self.card.get("folds", "corpus"))
             tested = hash_test_speakers(self.corpus, divided)
         else:
             raise UserError(

@@ -1,9 +1,10 @@
-"""What makes two runs the same run: everything that changes the result but for the machine's rounding."""
+"""What makes two runs the same run: the settings that decide the result, their hash, and the keys in which they differ."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -31,58 +32,62 @@ TRAINER_LEFT_OUT = frozenset(
         "deterministic",
     }
 )
+# Keys that name a file and stand for its content.
+FILE_KEYS = frozenset({"data.root", "test_data.root", "init_from"})
 
 
 def idle_callbacks(config: DictConfig) -> dict[str, str]:
-    """Callbacks that have nothing to watch, and what they would: under ``protocol=last_epoch`` those that monitor ``val/...``.
-
-    They are no part of the run.
-    """
+    """Callbacks of the configuration that monitor ``val/...`` where nothing is validated, and what they monitor."""
     if OmegaConf.select(config, "protocol.name") != "last_epoch":
         return {}
     names = config.get("callbacks") or ()
-    watched = {str(name): str(OmegaConf.select(config, f"callbacks.{name}.monitor")) for name in names}
-    return {name: monitor for name, monitor in watched.items() if monitor.startswith("val/")}
+    monitors = {str(name): str(OmegaConf.select(config, f"callbacks.{name}.monitor")) for name in names}
+    return {name: monitor for name, monitor in monitors.items() if monitor.startswith("val/")}
 
 
-def settings_of_result(config: DictConfig) -> dict[str, Any]:
+def result_settings(config: DictConfig) -> dict[str, Any]:
     """The part of a configuration that decides the result, resolved, as plain data.
 
-    Without HRF the rank and the finer settings of HRF decide nothing, nor do callbacks that are idle. A path is no part of it,
-    but a table of one's own and weights to start from are known by nothing else, so that their content stands for them.
+    HRF's settings are left out without HRF, and idle callbacks always. The root of a corpus is left out, but a table of the
+    user's and initial weights are known by nothing else: the content of the file stands for its path.
     """
-    resolved: dict[str, Any] = {
+    settings: dict[str, Any] = {
         str(key): OmegaConf.to_container(config[key], resolve=True) if OmegaConf.is_config(config[key]) else config[key]
         for key in config
         if key not in LEFT_OUT and config[key] is not None
     }
     for key in ("data", "test_data"):
-        if key in resolved:
-            source = dict(resolved[key])
-            root = source.pop("root", None)
-            if source.get("name") == "table":
-                source["table"] = _content(root)
-            resolved[key] = source
-    if "init_from" in resolved:
-        resolved["init_from"] = _weights(resolved["init_from"])
-    if not resolved.get("hrf"):
-        resolved.pop("rank", None)
-        resolved.pop("reparam", None)
+        if key in settings:
+            root = settings[key].pop("root", None)
+            if settings[key].get("name") == "table":
+                settings[key]["root"] = _content(root)
+    if "init_from" in settings:
+        settings["init_from"] = _weights(settings["init_from"])
+    if not settings.get("hrf"):
+        settings.pop("rank", None)
+        settings.pop("reparam", None)
     for name in idle_callbacks(config):
-        del resolved["callbacks"][name]
-    trainer = resolved.get("trainer", {})
-    resolved["trainer"] = {key: value for key, value in trainer.items() if key not in TRAINER_LEFT_OUT}
-    return resolved
+        del settings["callbacks"][name]
+    trainer = settings.get("trainer", {})
+    settings["trainer"] = {key: value for key, value in trainer.items() if key not in TRAINER_LEFT_OUT}
+    return settings
 
 
 def identity(config: DictConfig) -> str:
     """Ten characters that two configurations share if, and only if, they describe the same run of this version.
 
-    Where it goes on (``ckpt_path``) is no part of it: only with a run of the same settings. One that goes on for longer than
-    it was begun for has the identity of the longer run, although its learning rate fell sooner.
+    The checkpoint from which a run resumes is no part of it, as it must have the same settings.
     """
-    settings = {"version": __version__, **settings_of_result(config)}
+    settings = {"version": __version__, **result_settings(config)}
     return hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:10]
+
+
+def run_name(config: DictConfig) -> str:
+    """Name of a run's folder in a sweep: what a reader looks for, and the identity."""
+    hrf = f"hrf{float(config.rank):g}" if config.hrf else "plain"
+    fold = "first" if config.fold is None else str(config.fold)
+    fields = [config.data.name, config.model.label, hrf, f"fold{fold}", f"seed{config.seed}", identity(config)]
+    return "_".join(str(field).replace("/", "-") for field in fields)
 
 
 def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
@@ -93,23 +98,26 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
     return {key: item for part in parts for key, item in part.items()}
 
 
-def run_name(config: DictConfig) -> str:
-    """Name of a run's folder in a sweep: what a reader looks for, and the identity."""
-    hrf = f"hrf{float(config.rank):g}" if config.hrf else "plain"
-    fold = "first" if config.fold is None else str(config.fold)
-    words = [config.data.name, config.model.label, hrf, f"fold{fold}", f"seed{config.seed}", identity(config)]
-    return "_".join(str(word).replace("/", "-") for word in words)
+def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
+    """Keys, as one types them, whose values differ in two dictionaries of settings; a missing key is null."""
+    one, other = flatten(dict(first)), flatten(dict(second))
+    return (key for key in dict.fromkeys((*one, *other)) if one.get(key) != other.get(key))
+
+
+def as_typed(value: Any) -> str:
+    """A value as one types it on the command line."""
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _weights(path: object) -> str:
-    """The content of a checkpoint, or of a bundle's weights; of a run's folder its bundle counts."""
+    """The content of a checkpoint or of a bundle's weights; of a run's folder its bundle counts."""
     place = Path(str(path)).expanduser()
     inside = (place / "model.safetensors", place / BUNDLE / "model.safetensors")
     return _content(next((file for file in inside if file.is_file()), place))
 
 
-def _content(root: object) -> str:
+def _content(path: object) -> str:
     try:
-        return hashlib.sha256(Path(str(root)).expanduser().read_bytes()).hexdigest()
+        return hashlib.sha256(Path(str(path)).expanduser().read_bytes()).hexdigest()
     except OSError:
-        return str(root)
+        return str(path)

@@ -1,8 +1,8 @@
-"""``python -m hrf_ser.train model=conformer data=iemocap hrf=true``: train, merge, score once, write the record."""
+"""``python -m hrf_ser.train model=conformer data=iemocap hrf=true``: train, merge, test once, write the record."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -10,28 +10,54 @@ from omegaconf import DictConfig
 
 from hrf_ser.entry import describe, entry_point
 
+if TYPE_CHECKING:
+    from hrf_ser.data.dataset import Dataset
+
 
 @entry_point("train", paths=("data.root", "test_data.root", "cache_dir", "ckpt_path", "init_from", "hydra.run.dir"))
 def main(config: DictConfig) -> float | None:
     if HydraConfig.get().mode == RunMode.RUN:
-        checked_train(config)
+        train(config)
         return None
     from hrf_ser.sweeps.job import run_job
 
-    return run_job(config, checked_train, describe)
+    return run_job(config, train, describe)
 
 
-def checked_train(config: DictConfig) -> dict[str, Any]:
-    """Train with a configuration that is valid; everything that imports torch comes after that is known."""
+def train(config: DictConfig) -> dict[str, Any]:
+    """Check the configuration, read and split the corpus, then train; torch is imported last, as it takes seconds."""
     from hrf_ser.config import validate
 
     validate(config, "train")
-    from hrf_ser.preflight import check_corpus
+    from hrf_ser.training.initial_weights import find_initial_weights
 
-    check_corpus(config)
-    from hrf_ser.training.run import train
+    dataset = read_dataset(config)
+    initial = find_initial_weights(config, dataset.corpus, dataset.split)
+    from hrf_ser.training.run import train as run
 
-    return train(config)
+    return run(config, dataset, initial)
+
+
+def read_dataset(config: DictConfig) -> Dataset:
+    """The tables of the corpora that a configuration names, with its classes and its split.
+
+    Raises:
+        UserError: what the corpus's reader or the protocol refuses.
+    """
+    from hrf_ser.config import to_dict
+    from hrf_ser.data.corpora import read_corpus
+    from hrf_ser.data.dataset import make_dataset
+
+    groups = [config.data, *([config.test_data] if config.get("test_data") is not None else [])]
+    label_map = config.get("label_map")
+    return make_dataset(
+        *(read_corpus(group.name, group.root, **to_dict(group.options)) for group in groups),
+        fold=None if config.fold is None else str(config.fold),
+        protocol=config.protocol.name,
+        folds=config.protocol.folds,
+        classes=None if label_map is None else to_dict(label_map.classes),
+        ensemble_size=config.model.options.get("ensemble_size", 1),
+    )
 
 
 if __name__ == "__main__":

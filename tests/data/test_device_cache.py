@@ -12,7 +12,9 @@ import torch
 from hrf_ser.audio.augment import OfflineAugmentation
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.batches import BatchLoader, BucketSampler, FeatureBatches
-from hrf_ser.data.datamodule import Source, SpeechData
+from hrf_ser.data.corpora import Corpus, read_corpus
+from hrf_ser.data.datamodule import SpeechData
+from hrf_ser.data.dataset import make_dataset
 from hrf_ser.data.device_cache import DeviceCache, DeviceLoader, should_cache
 from hrf_ser.data.store import FeatureStore
 from hrf_ser.errors import UserError
@@ -24,15 +26,15 @@ ROWS = 53
 LABELS, UNITS = np.arange(ROWS) % 4, np.arange(ROWS) // 3
 
 
-def store(view: int) -> FeatureStore:
-    generator = np.random.default_rng(view)
+def store(seed: int) -> FeatureStore:
+    generator = np.random.default_rng(seed)
     lengths = generator.integers(1, 30, size=ROWS)
-    lengths[7] = 0  # a view that skipped what the others have
+    lengths[7] = 0  # a store that skipped what the others have
     frames = generator.normal(size=(lengths.sum(), 3)).astype(np.float32)
     return FeatureStore(frames, np.cumsum(lengths) - lengths, lengths, {})
 
 
-STORES = [store(view) for view in range(3)]
+STORES = [store(seed) for seed in range(3)]
 BATCHES = FeatureBatches(STORES, LABELS, UNITS)
 
 
@@ -70,18 +72,18 @@ def assert_same(found, expected) -> None:
         {"rows": range(ROWS), "views": 1, "shuffle": False},
         {"rows": [7], "batch_size": 1},
     ],
-    ids=["views", "a part batch", "strata", "evaluation", "nothing but padding"],
+    ids=["augmentations", "a part batch", "strata", "evaluation", "nothing but padding"],
 )
-def test_a_resident_loader_gives_the_batches_of_the_host(options, device):
-    host, cache_on_device = loaders(device, **options)
-    assert len(cache_on_device) == len(host)
+def test_a_device_loader_gives_the_batches_of_the_host(options, device):
+    host, cached = loaders(device, **options)
+    assert len(cached) == len(host)
     for epoch in range(3):
-        for loader in (host, cache_on_device):
+        for loader in (host, cached):
             loader.sampler.set_epoch(epoch)
-        assert_same(cache_on_device, host)
+        assert_same(cached, host)
 
 
-@pytest.mark.parametrize("first", [0, 1], ids=["host, then cache_on_device", "cache_on_device, then host"])
+@pytest.mark.parametrize("first", [0, 1], ids=["host, then device", "device, then host"])
 def test_an_epoch_may_begin_in_one_place_and_end_in_the_other(first):
     whole = list(loaders()[0])
     begun, other = loaders()[first], loaders()[1 - first]
@@ -94,14 +96,14 @@ def test_an_epoch_may_begin_in_one_place_and_end_in_the_other(first):
 
 def test_the_host_never_waits_for_the_device():
     # A tensor on meta has no values: reading one raises.
-    cache_on_device = DeviceLoader(BATCHES, sampler(), features(torch.device("meta")))
-    for found, expected in zip(cache_on_device, loaders()[0], strict=True):
+    cached = DeviceLoader(BATCHES, sampler(), features(torch.device("meta")))
+    for found, expected in zip(cached, loaders()[0], strict=True):
         for key, value in found.items():
             assert value.device.type == "meta"
             assert value.shape == expected[key].shape
 
 
-def test_only_what_is_heard_is_there():
+def test_only_the_selected_rows_are_there():
     chosen = DeviceCache(STORES, [[3, 5], [5], []], 3, CPU)
     assert len(chosen.frames) == 1 + STORES[0].lengths[[3, 5]].sum() + STORES[1].lengths[5]
     assert chosen.holds(1, [3, 5])
@@ -155,7 +157,7 @@ class Recorder(lightning.LightningModule):
 def corpora(tone, tmp_path):
     """Two tables of tones, to train on one and test on the other; one file is no audio, and one label is in no class."""
 
-    def table(name: str, labels: tuple[str, ...], speakers: int) -> Source:
+    def table(name: str, labels: tuple[str, ...], speakers: int) -> Corpus:
         rows = [
             {"path": f"{name}/{speaker}_{label}_{take}.wav", "label": label, "speaker": f"{name}{speaker}"}
             for speaker in range(speakers)
@@ -168,22 +170,20 @@ def corpora(tone, tmp_path):
             writer = csv.DictWriter(file, list(rows[0]))
             writer.writeheader()
             writer.writerows(rows)
-        return Source("table", tmp_path / f"{name}.csv")
+        return tmp_path / f"{name}.csv"
 
     source, target = table("a", ("anger", "boredom", "sadness"), 4), table("b", ("anger", "sadness"), 2)
     (tmp_path / "a/3_anger_1.wav").write_bytes(b"no audio")
-    return source, target
+    return read_corpus("table", source), read_corpus("table", target)
 
 
 def speech_data(corpora, folder, cache_on_device) -> SpeechData:
-    source, target = corpora
+    dataset = make_dataset(*corpora, classes={"angry": ["anger"], "sad": ["sadness"]})
     return SpeechData(
-        source,
+        dataset,
         folder,
         FrontEndConfig(n_mels=20),
-        views=(OfflineAugmentation(), OfflineAugmentation(speed=0.9)),
-        test_source=target,
-        classes={"angry": ["anger"], "sad": ["sadness"]},
+        augmentations=(OfflineAugmentation(), OfflineAugmentation(speed=0.9)),
         batch_size=3,
         on_bad_audio="skip",
         cache_on_device=cache_on_device,
@@ -208,15 +208,15 @@ def fit_and_test(data: SpeechData, folder) -> tuple[list, list[BatchLoader]]:
     return recorder.batches, [*loaders, trainer.test_dataloaders]
 
 
-def test_a_trainer_is_given_the_same_batches_by_every_loader(corpora, tmp_path):
+def test_a_trainer_gets_the_same_batches_from_every_loader(corpora, tmp_path):
     host, loaders = fit_and_test(speech_data(corpora, tmp_path, False), tmp_path)
     assert [type(loader) for loader in loaders] == [BatchLoader] * 3
     data = speech_data(corpora, tmp_path, True)
-    cache_on_device, loaders = fit_and_test(data, tmp_path)
+    cached, loaders = fit_and_test(data, tmp_path)
     assert [type(loader) for loader in loaders] == [DeviceLoader] * 3
-    assert_same(cache_on_device, host)
-    rows = {int(row) for batch in cache_on_device for row in batch["rows"]}
-    assert rows == {row for part in (data.split.train, data.split.val, data.split.test) for row in part}
+    assert_same(cached, host)
+    rows = {int(row) for batch in cached for row in batch["rows"]}
+    assert rows == {*data.split.train, *data.split.val, *data.split.test}
     assert len(rows) == 23, "one of 16 + 8 is no audio"
 
 
@@ -224,7 +224,7 @@ def test_the_device_is_free_when_the_trainer_has_done(corpora, tmp_path):
     data = speech_data(corpora, tmp_path, True)
     _, loaders = fit_and_test(data, tmp_path)
     for loader in loaders:
-        assert not hasattr(loader.features, "frames")
+        assert not hasattr(loader.cache, "frames")
     assert type(data.test_dataloader()) is BatchLoader
 
 

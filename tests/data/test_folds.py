@@ -39,7 +39,7 @@ def test_k_folds_hold_every_group_once_are_of_like_size_and_the_same_in_any_orde
     [
         (1, "protocol.folds=1: c has 5 groups to deal, so use a number from 2 to 5"),
         (6, "protocol.folds=6: c has 5 groups"),
-        ("official", "protocol.folds=official: c has no official parts"),
+        ("official", "protocol.folds=official: c has no official split"),
         ("dialog", "protocol.folds=dialog is unknown: use corpus, group, speaker, official, or a number"),
         (True, "protocol.folds=True is unknown"),
     ],

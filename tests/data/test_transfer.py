@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from hrf_ser.data.corpora import Corpus, Utterance
-from hrf_ser.data.protocols import cross_split
+from hrf_ser.data.protocols import cross_corpus_split
 from hrf_ser.data.transfer import join, relabel
 from hrf_ser.errors import UserError
 
@@ -50,7 +50,7 @@ def test_one_corpus_trains_and_another_is_tested():
     assert (joined.name, len(joined.utterances)) == ("a>b", 12)
     assert joined.count_mismatches == ["a: a lacks one", "b: b lacks one"]
     assert joined.licence == "licence of a; licence of b"
-    parts = cross_split(joined, source, "1", "validation")
+    parts = cross_corpus_split(joined, source, "1", "validation")
 
     def speakers(rows) -> set[str]:
         return {joined.utterances[row].speaker for row in rows}
@@ -58,40 +58,45 @@ def test_one_corpus_trains_and_another_is_tested():
     assert speakers(parts.test) == {"b/s0", "b/s1"}
     assert speakers(parts.val) == {"a/s1"}
     assert speakers(parts.train) == {"a/s0", "a/s2", "a/s3"}
-    paper = cross_split(joined, source, "1", "test_oracle")
-    assert paper.val == paper.test == parts.test
-    assert len(paper.train) == 8
-    fixed = cross_split(joined, source, None, "last_epoch")
-    assert (fixed.fold, fixed.train, fixed.val, fixed.test) == ("all", paper.train, (), parts.test)
-    assert cross_split(joined, source, "all", "last_epoch") == fixed
-    crossed = cross_split(joined, source, None, "out_of_fold")
-    assert (crossed.fold, crossed.train, crossed.val, crossed.test) == ("all", paper.train, paper.train, parts.test)
+    oracle = cross_corpus_split(joined, source, "1", "test_oracle")
+    assert oracle.val == oracle.test == parts.test
+    assert len(oracle.train) == 8
+    last_epoch = cross_corpus_split(joined, source, None, "last_epoch")
+    assert (last_epoch.fold, last_epoch.train, last_epoch.val, last_epoch.test) == ("all", oracle.train, (), parts.test)
+    assert cross_corpus_split(joined, source, "all", "last_epoch") == last_epoch
+    out_of_fold = cross_corpus_split(joined, source, None, "out_of_fold")
+    assert (out_of_fold.fold, out_of_fold.train, out_of_fold.val, out_of_fold.test) == (
+        "all",
+        oracle.train,
+        oracle.train,
+        parts.test,
+    )
     for protocol in ("last_epoch", "out_of_fold"):
         with pytest.raises(UserError, match=f"fold=1: under protocol={protocol} all of a trains"):
-            cross_split(joined, source, "1", protocol)
+            cross_corpus_split(joined, source, "1", protocol)
 
 
-def test_a_dialog_with_a_speaker_who_validates_does_not_train():
+def test_a_dialog_with_a_validation_speaker_does_not_train():
     source, target = corpus("a", ("angry", "sad")), corpus("b", ("angry", "sad"), groups=2)
     # The first of group 0 talks with somebody of group 1.
     source.utterances[0] = replace(source.utterances[0], dialog="d1")
     joined = join(source, target)
-    parts = cross_split(joined, source, "1", "validation")
+    parts = cross_corpus_split(joined, source, "1", "validation")
     assert {joined.utterances[row].dialog for row in parts.val} == {"a/d1"}
     assert {joined.utterances[row].dialog for row in parts.train} == {"a/d0", "a/d2", "a/d3"}
     assert len(parts.train) == 5
 
 
 @pytest.mark.parametrize("fold", ["official", "dev"])
-def test_the_owners_parts_of_the_source_train_and_validate(fold):
+def test_the_official_split_of_the_source_trains_and_validates(fold):
     source, target = corpus("a", ("angry", "sad")), corpus("b", ("angry", "sad"), groups=2)
     parts = ["train"] * 4 + ["val"] * 2 + ["test"] * 2
     source.utterances = [replace(one, part=part) for one, part in zip(source.utterances, parts, strict=True)]
     source.folds = {"official": (), "dev": ()}
     joined = join(source, target)
-    divided = cross_split(joined, source, fold, "validation")
-    assert (divided.fold, divided.train, divided.val) == (fold, (0, 1, 2, 3), (4, 5))
-    assert divided.test == (8, 9, 10, 11)
+    split = cross_corpus_split(joined, source, fold, "validation")
+    assert (split.fold, split.train, split.val) == (fold, (0, 1, 2, 3), (4, 5))
+    assert split.test == (8, 9, 10, 11)
 
 
 def test_corpora_with_other_classes_or_the_same_corpus_are_refused():

@@ -22,8 +22,8 @@ RECORD = {
 }
 
 
-def card(**changes) -> str:
-    return render_card({**RECORD, **changes}, ("angry", "sad"), "CC BY", 636_432, 4.25)
+def card(selection: str = "", warning: str = "", **changes) -> str:
+    return render_card({**RECORD, **changes}, ("angry", "sad"), "CC BY", 636_432, 4.25, selection, warning)
 
 
 def test_the_card_says_how_good_for_whom_and_at_what_cost():
@@ -44,19 +44,18 @@ def test_the_card_says_how_good_for_whom_and_at_what_cost():
     ):
         assert words in text, words
     assert "Leaking" not in text
-    assert "Protocol test_oracle" not in text
-    assert "Nothing was chosen" not in text
+    assert "**" not in text.replace("UA **0.500**", "")
+    assert "No checkpoint was selected" not in text
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"protocol": "test_oracle"}, "**Protocol test_oracle: the epoch was chosen on the test part."),
+        ({"warning": "No estimate for unseen speakers."}, "\n**No estimate for unseen speakers.**\n"),
         (
-            {"protocol": "last_epoch", "scored": {"val": 0, "test": 40}},
-            "No checkpoint was selected: all speakers but the test speakers",
+            {"selection": "No checkpoint was selected: all others trained.", "scored": {"val": 0, "test": 40}},
+            "\nNo checkpoint was selected: all others trained.\n",
         ),
-        ({"protocol": "out_of_fold"}, "Each member of the ensemble left a part of them out"),
         ({"leaks": ["the label decides"]}, "**Leaking: the label decides.**"),
         ({"sexes": {}}, "scores by sex are not known"),
         ({"hrf": False, "rank": None}, "Trained without HRF."),

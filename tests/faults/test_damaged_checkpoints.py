@@ -7,7 +7,7 @@ import pytest
 import torch
 from verbs import VERBS
 
-from hrf_ser.training.checkpoint_io import read_checkpoint
+from hrf_ser.training.checkpoints import read_checkpoint
 
 
 def cut(path):

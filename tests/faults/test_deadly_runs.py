@@ -9,22 +9,22 @@ SWEEP = VERBS["sweep"]
 KILLED = """
 import os, signal
 import hrf_ser.training.run as run
-inner = run._train
-def _train(config):
+inner = run.instantiate_data
+def instantiate_data(config, dataset):
     if config.fold == 1:
         os.kill(os.getpid(), signal.SIGKILL)
-    return inner(config)
-run._train = _train
+    return inner(config, dataset)
+run.instantiate_data = instantiate_data
 """
 HUNGRY = """
 import hrf_ser.training.run as run
 import torch
-inner = run._train
-def _train(config):
+inner = run.instantiate_data
+def instantiate_data(config, dataset):
     if config.fold == 1:
         torch.empty(1 << 50)
-    return inner(config)
-run._train = _train
+    return inner(config, dataset)
+run.instantiate_data = instantiate_data
 """
 HUNGRY_WORKER = """
 import os, signal

@@ -148,7 +148,7 @@ def _csv(path: Path) -> None:
 
 
 def _checkpoint(path: Path) -> None:
-    from hrf_ser.training.checkpoint_io import read_checkpoint
+    from hrf_ser.training.checkpoints import read_checkpoint
 
     read_checkpoint(path)
 

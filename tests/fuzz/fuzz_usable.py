@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from hrf_ser.audio.front_end import LogMel
 from hrf_ser.config import to_dict
 from hrf_ser.errors import UserError
-from hrf_ser.training.build import build_data, build_hrf
+from hrf_ser.training.instantiate import instantiate_data, instantiate_hrf
 from hrf_ser.training.module import EmotionModule
 from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer, build_schedule
 
@@ -37,13 +37,13 @@ def usable(config: Any) -> None:
         value = OmegaConf.select(config, key)
         assert type(value) is int, f"{key} is {value!r}"
         assert abs(value) < 2**32
-    data = build_data(config)
+    data = instantiate_data(config, dataset=None)  # type: ignore[arg-type]  # of which nothing is used here
     features, lengths = _log_mel(data.front_end)(torch.zeros(1, 800), torch.tensor([800]))
     assert features.shape[2] == config.features.n_mels
     assert 0 < int(lengths) <= features.shape[1]
     # Other speeds may want filters of a gigabyte.
-    copies = [view.apply(torch.ones(800), "a") for view in data.views if view.speed in (1.0, 0.9, 1.1)]
-    assert all(waveform.isfinite().all() for waveform in copies)
+    augmented = [one.apply(torch.ones(800), "a") for one in data.augmentations if one.speed in (1.0, 0.9, 1.1)]
+    assert all(waveform.isfinite().all() for waveform in augmented)
     module = _module(config)
     loss = module.training_step(_batch(), 0)
     assert loss.isfinite()
@@ -92,7 +92,7 @@ def _factorise(config: Any, module: EmotionModule) -> None:
     config = config.copy()
     config.hrf = True
     try:
-        build_hrf(config, module)
+        instantiate_hrf(config, module)
     except UserError as error:
         # Only the model knows which ranks and layers it has.
         if not str(error).startswith("rank or reparam: "):

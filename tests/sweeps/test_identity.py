@@ -1,9 +1,8 @@
 import pytest
 from hydra import compose, initialize_config_dir
-from omegaconf import open_dict
 
 from hrf_ser.entry import conf_dir, register_resolvers
-from hrf_ser.identity import identity, run_name
+from hrf_ser.identity import as_typed, differences, identity, run_name
 
 BASE = ("data=ravdess", "data.root=/a", "hrf=true", "rank=4")
 
@@ -57,16 +56,16 @@ def test_what_changes_the_result_makes_another_run(word):
     assert identity(config(word)) != identity(config())
 
 
-def test_without_hrf_its_settings_say_nothing():
+def test_without_hrf_its_settings_make_no_difference():
     assert identity(config("hrf=false", "rank=2", "reparam.init=variance")) == identity(config("hrf=false", "rank=8"))
 
 
-def test_where_nobody_validates_callbacks_that_would_watch_say_nothing():
-    fixed = identity(config("protocol=last_epoch"))
-    assert identity(config("protocol=last_epoch", "callbacks.early_stopping.patience=3")) == fixed
-    assert identity(config("protocol=last_epoch", "callbacks=none")) == fixed
-    assert identity(config("protocol=last_epoch", "callbacks.early_stopping.monitor=train/loss")) != fixed
-    assert identity(config("protocol=last_epoch", "callbacks=ema")) != fixed
+def test_without_validation_callbacks_that_would_monitor_it_make_no_difference():
+    last_epoch = identity(config("protocol=last_epoch"))
+    assert identity(config("protocol=last_epoch", "callbacks.early_stopping.patience=3")) == last_epoch
+    assert identity(config("protocol=last_epoch", "callbacks=none")) == last_epoch
+    assert identity(config("protocol=last_epoch", "callbacks.early_stopping.monitor=train/loss")) != last_epoch
+    assert identity(config("protocol=last_epoch", "callbacks=ema")) != last_epoch
 
 
 def test_a_table_is_known_by_its_content(tmp_path):
@@ -91,13 +90,6 @@ def test_weights_to_start_from_are_known_by_their_content(tmp_path):
     assert identity(followed) == identity(config(f"init_from={tmp_path}/c", "fold=2"))
 
 
-def test_settings_that_are_not_used_leave_the_identities_of_earlier_runs():
-    earlier = config()
-    with open_dict(earlier):
-        del earlier.init_from
-    assert identity(earlier) == identity(config())
-
-
 def test_a_folder_says_what_a_reader_looks_for():
     name = run_name(config("model=conformer_large", "fold=2", "seed=3"))
     assert (
@@ -105,3 +97,10 @@ def test_a_folder_says_what_a_reader_looks_for():
         == f"ravdess_conformer_large_hrf4_fold2_seed3_{identity(config('model=conformer_large', 'fold=2', 'seed=3'))}"
     )
     assert run_name(config("hrf=false")).startswith("ravdess_conv_transformer_plain_foldfirst_seed0_")
+
+
+def test_differences_are_named_by_the_keys_that_one_types():
+    first = {"fold": 1, "optimizer": {"lr": 0.1, "name": "sgd"}, "label_map": None}
+    second = {"fold": 1, "optimizer": {"lr": 0.2, "name": "sgd"}, "seed": 0}
+    assert list(differences(first, second)) == ["optimizer.lr", "seed"]
+    assert [as_typed(value) for value in (None, True, 0.1, "a")] == ["null", "true", "0.1", "a"]

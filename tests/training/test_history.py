@@ -11,7 +11,7 @@ WORDS = ("trainer.check_val_every_n_epoch=2", "trainer.max_epochs=5", "batch_siz
 
 
 @pytest.mark.parametrize("callbacks", ["default", "none"])
-def test_epochs_that_nobody_validated_have_no_scores(train, tmp_path, callbacks):
+def test_epochs_without_validation_have_no_scores(train, tmp_path, callbacks):
     record = train(tmp_path, *WORDS, f"callbacks={callbacks}")
     with (tmp_path / "history.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -22,7 +22,7 @@ def test_epochs_that_nobody_validated_have_no_scores(train, tmp_path, callbacks)
     assert record["val"]["ua"] == pytest.approx(scores[record["best_epoch"]]) == max(scores.values())
 
 
-def test_a_run_that_was_stopped_between_validations_goes_on_as_if_it_had_not_been(train, tmp_path, monkeypatch):
+def test_a_run_that_was_stopped_between_validations_resumes_as_if_it_had_not_been(train, tmp_path, monkeypatch):
     train(tmp_path / "whole", *WORDS)
     end = History.on_train_batch_end
 

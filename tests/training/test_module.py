@@ -126,13 +126,13 @@ def test_members_of_an_ensemble_learn_as_if_alone():
             torch.testing.assert_close(grad, parameter.grad / 2)
 
 
-def test_members_of_an_ensemble_hear_other_augmentations():
+def test_members_of_an_ensemble_draw_their_own_augmentations():
     net = module(options={**OPTIONS, "ensemble_size": 2})
-    heard = []
+    inputs = []
     for member in net.model.members:
-        member.register_forward_pre_hook(lambda _, given: heard.append(given[0].clone()))
+        member.register_forward_pre_hook(lambda _, given: inputs.append(given[0].clone()))
     net.training_step(next(iter(batches())), 0)
-    assert not torch.equal(*heard)
+    assert not torch.equal(*inputs)
 
 
 @pytest.mark.parametrize("enabled", [True, False])
@@ -397,19 +397,19 @@ def test_a_mixture_is_scored_against_both_labels_in_its_shares():
 
 
 @pytest.mark.parametrize("mixup", [0.0, 0.3])
-def test_a_member_hears_nothing_of_the_utterances_it_goes_without(mixup):
+def test_a_member_does_not_train_on_the_utterances_it_leaves_out(mixup):
     net = module(options={**OPTIONS, "ensemble_size": 3}, augment={**AUGMENT, "mixup": mixup})
     first, second, third = net.model.members
-    net.absent = torch.tensor([0, 0, 1, 1, 2, 2])
+    net.out_of_fold = torch.tensor([0, 0, 1, 1, 2, 2])
     whole = next(iter(batches(1)))
-    for rows, deaf in (([0, 1], first), ([2, 3], second), ([4, 5], third)):
+    for rows, left_out in (([0, 1], first), ([2, 3], second), ([4, 5], third)):
         net.zero_grad()
         net.training_step({key: value[rows] for key, value in whole.items()}, 0).backward()
         for member in net.model.members:
-            heard = any(parameter.grad is not None and parameter.grad.any() for parameter in member.parameters())
-            assert heard == (member is not deaf)
+            trained = any(parameter.grad is not None and parameter.grad.any() for parameter in member.parameters())
+            assert trained == (member is not left_out)
 
-    # With the same random numbers, what the others hear is what they would hear if its own utterances were not there.
+    # With the same random numbers, it trains as if the utterances that it leaves out were not there.
     def gradients(rows: list[int]) -> list[torch.Tensor]:
         net.zero_grad()
         torch.manual_seed(3)

@@ -6,14 +6,14 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from hrf_ser.training.pictures import draw_confusion
-from hrf_ser.training.record import Scored, is_finished, write_metrics, write_predictions
+from hrf_ser.training.confusion_plot import draw_confusion
+from hrf_ser.training.record import is_finished, write_metrics, write_predictions
 from hrf_ser.training.screen import show_result
 
 
 def test_predictions_are_sorted_and_hold_the_most_probable_class(tmp_path):
-    scored = [Scored(name, "s", "sad") for name in ("b", "a")]
-    write_predictions(tmp_path / "p.csv", scored, ("angry", "sad"), torch.tensor([[0.9, 0.1], [0.2, 0.8]]))
+    units = [(name, "s", "sad") for name in ("b", "a")]
+    write_predictions(tmp_path / "p.csv", units, ("angry", "sad"), torch.tensor([[0.9, 0.1], [0.2, 0.8]]))
     with (tmp_path / "p.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     assert [(row["utterance"], row["predicted"], row["sad"]) for row in rows] == [
@@ -47,6 +47,7 @@ RECORD = {
     "fold": "1",
     "seed": 0,
     "classes": 4,
+    "leaks": [],
     "best_epoch": 8,
     "val": {"wa": 0.5, "ua": 0.6, "wf1": 0.5, "f1": 0.5},
     "test": {"wa": 0.7, "ua": 0.75, "wf1": 0.7, "f1": None},
@@ -71,11 +72,14 @@ def test_the_last_screen_tells_scores_costs_places_and_the_next_command():
     assert "test_oracle" not in text
 
 
-def test_the_last_screen_says_where_nothing_was_chosen():
+def test_the_last_screen_says_where_no_checkpoint_was_selected():
     text = shown({**RECORD, "protocol": "last_epoch", "val": None})
-    assert "nothing chosen, epoch 8 is the last" in " ".join(text.replace("│", " ").split())
+    assert "protocol last_epoch: epoch 8, the last one; no checkpoint was selected" in " ".join(
+        text.replace("│", " ").split()
+    )
     assert "validation" not in text
 
 
-def test_the_last_screen_marks_the_paper_protocol():
-    assert "protocol test_oracle: epoch chosen on the test part" in shown({**RECORD, "protocol": "test_oracle"})
+def test_the_last_screen_warns_of_the_test_oracle():
+    text = " ".join(shown({**RECORD, "protocol": "test_oracle"}).replace("│", " ").split())
+    assert "the checkpoint was selected on the test split. The scores are no estimate for unseen speakers." in text

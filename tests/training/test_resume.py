@@ -1,4 +1,4 @@
-"""Going on with a run: only with one of the same settings, and with the best epoch that it had."""
+"""A run resumes only with the same settings, and with the best epoch that it had."""
 
 import csv
 import shlex
@@ -59,7 +59,7 @@ def test_a_checkpoint_of_a_run_of_other_settings_is_refused(train, tmp_path):
         assert not list((tmp_path / "b").iterdir())
 
 
-def test_an_unfinished_run_is_not_gone_on_with_under_other_settings(train, stopped, tmp_path):
+def test_an_unfinished_run_is_not_resumed_under_other_settings(train, stopped, tmp_path):
     stopped(1, 1, tmp_path, "batch_size=8")
     before = (tmp_path / "config.yaml").read_bytes()
     with pytest.raises(
@@ -69,7 +69,7 @@ def test_an_unfinished_run_is_not_gone_on_with_under_other_settings(train, stopp
     assert (tmp_path / "config.yaml").read_bytes() == before
 
 
-def test_a_run_goes_on_for_longer_elsewhere_and_keeps_its_best_epoch(train, tmp_path):
+def test_a_run_resumes_for_longer_elsewhere_and_keeps_its_best_epoch(train, tmp_path):
     train(tmp_path / "a", *EARLY, "trainer.max_epochs=3")
     train(tmp_path / "b", *EARLY, "trainer.max_epochs=6", f"ckpt_path={tmp_path}/a/checkpoints/last.ckpt")
     history = rows(tmp_path / "b/history.csv")
@@ -91,20 +91,6 @@ def test_a_run_whose_folder_was_moved_knows_its_best_epoch(train, stopped, tmp_p
     assert record["best_epoch"] == whole["best_epoch"] < 3, "else this shows nothing"
     for name in ("predictions.csv", "history.csv"):
         assert (tmp_path / "there" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-
-
-def test_a_run_of_an_earlier_version_knows_its_best_epoch(train, stopped, tmp_path):
-    stopped(3, 1, tmp_path, *EARLY, "trainer.max_epochs=4")
-    last = tmp_path / "checkpoints/last.ckpt"
-    content = torch.load(last, weights_only=True)
-    content["callbacks"] = {
-        key.replace("BestEpoch", "ModelCheckpoint"): one for key, one in content["callbacks"].items()
-    }
-    torch.save(content, last)
-    train(tmp_path, *EARLY, "trainer.max_epochs=4", "ckpt_path=last")
-    history = rows(tmp_path / "history.csv")
-    best = max(history, key=lambda row: float(row["val/ua"]))
-    assert torch.load(tmp_path / "checkpoints/best.ckpt", weights_only=True)["epoch"] == int(best["epoch"]) < 3
 
 
 def test_an_unfinished_run_is_not_written_over_by_a_checkpoint_from_elsewhere(train, tmp_path):
@@ -137,7 +123,7 @@ def test_a_checkpoint_that_does_not_say_of_which_run_it_is_or_has_lost_its_best_
     with pytest.raises(UserError, match=r"best\.ckpt is of a later one; name .*last\.ckpt"):
         train(tmp_path / "b", f"ckpt_path={checkpoints}/last.ckpt")
     (checkpoints / "best.ckpt").unlink()
-    with pytest.raises(UserError, match=r"the best epoch before it is needed too, and .*best\.ckpt cannot be read"):
+    with pytest.raises(UserError, match=r"best\.ckpt: cannot be read as a checkpoint .*, and resuming needs it"):
         train(tmp_path / "b", f"ckpt_path={checkpoints}/last.ckpt")
     assert not list((tmp_path / "b").iterdir())
 
@@ -161,14 +147,14 @@ def test_a_table_that_has_moved_with_its_corpus_is_no_other_setting(train, stopp
     assert record["status"] == "finished"
 
 
-def test_a_run_that_is_told_to_stop_says_the_whole_command_that_goes_on(stopped, tmp_path, capsys):
+def test_a_run_that_is_stopped_prints_the_command_that_resumes_it(stopped, tmp_path, capsys):
     stopped(1, 1, tmp_path / "a run", "batch_size=8", "fold=2")
-    words = shlex.split(capsys.readouterr().err.split("to go on: ")[1])
+    words = shlex.split(capsys.readouterr().err.split("to resume: ")[1])
     assert words[:3] == ["python", "-m", "hrf_ser.train"]
     assert {"batch_size=8", "fold=2", "logger=none"} < set(words)
     assert words[-2:] == [f"hydra.run.dir={tmp_path}/a run", "ckpt_path=last"]
     stopped(1, 2, tmp_path / "a run", "batch_size=8", "fold=2", "ckpt_path=last")
-    assert shlex.split(capsys.readouterr().err.split("to go on: ")[1]) == words
+    assert shlex.split(capsys.readouterr().err.split("to resume: ")[1]) == words
 
 
 def test_settings_are_read_as_they_were_written(train, tmp_path):

@@ -1,4 +1,4 @@
-"""Features that lie on the training device: the host says which frames make a batch, and the device gathers them."""
+"""Features on the training device: the host decides which frames make a batch, and the device gathers them."""
 
 from __future__ import annotations
 
@@ -20,30 +20,26 @@ _SHARE = 0.5
 
 
 class DeviceCache:
-    """Chosen utterances of each view, one after the other in a tensor on a device.
+    """Selected utterances of each augmentation, one after the other in a tensor on a device.
 
     Args:
-        stores: the views, each over the whole table.
-        heard: rows of the table that are heard of each view.
+        stores: features of each augmentation, over the whole table.
+        rows: rows of the table to take from each store.
         n_features: bands of a frame.
         device: where they go.
-
-    Attributes:
-        frames: ``(1 + frames of all utterances, n_features)`` float32; the first is zeros, what padding reads.
-        starts: ``(views, rows of the table)``, the first frame of each; -1 for what is not here.
-        lengths: ``(views, rows of the table)`` frames of each.
 
     Raises:
         UserError: they do not fit.
     """
 
     def __init__(
-        self, stores: Sequence[Features], heard: Sequence[Sequence[int]], n_features: int, device: torch.device
+        self, stores: Sequence[Features], rows: Sequence[Sequence[int]], n_features: int, device: torch.device
     ) -> None:
         self.device = device
+        # (augmentations, rows of the table): frames of each, and its first frame; -1 for what is not here.
         self.lengths = np.stack([store.lengths for store in stores])
         self.starts = np.full_like(self.lengths, -1)
-        number = 1 + frames_of(stores, heard)
+        number = 1 + count_frames(stores, rows)
         try:
             self.frames = torch.empty(number, n_features, device=device)
         except RuntimeError as error:
@@ -51,13 +47,13 @@ class DeviceCache:
             raise UserError(
                 f"cache_on_device: {size:.1f} GB of features do not fit on {device}; set cache_on_device=false."
             ) from error
-        self.frames[0] = 0
+        self.frames[0] = 0  # what padding reads
         start = 1
-        for view, (store, rows) in enumerate(zip(stores, heard, strict=True)):
-            for row in rows:
+        for place, (store, selected) in enumerate(zip(stores, rows, strict=True)):
+            for row in selected:
                 piece = torch.tensor(store[row])
                 self.frames[start : start + len(piece)] = piece
-                self.starts[view, row] = start
+                self.starts[place, row] = start
                 start += len(piece)
         self._steps = torch.arange(int(self.lengths.max()), device=device)
 
@@ -65,20 +61,17 @@ class DeviceCache:
         """Free the device; nothing can be gathered any more."""
         del self.frames
 
-    def holds(self, views: int, rows: Sequence[int]) -> bool:
-        """Whether these rows of the table are here in each of the first ``views`` views."""
-        return bool((self.starts[:views, list(rows)] >= 0).all())
+    def holds(self, augmentations: int, rows: Sequence[int]) -> bool:
+        """Whether these rows of the table are here in each of the first ``augmentations``."""
+        return bool((self.starts[:augmentations, list(rows)] >= 0).all())
 
     def gather(self, starts: Tensor, lengths: Tensor, frames: int) -> Tensor:
-        """Utterances padded with zeros, in one read.
+        """Utterances padded with zeros to ``frames``, ``(batch, frames, n_features)``, in one read.
 
         Args:
             starts: ``(batch,)`` int64, the first frame of each, on the device.
             lengths: ``(batch,)`` int64, frames of each, on the device.
             frames: the longest, which the host knows, so that it need not wait for the device.
-
-        Returns:
-            ``(batch, frames, n_features)``.
         """
         steps = self._steps[:frames]
         index = torch.where(steps < lengths[:, None], starts[:, None] + steps, 0)
@@ -89,42 +82,37 @@ class DeviceCache:
 class DeviceLoader(BatchLoader):
     """The batches of a BatchLoader, in its order, on the device.
 
-    Where the utterances of an epoch lie, their labels, rows and units go there as one table when it begins; a batch is a slice.
-
-    Args:
-        dataset: makes the batches on the host; of it are the labels and units.
-        sampler: draws the batches.
-        features: what lies on the device.
+    Starts, lengths, labels, rows and units of an epoch go to the device as one table when it begins; a batch is a slice of it.
     """
 
-    def __init__(self, dataset: FeatureBatches, sampler: BucketSampler, features: DeviceCache) -> None:
+    def __init__(self, dataset: FeatureBatches, sampler: BucketSampler, cache: DeviceCache) -> None:
         super().__init__(dataset, sampler, workers=0, pin_memory=False)
-        self.labels, self.units, self.features = dataset.labels, dataset.units, features
+        self.labels, self.units, self.cache = dataset.labels, dataset.units, cache
 
     def _epoch(self) -> Iterator[Batch]:
         draws = self.buckets.draws()
-        rows, views = (np.concatenate(part) for part in zip(*draws, strict=True))
+        rows, augmentations = (np.concatenate(part) for part in zip(*draws, strict=True))
         sizes = [len(batch) for batch, _ in draws]
-        starts, lengths = self.features.starts[views, rows], self.features.lengths[views, rows]
+        starts, lengths = self.cache.starts[augmentations, rows], self.cache.lengths[augmentations, rows]
         table = torch.from_numpy(np.stack([starts, lengths, self.labels[rows], rows, self.units[rows]]))
         longest = np.maximum.reduceat(lengths, np.cumsum([0, *sizes[:-1]]))
-        parts = torch.split(table.to(self.features.device), sizes, dim=1)
+        parts = torch.split(table.to(self.cache.device), sizes, dim=1)
         for part, frames in zip(parts, longest.tolist(), strict=True):
             begin, length, label, row, unit = part.unbind()
-            features = self.features.gather(begin, length, frames)
+            features = self.cache.gather(begin, length, frames)
             yield Batch(features=features, lengths=length, labels=label, rows=row, units=unit)
 
 
-def frames_of(stores: Sequence[Features], heard: Sequence[Sequence[int]]) -> int:
-    """Frames of the rows that are heard of each view."""
-    return sum(int(store.lengths[list(rows)].sum()) for store, rows in zip(stores, heard, strict=True))
+def count_frames(stores: Sequence[Features], rows: Sequence[Sequence[int]]) -> int:
+    """Frames of the rows that are taken from each store."""
+    return sum(int(store.lengths[list(selected)].sum()) for store, selected in zip(stores, rows, strict=True))
 
 
 def should_cache(cache_on_device: CacheOnDevice, size: int, device: torch.device) -> bool:
     """Whether ``size`` bytes of features are to lie on ``device``.
 
-    ``auto`` says yes on a CUDA device of which they take less than half of the free memory. On the CPU the system keeps the
-    files in memory as it can, and what other accelerators have free torch does not tell alike.
+    ``auto`` caches on a CUDA device of whose free memory they take less than half. On the CPU the system keeps the files in
+    memory as it can, and torch does not report the free memory of other accelerators.
     """
     if cache_on_device != "auto":
         return cache_on_device

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hrf_ser.data.corpora import Corpus
 from hrf_ser.errors import UserError
 
-# Folds of a corpus whose owners drew parts: they hold out a part, not groups.
+# Folds of a corpus whose owners published a split: they test a split, not groups.
 OFFICIAL, DEV = "official", "dev"
 RULES = ("corpus", "group", "speaker", "official")
 
@@ -20,14 +20,14 @@ class Folds:
     Attributes:
         column: field of an utterance that is held out, ``group`` or ``speaker``.
         held_out: name of a fold -> the values of that column which it tests. A fold is called by what it tests; of ``k``
-            folds the first is ``1ofk``. ``official`` and ``dev`` hold out parts and name no value.
+            folds the first is ``1ofk``. ``official`` and ``dev`` test an official split and name no value.
     """
 
     column: str
     held_out: dict[str, tuple[str, ...]]
 
-    def by_parts(self, name: str) -> bool:
-        """Whether the fold holds out a part that the corpus's owners drew; a group may have the name of such a fold."""
+    def is_official(self, name: str) -> bool:
+        """Whether the fold tests a split of the corpus's owners; a group may have the name of such a fold."""
         return not self.held_out[name]
 
 
@@ -37,11 +37,11 @@ def folds_of(corpus: Corpus, rule: str | int = "corpus") -> Folds:
     Args:
         corpus: the table of utterances.
         rule: ``corpus``: as published for it. ``group``: leave one group out (a session, an actor). ``speaker``: leave one
-            speaker out. ``official``: the parts of the corpus's owners. A whole number k: the groups dealt into k folds of
+            speaker out. ``official``: the split of the corpus's owners. A whole number k: the groups dealt into k folds of
             about equal size, the same on every machine.
 
     Raises:
-        UserError: an unknown rule, more folds than groups, or ``official`` where there are no official parts.
+        UserError: an unknown rule, more folds than groups, or ``official`` where there is no official split.
     """
     if rule == "corpus":
         return Folds("group", dict(corpus.folds))
@@ -49,10 +49,10 @@ def folds_of(corpus: Corpus, rule: str | int = "corpus") -> Folds:
         names = sorted({getattr(one, str(rule)) for one in corpus.utterances})
         return Folds(str(rule), {name: (name,) for name in names})
     if rule == "official":
-        parts = {name: () for name in corpus.folds if name in (OFFICIAL, DEV)}
-        if not parts:
-            raise UserError(f"protocol.folds=official: {corpus.name} has no official parts, use another rule.")
-        return Folds("group", dict(parts))
+        official: dict[str, tuple[str, ...]] = {name: () for name in corpus.folds if name in (OFFICIAL, DEV)}
+        if not official:
+            raise UserError(f"protocol.folds=official: {corpus.name} has no official split, use another rule.")
+        return Folds("group", official)
     if isinstance(rule, int) and not isinstance(rule, bool):
         return Folds("group", _dealt(corpus, rule))
     raise UserError(f"protocol.folds={rule} is unknown: use {', '.join(RULES)}, or a number of folds.")

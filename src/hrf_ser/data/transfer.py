@@ -37,16 +37,16 @@ def relabel(corpus: Corpus, classes: Mapping[str, Sequence[str]]) -> Corpus:
     changed.utterances, changed.labels = kept, tuple(classes)
     dropped = [label for label in corpus.labels if label not in class_of]
     if dropped:
-        left_out = len(corpus.utterances) - len(kept)
-        changed.notes = [*corpus.notes, f"{left_out:,} utterances of no class of label_map ({', '.join(dropped)})"]
+        dropped_rows = len(corpus.utterances) - len(kept)
+        changed.notes = [*corpus.notes, f"{dropped_rows:,} utterances of no class of label_map ({', '.join(dropped)})"]
     return changed
 
 
 def join(source: Corpus, target: Corpus) -> Corpus:
-    """The table of a corpus that trains, then that of the corpus that is tested, called ``source>target``.
+    """The table of a training corpus, then that of the test corpus, called ``source>target``.
 
     Raises:
-        UserError: the two have other classes, are scored by other units, or are the same corpus.
+        UserError: the two differ in classes or evaluation unit, or are the same corpus.
     """
     if source.labels != target.labels:
         raise UserError(
@@ -72,14 +72,14 @@ def join(source: Corpus, target: Corpus) -> Corpus:
 
 def as_joined(corpus: Corpus) -> Corpus:
     """A corpus as it stands in a joined table: its name is before every name that the other corpus may have as well."""
-    changed, part = copy.copy(corpus), corpus.name
+    changed, prefix = copy.copy(corpus), corpus.name
     changed.utterances = [
         replace(
             one,
-            utterance=f"{part}/{one.utterance}",
-            speaker=f"{part}/{one.speaker}",
-            group=f"{part}/{one.group}",
-            dialog=f"{part}/{one.dialog}" if one.dialog else "",
+            utterance=f"{prefix}/{one.utterance}",
+            speaker=f"{prefix}/{one.speaker}",
+            group=f"{prefix}/{one.group}",
+            dialog=f"{prefix}/{one.dialog}" if one.dialog else "",
         )
         for one in corpus.utterances
     ]

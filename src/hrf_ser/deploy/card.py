@@ -14,7 +14,15 @@ CARD = "README.md"
 _SMALL = 20  # utterances or participants below which a score is little more than a guess
 
 
-def render_card(record: Mapping[str, Any], labels: tuple[str, ...], licence: str, size: int, latency_ms: float) -> str:
+def render_card(
+    record: Mapping[str, Any],
+    labels: tuple[str, ...],
+    licence: str,
+    size: int,
+    latency_ms: float,
+    selection: str = "",
+    warning: str = "",
+) -> str:
     """The card as Markdown.
 
     Args:
@@ -23,6 +31,8 @@ def render_card(record: Mapping[str, Any], labels: tuple[str, ...], licence: str
         licence: of the corpus.
         size: bytes of the weights.
         latency_ms: median from 3 s of waveform to logits, in PyTorch on one thread of this machine, as busy as it is.
+        selection: how the checkpoint was selected, where that is not the usual procedure.
+        warning: of the protocol, if it has one.
     """
     test, scored = record["test"], record["scored"]["test"]
     hrf = f"with HRF of rank {record['rank']:g}, merged" if record["hrf"] else "without HRF"
@@ -32,7 +42,7 @@ def render_card(record: Mapping[str, Any], labels: tuple[str, ...], licence: str
         "",
         f"Hears one of {len(labels)} classes in speech: {', '.join(labels)}. Trained {hrf}.",
         "",
-        *_marks(record),
+        *_warnings(record, warning),
         "## How good it is",
         "",
         f"On {scored:,} {unit} of speakers it never heard (fold {record['fold']}, seed {record['seed']}, protocol "
@@ -46,7 +56,7 @@ def render_card(record: Mapping[str, Any], labels: tuple[str, ...], licence: str
         *(f"| {label} | {_number(record['recall'].get(label))} |" for label in labels),
         "",
         *_sexes(record["sexes"], unit),
-        *_chosen(record["protocol"]),
+        *([selection, ""] if selection else []),
         "One fold and one seed: another fold differs by several points. Compare recipes with `python -m hrf_ser.report`, not "
         "with cards.",
         "",
@@ -79,25 +89,10 @@ def render_card(record: Mapping[str, Any], labels: tuple[str, ...], licence: str
     return "\n".join(lines) + "\n"
 
 
-def _marks(record: Mapping[str, Any]) -> list[str]:
-    marks = [f"**Leaking: {sentence}.**" for sentence in record["leaks"]]
-    if record["protocol"] == "test_oracle":
-        marks.insert(
-            0,
-            "**Protocol test_oracle: the epoch was chosen on the test part. The scores are no estimate for unseen speakers.**",
-        )
-    return [line for mark in marks for line in (mark, "")]
-
-
-def _chosen(protocol: str) -> list[str]:
-    """How the epoch came about, where it was not chosen on speakers who were kept apart from training."""
-    said = {
-        "last_epoch": "No checkpoint was selected: all speakers but the test speakers trained for a fixed number of epochs, "
-        "and the model of the last epoch was tested once.",
-        "out_of_fold": "All speakers but the test speakers trained. Each member of the ensemble left a part of them out, and "
-        "the checkpoint was selected on the members' predictions for the speakers they left out.",
-    }
-    return [said[protocol], ""] if protocol in said else []
+def _warnings(record: Mapping[str, Any], warning: str) -> list[str]:
+    warnings = [warning] if warning else []
+    warnings += [f"Leaking: {sentence}." for sentence in record["leaks"]]
+    return [line for text in warnings for line in (f"**{text}**", "")]
 
 
 def _sexes(sexes: Mapping[str, Mapping[str, Any]], unit: str) -> list[str]:

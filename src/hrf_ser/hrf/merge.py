@@ -41,7 +41,9 @@ def merge_hrf(model: M) -> M:
         raise ValueError("merge_hrf takes the model that holds the factorised layer, not the layer itself")
     for name, layer in factorised_layers(merged).items():
         factors = factors_of(layer)
-        weight = _merge_factors(name, factors, layer.bias)
+        bias = layer.bias
+        assert bias is None or isinstance(bias, Tensor)
+        weight = _merge_factors(name, factors, bias)
         if isinstance(layer, InsertedLayers):
             plain = layer.restore()
             replace_module(merged, layer, plain)

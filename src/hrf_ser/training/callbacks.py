@@ -1,21 +1,19 @@
-"""Callbacks: HRF for the time of a fit, and a checkpoint when the machine asks for its time back."""
+"""Callbacks: HRF for the time of a fit, the predictions of a test, and the progress bar."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 import lightning
 import torch
 from lightning.pytorch.callbacks import Callback, ModelCheckpoint, RichProgressBar
-from lightning.pytorch.utilities.exceptions import SIGTERMException
 from torch import Tensor
 from torch.nn.utils import parametrize
 
 from hrf_ser.hrf import describe_hrf, insert_hrf, is_factorised, merge_state_dict
-from hrf_ser.training.best_epoch import BestEpoch
+from hrf_ser.training.checkpoints import BestCheckpoint
 from hrf_ser.training.module import EmotionModule
 
 
@@ -84,7 +82,7 @@ class HRF(Callback):
         assert isinstance(pl_module, EmotionModule)
         kept = [one for one in trainer.checkpoint_callbacks if isinstance(one, ModelCheckpoint)]
         # Others are the user's, and may watch anything.
-        own = next((one for one in kept if isinstance(one, BestEpoch)), kept[0] if kept else None)
+        own = next((one for one in kept if isinstance(one, BestCheckpoint)), kept[0] if kept else None)
         best = "" if own is None else own.best_model_path
         if best:
             self.deployed = EmotionModule.load_from_checkpoint(best, map_location="cpu", weights_only=True)
@@ -94,28 +92,8 @@ class HRF(Callback):
         self.deployed.eval()
 
 
-class Interruption(Callback):
-    """SIGTERM within an epoch writes ``last.ckpt``, and resuming goes on at the next batch.
-
-    Between epochs and during validation the file of the last whole epoch stands already; so it does where gradients of further
-    batches are to be added before the optimizer's next step, as no checkpoint holds them.
-    """
-
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-
-    def on_exception(
-        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
-    ) -> None:
-        if isinstance(exception, SIGTERMException) and trainer.training:
-            progress = trainer.fit_loop.epoch_loop.batch_progress.current
-            used = progress.completed % trainer.accumulate_grad_batches == 0
-            if used and 0 < progress.completed < trainer.num_training_batches:
-                trainer.save_checkpoint(self.folder / "last.ckpt")
-
-
 class Predictions(Callback):
-    """What a test gave, batch by batch."""
+    """Collects the predictions of a test."""
 
     def __init__(self) -> None:
         self._outputs: list[dict[str, Tensor]] = []

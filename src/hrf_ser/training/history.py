@@ -15,6 +15,7 @@ from torch import Tensor
 
 from hrf_ser.errors import UserError
 from hrf_ser.files import write_text
+from hrf_ser.training.metrics import SCORES
 
 
 class History(Callback):
@@ -38,12 +39,11 @@ class History(Callback):
     ) -> None:
         loss: Tensor = outputs["loss"].detach()
         size = len(batch["labels"])
-        # Stays on the device: reading a number from it each step would make the GPU wait.
+        # Stays on the device: reading a number each step would make the GPU wait.
         self._loss = self._loss.to(loss.device)
         self._loss += torch.stack([loss.double() * size, torch.tensor(size, dtype=torch.float64, device=loss.device)])
 
     def on_validation_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        # What the model reports of its own parts, in the order in which it was logged.
         metrics = trainer.callback_metrics
         self._scores = {key: float(value) for key, value in metrics.items() if key.startswith("val/")}
 
@@ -60,14 +60,20 @@ class History(Callback):
         rate = trainer.optimizers[0].param_groups[0]["lr"]
         pl_module.log("lr", rate)
         self.rows.append({"epoch": trainer.current_epoch, "lr": rate, "train/loss": loss, **self._scores})
-        # Not every epoch need be validated, and the metrics of the last one that was stay in the Trainer.
+        # The Trainer keeps the metrics of the last validation, and not every epoch is validated.
         self._scores = {}
         if trainer.is_global_zero:
-            self.write()
+            self._write()
 
-    def write(self) -> None:
-        """Write all rows; scores of an epoch that was not validated are empty."""
+    def describe_epoch(self, epoch: int, with_scores: bool) -> dict[str, Any]:
+        """What ``metrics.json`` says of the epoch whose checkpoint was selected."""
+        row = next(row for row in self.rows if row["epoch"] == epoch)
+        val = {name: row[f"val/{name}"] for name in SCORES} if with_scores else None
+        return {"best_epoch": epoch, "epochs": len(self.rows), "val": val}
+
+    def _write(self) -> None:
         buffer = io.StringIO()
+        # Scores of an epoch that was not validated are empty.
         columns = dict.fromkeys(column for row in self.rows for column in row)
         writer = csv.DictWriter(buffer, fieldnames=list(columns), lineterminator="\n")
         writer.writeheader()

@@ -90,7 +90,7 @@ class Wandb(WandbLogger):
         import wandb
 
         bounds = wandb.Settings(init_timeout=self._patience, finish_timeout=self._patience, finish_timeout_raises=True)
-        init = functools.partial(wandb.init, **self._wandb_init, settings=bounds)
+        init: Callable[..., Any] = functools.partial(wandb.init, **self._wandb_init, settings=bounds)
         mode = os.environ.get("WANDB_MODE", "online")
         if mode != "online" or self._offline:
             return init(mode=mode if mode == "disabled" else "offline")

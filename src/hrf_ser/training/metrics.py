@@ -1,4 +1,4 @@
-"""The field's four scores, from a confusion matrix; and the matrix, by utterance or by participant."""
+"""WA, UA and F1 of a confusion matrix; and the matrix, by utterance or by participant."""
 
 from __future__ import annotations
 
@@ -13,17 +13,13 @@ SCORES = ("wa", "ua", "wf1", "f1")
 
 
 def scores(confusion: Tensor) -> dict[str, float]:
-    """WA, UA, weighted F1 and macro F1.
+    """Accuracy ``wa``, unweighted average recall ``ua``, weighted F1 ``wf1`` and macro F1 ``f1``; NaN without any utterance.
 
-    Averages over classes take the classes that occur among the labels: a class without utterances has no recall, and counting
-    it as 0 or 1 would make folds with different classes incomparable.
+    Averages are over the classes that occur among the labels: a class without utterances has no recall, and counting it as 0 or
+    1 would make folds with different classes incomparable.
 
     Args:
         confusion: ``(classes, classes)`` counts; rows are labels, columns predictions.
-
-    Returns:
-        ``wa``: accuracy. ``ua``: unweighted average recall. ``wf1``: F1 averaged with the classes' counts. ``f1``: F1
-        averaged over classes. All NaN without any utterance.
     """
     counts = confusion.double()
     correct, labelled, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
@@ -50,22 +46,14 @@ def confusion(labels: Tensor, predicted: Tensor, classes: int) -> Tensor:
 
 
 def mean_by_unit(values: Tensor, units: Tensor) -> tuple[Tensor, Tensor]:
-    """The units that occur, ascending, and the mean of each one's rows.
-
-    Args:
-        values: ``(rows, ...)``.
-        units: ``(rows,)``.
-
-    Returns:
-        ``(units,)`` and ``(units, ...)``.
-    """
+    """The units that occur, ascending, and the mean of each one's rows of ``values``: ``(units,)`` and ``(units, ...)``."""
     names, place, counts = torch.unique(units, return_inverse=True, return_counts=True)
     sums = values.new_zeros((len(names), *values.shape[1:])).index_add_(0, place, values)
     return names, sums / counts.view(-1, *[1] * (values.dim() - 1))
 
 
 class UnitConfusion(Metric):
-    """The confusion matrix of what is scored: utterances, or participants by the mean posterior of their segments."""
+    """The confusion matrix of utterances, or of participants by the mean posterior of their segments."""
 
     full_state_update = False
     probabilities: list[Tensor]
@@ -79,7 +67,7 @@ class UnitConfusion(Metric):
             self.add_state(name, default=[], dist_reduce_fx="cat")
 
     def update(self, probabilities: Tensor, labels: Tensor, units: Tensor) -> None:
-        """Take a batch: posteriors ``(batch, classes)``, labels and units ``(batch,)``."""
+        """Add posteriors ``(batch, classes)``, labels and units ``(batch,)``."""
         self.probabilities.append(probabilities)
         self.labels.append(labels)
         self.units.append(units)

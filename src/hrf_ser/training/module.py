@@ -1,4 +1,4 @@
-"""The LightningModule: any backbone, its normalisation, loss, optimizer and scores."""
+"""The LightningModule: any backbone with its normalisation, loss, optimizer and scores."""
 
 from __future__ import annotations
 
@@ -22,8 +22,7 @@ from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer, build_s
 
 
 class EmotionModule(LightningModule):
-    """Trains and scores one backbone. Factorised layers may be inserted into ``model`` at any time before ``fit`` builds
-    its optimizer; a checkpoint of either form loads into either form.
+    """Trains and evaluates a backbone. Factors may be inserted into ``model`` at any time before ``fit`` builds its optimizer.
 
     Every argument is plain data and is saved with each checkpoint, so ``load_from_checkpoint(path)`` needs nothing else.
 
@@ -66,9 +65,9 @@ class EmotionModule(LightningModule):
         self.loss_weights: Tensor
         self.register_buffer("loss_weights", torch.ones(len(labels)))
         self.confusion = UnitConfusion(len(labels))
-        # Known anew in every run, so no part of a checkpoint.
-        self.absent: Tensor | None
-        self.register_buffer("absent", None, persistent=False)
+        # (rows,): the ensemble member that leaves out each row of the corpus's table, see hrf_ser.data.out_of_fold.
+        self.out_of_fold: Tensor | None
+        self.register_buffer("out_of_fold", None, persistent=False)
         self._seed = seed
         self._batches_per_epoch = batches_per_epoch
         self._optimizer = OptimizerConfig(**(optimizer or {}))
@@ -76,7 +75,7 @@ class EmotionModule(LightningModule):
         self._label_smoothing = label_smoothing
 
     def fit_statistics(self, mean: Tensor, std: Tensor, class_counts: Tensor) -> None:
-        """Take over what is known of the training speakers: band statistics ``(n_features,)``, counts ``(classes,)``."""
+        """Take the statistics of the training split: of bands ``(n_features,)``, and counts of classes ``(classes,)``."""
         self.normaliser.mean.copy_(mean)
         self.normaliser.std.copy_(std)
         if self._balanced:
@@ -92,25 +91,24 @@ class EmotionModule(LightningModule):
     # Training
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        # All randomness of a step follows from its place, so a resumed run needs no state of random generators.
-        place = [self._seed, self.current_epoch, batch_idx]
-        seed = int(np.random.SeedSequence(place).generate_state(1)[0])
+        # The seed follows from the step's place, so a resumed run needs no state of random generators.
+        seed = int(np.random.SeedSequence([self._seed, self.current_epoch, batch_idx]).generate_state(1)[0])
         # torch.manual_seed would format a stack trace at every step where CUDA is not in use: half a millisecond.
         torch.default_generator.manual_seed(seed)
         if self.device.type == "cuda":
             torch.cuda.manual_seed_all(seed)
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
-        # The mean, of which Adam's steps are those that each member would take alone.
-        return torch.stack([self._training_loss(member, heard) for member, heard in self._hearings(batch)]).mean()
+        # The mean: with it, Adam's steps are those that each member would take alone.
+        return torch.stack([self._training_loss(member, part) for member, part in self._member_batches(batch)]).mean()
 
-    def _hearings(self, batch: Batch) -> Iterator[tuple[torch.nn.Module, Batch]]:
-        """Each member and what it hears of a batch; one that is to hear nothing of it is left out."""
+    def _member_batches(self, batch: Batch) -> Iterator[tuple[torch.nn.Module, Batch]]:
+        """Each ensemble member and the utterances of a batch that it trains on, unless there are none."""
         for number, member in enumerate(members_of(self.model)):
-            if self.absent is None:
+            if self.out_of_fold is None:
                 yield member, batch
-            elif (present := self.absent[batch["rows"]] != number).any():
-                yield member, select(batch, present)
+            elif (kept := self.out_of_fold[batch["rows"]] != number).any():
+                yield member, select(batch, kept)
 
     def _training_loss(self, model: torch.nn.Module, batch: Batch) -> Tensor:
         features, lengths, labels = batch["features"], batch["lengths"], batch["labels"]
@@ -141,23 +139,23 @@ class EmotionModule(LightningModule):
         steps, most = per_epoch * (self.trainer.max_epochs or 1), self.trainer.max_steps
         return per_epoch, steps if most < 0 else min(steps, most)
 
-    # Scoring
+    # Evaluation
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        logits = self._answers(batch)
+        logits = self._validation_logits(batch)
         self.confusion.update(logits.float().softmax(-1), batch["labels"], batch["units"])
         loss = self._loss(logits, batch["labels"])
         self.log("val/loss", loss, on_step=False, on_epoch=True, batch_size=len(logits))
 
-    def _answers(self, batch: Batch) -> Tensor:
-        """Logits ``(batch, classes)`` of the model; of the member that does not train on an utterance, where there is one."""
+    def _validation_logits(self, batch: Batch) -> Tensor:
+        """``(batch, classes)`` of the model; of the member that leaves out the utterance, where there is one."""
         features, lengths = batch["features"], batch["lengths"]
-        if self.absent is None:
+        if self.out_of_fold is None:
             logits: Tensor = self(features, lengths)
             return logits
         features = self.normaliser(features, lengths)
-        each = torch.stack([member(features, lengths) for member in members_of(self.model)])
-        return each[self.absent[batch["rows"]], torch.arange(len(lengths), device=lengths.device)]
+        by_member = torch.stack([member(features, lengths) for member in members_of(self.model)])
+        return by_member[self.out_of_fold[batch["rows"]], torch.arange(len(lengths), device=lengths.device)]
 
     def on_validation_epoch_end(self) -> None:
         self._log_scores("val")
@@ -171,9 +169,9 @@ class EmotionModule(LightningModule):
     def on_test_epoch_end(self) -> None:
         self._log_scores("test")
 
-    def _log_scores(self, part: str) -> None:
+    def _log_scores(self, split: str) -> None:
         for name, value in scores(self.confusion.compute()).items():
-            self.log(f"{part}/{name}", value, prog_bar=name == "ua")
+            self.log(f"{split}/{name}", value, prog_bar=name == "ua")
         self.confusion.reset()
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
@@ -187,7 +185,7 @@ class EmotionModule(LightningModule):
     def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         own = {key: value.shape for key, value in self.state_dict().items()}
         if {key: value.shape for key, value in checkpoint["state_dict"].items()} != own:
-            # Moments of other parameters mean nothing for these: the optimizer starts anew, at the schedule's place.
+            # Moments of other parameters mean nothing for these: the optimizer starts without, at the schedule's place.
             checkpoint["optimizer_states"] = []
             groups = len(parameter_groups(self.model, self._optimizer))
             for state in checkpoint["lr_schedulers"]:

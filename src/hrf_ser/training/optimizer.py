@@ -43,18 +43,13 @@ class OptimizerConfig:
 def build_optimizer(model: nn.Module, config: OptimizerConfig, fused: bool = True) -> torch.optim.Optimizer:
     """AdamW or SGD over a model whose layers may be factorised.
 
-    Args:
-        model: with factors, where it has any.
-        config: what is optimised, and how fast.
-        fused: AdamW takes one pass over all moments: factors have many times the parameters of the layer they stand for.
-            Lightning refuses to clip gradients before a fused step under mixed precision.
+    ``fused`` AdamW takes one pass over all moments, which pays as factors have many times the parameters of the layer that they
+    replace. Lightning refuses to clip gradients before a fused step under mixed precision.
     """
     groups = parameter_groups(model, config)
-    if config.name == "adamw":
-        return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
     if config.name == "sgd":
         return torch.optim.SGD(groups, lr=config.lr, momentum=config.momentum)
-    raise ValueError(f"optimizer.name={config.name} is unknown: use adamw or sgd")
+    return torch.optim.AdamW(groups, lr=config.lr, fused=fused)
 
 
 def parameter_groups(model: nn.Module, config: OptimizerConfig) -> list[dict[str, object]]:
@@ -62,9 +57,7 @@ def parameter_groups(model: nn.Module, config: OptimizerConfig) -> list[dict[str
     decay_of = {}
     for layer in factorised_layers(model).values():
         factors = factors_of(layer)
-        share = {"product": 1 / len(factors), "factors": 1.0, "none": 0.0}.get(config.factor_decay)
-        if share is None:
-            raise ValueError(f"reparam.weight_decay={config.factor_decay} is unknown: use product, factors or none")
+        share = {"product": 1 / len(factors), "factors": 1.0, "none": 0.0}[config.factor_decay]
         decay_of.update({id(factor): config.weight_decay * share for factor in factors})
     groups: dict[float, list[nn.Parameter]] = {}
     for parameter in model.parameters():
@@ -78,8 +71,6 @@ def build_schedule(
     optimizer: torch.optim.Optimizer, config: OptimizerConfig, steps: int, steps_per_epoch: float
 ) -> LambdaLR:
     """Linear warm-up, then a cosine down to ``final_lr`` at the last step, or a constant rate."""
-    if config.schedule not in ("cosine", "constant"):
-        raise ValueError(f"optimizer.schedule={config.schedule} is unknown: use cosine or constant")
     warmup = min(config.warmup_epochs * steps_per_epoch, steps / 2)
 
     def factor(step: int) -> float:

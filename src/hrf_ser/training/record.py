@@ -7,16 +7,22 @@ import io
 import json
 import platform
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import lightning
+import torch
+from omegaconf import DictConfig
 from torch import Tensor
 
 from hrf_ser import __version__
+from hrf_ser.data.datamodule import SpeechData
+from hrf_ser.data.protocols import hash_test_speakers
 from hrf_ser.files import write_text
+from hrf_ser.identity import identity
 from hrf_ser.json_values import finite
 from hrf_ser.run_folder import METRICS
+from hrf_ser.training.initial_weights import InitialWeights
 
 
 def is_finished(folder: Path) -> bool:
@@ -24,46 +30,50 @@ def is_finished(folder: Path) -> bool:
     return (folder / METRICS).exists()
 
 
-@dataclass(frozen=True)
-class Scored:
-    """What is scored as one: an utterance, or a participant with all segments."""
+def describe_run(config: DictConfig, data: SpeechData, initial: InitialWeights | None) -> dict[str, Any]:
+    """What ``metrics.json`` says of a run's settings."""
+    return {
+        "status": "finished",
+        "protocol": data.protocol.name,
+        "corpus": data.corpus.name,
+        "model": config.model.label,
+        "hrf": config.hrf,
+        "rank": config.rank if config.hrf else None,
+        "fold": data.split.fold,
+        "seed": config.seed,
+        "init_from": None if initial is None else initial.record,
+        "test_speakers_hash": hash_test_speakers(data.corpus, data.dataset.split),
+        "classes": len(data.labels),
+        "leaks": list(data.corpus.leaks),
+        "versions": {
+            "hrf_ser": __version__,
+            "torch": torch.__version__,
+            "lightning": lightning.__version__,
+            "python": platform.python_version(),
+        },
+        "identity": identity(config),
+    }
 
-    name: str
-    speaker: str
-    label: str
 
-
-def write_predictions(path: Path, scored: Sequence[Scored], labels: Sequence[str], probabilities: Tensor) -> None:
-    """Write one row for each that is scored: id, speaker, label, predicted class, and a probability for every class.
+def write_predictions(
+    path: Path, units: Sequence[tuple[str, str, str]], labels: Sequence[str], probabilities: Tensor
+) -> None:
+    """Write ``predictions.csv``: a row for each unit with its predicted class and the probability of every class.
 
     Args:
         path: the CSV file.
-        scored: of the test part.
+        units: id, speaker and label of each utterance or participant.
         labels: class names, in the order of columns.
-        probabilities: ``(scored, classes)``, rows in the order of ``scored``.
+        probabilities: ``(units, classes)``.
     """
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["utterance", "speaker", "label", "predicted", *labels])
-    for one, row in sorted(zip(scored, probabilities, strict=True), key=lambda pair: pair[0].name):
-        predicted = labels[int(row.argmax())]
-        writer.writerow([one.name, one.speaker, one.label, predicted, *(f"{p:.6f}" for p in row.tolist())])
+    for unit, row in sorted(zip(units, probabilities, strict=True), key=lambda pair: pair[0][0]):
+        writer.writerow([*unit, labels[int(row.argmax())], *(f"{p:.6f}" for p in row.tolist())])
     write_text(path, buffer.getvalue())
 
 
 def write_metrics(path: Path, record: dict[str, Any]) -> None:
     """Write ``metrics.json`` whole. A number that is not finite becomes null, which JSON has."""
     write_text(path, json.dumps(finite(record), indent=2) + "\n")
-
-
-def versions() -> dict[str, str]:
-    """Versions of what computed a run."""
-    import lightning
-    import torch
-
-    return {
-        "hrf_ser": __version__,
-        "torch": torch.__version__,
-        "lightning": lightning.__version__,
-        "python": platform.python_version(),
-    }

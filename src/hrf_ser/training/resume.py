@@ -1,4 +1,4 @@
-"""Going on with a run: the checkpoint that ``ckpt_path`` names, and whether it is of this run."""
+"""Resuming a run: the checkpoint that ``ckpt_path`` names, and whether it belongs to this run."""
 
 from __future__ import annotations
 
@@ -14,159 +14,146 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from hrf_ser.errors import UserError
-from hrf_ser.files import new_file
-from hrf_ser.identity import flatten, settings_of_result
-from hrf_ser.run_folder import CONFIG
-from hrf_ser.training.checkpoint_io import read_checkpoint
+from hrf_ser.files import new_file, remove_leftovers
+from hrf_ser.identity import FILE_KEYS, as_typed, differences, result_settings
+from hrf_ser.run_folder import CHECKPOINTS, CONFIG
+from hrf_ser.training.checkpoints import BEST, LAST, BestCheckpoint, read_checkpoint
+from hrf_ser.training.record import is_finished
 
-_BEST, _LAST = "best.ckpt", "last.ckpt"
-# Whoever goes on may go on for longer.
+# A run may be resumed for more epochs.
 _MAY_DIFFER = frozenset({"trainer.max_epochs"})
-# Settings of a result that stand for the content of a file, and the keys that name the file.
-_CONTENTS = {"data.table": "data.root", "test_data.table": "test_data.root", "init_from": "init_from"}
 
 
-def checkpoint_to_resume(ckpt_path: str | None, checkpoints: Path, anew: bool = False) -> str | None:
-    """The file that ``ckpt_path`` names; ``last`` is None where there is none yet, so that a first start may say it too.
+def open_folder(config: DictConfig, folder: Path) -> Path | None:
+    """Make sure that a run may write in ``folder``; the checkpoint that it resumes from, or None for a new run.
+
+    Raises:
+        UserError: a run stands there, or the checkpoint cannot be used.
+    """
+    if is_finished(folder):
+        raise UserError(f"{folder} holds a finished run: set hydra.run.dir to another folder, or remove it.")
+    checkpoints = folder / CHECKPOINTS
+    restart = HydraConfig.get().mode == RunMode.MULTIRUN
+    checkpoint = checkpoint_to_resume(config.ckpt_path, checkpoints, restart)
+    if checkpoint is not None:
+        check_same_run(config, checkpoint)
+    for place in (folder, checkpoints):
+        remove_leftovers(place)
+    return checkpoint
+
+
+def checkpoint_to_resume(ckpt_path: str | None, checkpoints: Path, restart: bool = False) -> Path | None:
+    """The file that ``ckpt_path`` names; ``last`` is None where there is none yet, so that a first start may give it too.
 
     Args:
         ckpt_path: of the configuration.
         checkpoints: folder of the run's checkpoints.
-        anew: where those that ``last`` means are damaged, remove them and begin again. A sweep does: nobody is there to be
-            asked, and the run would fail at every further start.
+        restart: remove damaged checkpoints of this run and start again, as a sweep does.
 
     Raises:
         UserError: a file that does not exist or is no checkpoint, or whose best epoch is not kept, or an unfinished run that
             would be overwritten.
     """
-    last = checkpoints / _LAST
+    last = checkpoints / LAST
     path = None if ckpt_path is None else last if ckpt_path == "last" else Path(ckpt_path).expanduser()
     own = path is not None and path.resolve() == last.resolve()
     if last.exists() and not own:
         raise UserError(
-            f"{checkpoints.parent} holds an unfinished run: add ckpt_path=last to go on, "
+            f"{checkpoints.parent} holds an unfinished run: add ckpt_path=last to resume it, "
             "or set hydra.run.dir to another folder."
         )
-    if path is None:
+    if path is None or (ckpt_path == "last" and not path.exists()):
         return None
     if not path.exists():
-        if ckpt_path == "last":
-            return None
         raise UserError(f"ckpt_path={ckpt_path}: no such file.")
+    file, epoch, best_epoch = path, -1, -1
     try:
         content = read_checkpoint(path)
+        epoch = _epoch(content)
+        if _has_best(content):
+            # The run ends with the weights of its best epoch, which may be an earlier one.
+            file = path.parent / BEST
+            best_epoch = _epoch(read_checkpoint(file))
     except ValueError as error:
+        damage = f"{file}: cannot be read as a checkpoint ({error})"
         if not own:
-            raise UserError(f"{path}: cannot be read as a checkpoint ({error}); name another one.") from error
-        _give_up(path, str(error), anew)
+            raise UserError(f"{damage}, and resuming needs it; name a checkpoint of another run.") from error
+        if not restart:
+            raise UserError(f"{damage}; remove {file.parent} to start this run again.") from error
+        print(f"{damage}; this run starts again.", file=sys.stderr)
+        shutil.rmtree(file.parent)
         return None
-    if not _has_best(content):
-        return str(path)
-    # The run ends with the weights of its best epoch, which may be behind already.
-    best = path.parent / _BEST
-    try:
-        best_epoch = _epoch(read_checkpoint(best))
-    except ValueError as error:
-        if not own:
-            raise UserError(
-                f"ckpt_path={ckpt_path}: the best epoch before it is needed too, and {best} cannot be read as a checkpoint "
-                f"({error}); name a checkpoint of another run."
-            ) from error
-        _give_up(best, str(error), anew)
-        return None
-    if not own and best_epoch > _epoch(content):
+    if not own and best_epoch > epoch:
         raise UserError(
-            f"ckpt_path={ckpt_path}: the best epoch before it is no longer kept, as {best} is of a later one; "
-            f"name {path.with_name(_LAST)}."
+            f"ckpt_path={ckpt_path}: the best epoch before it is no longer kept, as {file} is of a later one; "
+            f"name {path.with_name(LAST)}."
         )
-    return str(path)
+    return path
 
 
-def check_same_run(config: DictConfig, ckpt_path: str, path: Path) -> None:
-    """Refuse to go on with a run of other settings: it may have heard the speakers that are tested here.
+def check_same_run(config: DictConfig, checkpoint: Path) -> None:
+    """Refuse to resume a run of other settings: it may have trained on the speakers that are tested here.
 
-    A table or weights to start from, named in the settings of the earlier start, that are no longer where they were are not
-    compared.
+    A table or initial weights that are no longer where they were are not compared.
 
     Args:
         config: of this run.
-        ckpt_path: as it was given.
-        path: the checkpoint; the settings of its run lie beside its folder.
+        checkpoint: to resume from; the settings of its run lie beside its folder.
 
     Raises:
-        UserError: names the first setting that differs, or the file that does not tell them.
+        UserError: names the first setting that differs, or the file with the settings where it cannot be read.
     """
-    file = path.resolve().parent.parent / CONFIG
+    file = checkpoint.resolve().parent.parent / CONFIG
     if not file.is_file():
         raise UserError(
-            f"ckpt_path={ckpt_path}: there is no {file}, which says with what settings it was trained; "
+            f"ckpt_path={config.ckpt_path}: there is no {file}, which says with what settings it was trained; "
             "name a file in the checkpoints/ of a run."
         )
     try:
         earlier = OmegaConf.load(file)
         assert isinstance(earlier, DictConfig)
-        theirs = flatten(settings_of_result(earlier))
+        settings = result_settings(earlier)
     except Exception as error:  # whatever YAML and OmegaConf raise of foreign bytes
         raise UserError(
-            f"ckpt_path={ckpt_path}: {file} cannot be read as the settings of a run; name a checkpoint of another run."
+            f"ckpt_path={config.ckpt_path}: {file} cannot be read as the settings of a run; "
+            "name a checkpoint of another run."
         ) from error
-    ours = flatten(settings_of_result(config))
-    for key in dict.fromkeys((*ours, *theirs)):
-        named = _CONTENTS.get(key, key)
-        moved = key in _CONTENTS and key in theirs and not _exists(OmegaConf.select(earlier, named))
-        # A key of a later version is absent where it was not used.
-        if ours.get(key) == theirs.get(key) or key in _MAY_DIFFER or moved:
-            continue
-        raise UserError(
-            f"ckpt_path={ckpt_path}: is of a run with {named}={_told(earlier, named)}, and this run has "
-            f"{named}={_told(config, named)}; make them equal, or start from other weights with init_from= instead."
-        )
+    for key in differences(result_settings(config), settings):
+        value = OmegaConf.select(earlier, key)
+        moved = key in FILE_KEYS and value is not None and not Path(str(value)).expanduser().exists()
+        if key not in _MAY_DIFFER and not moved:
+            raise UserError(
+                f"ckpt_path={config.ckpt_path}: is of a run with {key}={as_typed(value)}, and this run has "
+                f"{key}={as_typed(OmegaConf.select(config, key))}; make them equal, or start from other weights with "
+                "init_from= instead."
+            )
 
 
-def bring_best(path: Path, checkpoints: Path) -> None:
-    """Copy the best epoch so far, where the checkpoint to go on with is of another folder: no later one may be better."""
-    best = path.parent / _BEST
-    if best.exists() and best.resolve() != (checkpoints / _BEST).resolve():
-        with new_file(checkpoints / _BEST) as temporary:
+def copy_best(checkpoint: Path, checkpoints: Path) -> None:
+    """Copy the best epoch so far where the run resumes in another folder: no later epoch may be better."""
+    best = checkpoint.parent / BEST
+    if best.exists() and best.resolve() != (checkpoints / BEST).resolve():
+        with new_file(checkpoints / BEST) as temporary:
             shutil.copyfile(best, temporary)
 
 
-def command_to_go_on(folder: Path) -> str:
-    """The command line that goes on with the run in ``folder`` after it was stopped."""
+def resume_command(folder: Path) -> str:
+    """What to type to resume the run in ``folder`` after it was stopped."""
     if HydraConfig.get().mode == RunMode.MULTIRUN:
-        return "start the same sweep again to go on"
-    given = [word for word in HydraConfig.get().overrides.task if word.lstrip("+").partition("=")[0] != "ckpt_path"]
-    words = ["python", "-m", "hrf_ser.train", *given, f"hydra.run.dir={folder}", "ckpt_path=last"]
-    return f"to go on: {shlex.join(words)}"
+        return "start the same sweep again to resume it"
+    overrides = [item for item in HydraConfig.get().overrides.task if item.lstrip("+").partition("=")[0] != "ckpt_path"]
+    command = ["python", "-m", "hrf_ser.train", *overrides, f"hydra.run.dir={folder}", "ckpt_path=last"]
+    return f"to resume: {shlex.join(command)}"
 
 
 def _has_best(content: Mapping[str, Any]) -> bool:
     callbacks = content.get("callbacks")
-    states = callbacks.values() if isinstance(callbacks, dict) else ()
-    # Further callbacks of the user may keep files of other names.
-    named = [state.get("best_model_path") for state in states if isinstance(state, dict)]
-    return any(isinstance(path, str) and Path(path).name == _BEST for path in named)
+    states = callbacks.items() if isinstance(callbacks, dict) else ()
+    # Lightning calls a state by its class and options.
+    own = [state for key, state in states if str(key).startswith(BestCheckpoint.__name__) and isinstance(state, dict)]
+    return any(state.get("best_model_path") for state in own)
 
 
 def _epoch(content: Mapping[str, Any]) -> int:
     epoch = content.get("epoch")
     return epoch if isinstance(epoch, int) else -1
-
-
-def _give_up(path: Path, reason: str, anew: bool) -> None:
-    """Remove the checkpoints, or ask for it."""
-    damaged = f"{path}: cannot be read as a checkpoint ({reason})"
-    if not anew:
-        raise UserError(f"{damaged}; remove {path.parent} to begin this run anew, or name another checkpoint.")
-    print(f"{damaged}; this run begins anew.", file=sys.stderr)
-    shutil.rmtree(path.parent)
-
-
-def _exists(named: object) -> bool:
-    return named is None or Path(str(named)).expanduser().exists()
-
-
-def _told(config: DictConfig, key: str) -> str:
-    """A value as one types it."""
-    value = OmegaConf.select(config, key)
-    return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)

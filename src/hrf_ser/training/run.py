@@ -1,183 +1,121 @@
-"""The recipe of a run: data, model, fit, merge, test, record."""
+"""The recipe of a run: data, module, callbacks, loggers, trainer, fit, test, merge, record."""
 
 from __future__ import annotations
 
-import errno
-import logging
-import os
-import re
 import sys
 import time
-import warnings
 from pathlib import Path
 from typing import Any
 
+import torch
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
-from hrf_ser.errors import UserError
-from hrf_ser.files import remove_leftovers, write_text
-from hrf_ser.identity import identity
-from hrf_ser.run_folder import CHECKPOINTS, CONFIG, HISTORY, METRICS
-from hrf_ser.training.best_epoch import BestEpoch
-from hrf_ser.training.build import (
-    build_callbacks,
-    build_data,
-    build_hrf,
-    build_loggers,
-    build_module,
-    build_trainer,
-)
-from hrf_ser.training.callbacks import Interruption, Predictions, ProgressBar
-from hrf_ser.training.finish import score
+from hrf_ser.data.dataset import Dataset
+from hrf_ser.files import write_text
+from hrf_ser.run_folder import BUNDLE, CHECKPOINTS, CONFIG, HISTORY, METRICS
+from hrf_ser.training.bundle import write_bundle
+from hrf_ser.training.callbacks import Predictions, ProgressBar
+from hrf_ser.training.checkpoints import BestCheckpoint, CheckpointOnSigterm
+from hrf_ser.training.errors import user_errors
+from hrf_ser.training.evaluate import evaluate
 from hrf_ser.training.history import History
+from hrf_ser.training.initial_weights import InitialWeights
+from hrf_ser.training.instantiate import (
+    instantiate_callbacks,
+    instantiate_data,
+    instantiate_hrf,
+    instantiate_loggers,
+    instantiate_module,
+    instantiate_trainer,
+    silence_libraries,
+)
 from hrf_ser.training.loggers import begin_loggers, finish_loggers, mirror_record
-from hrf_ser.training.origin import origin_of, other_corpora
-from hrf_ser.training.record import is_finished, write_metrics
-from hrf_ser.training.resume import bring_best, check_same_run, checkpoint_to_resume, command_to_go_on
+from hrf_ser.training.record import describe_run, write_metrics
+from hrf_ser.training.resume import copy_best, open_folder, resume_command
 from hrf_ser.training.screen import show_result
-
-log = logging.getLogger(__name__)
 
 # Exit status of a process that SIGTERM ended, as shells report it.
 SIGTERM_STATUS = 143
 
 
-# What torch says of it: on the CPU, on accelerators, and of workers that the system killed.
-_NO_MEMORY = re.compile(
-    "out of memory|can't allocate memory|not enough memory|DataLoader worker .* killed by signal: Killed"
-)
+@user_errors()
+def train(config: DictConfig, dataset: Dataset, initial: InitialWeights | None = None) -> dict[str, Any]:
+    """Train, merge and test one model, and write the run's folder.
 
+    Args:
+        config: of the run, checked.
+        dataset: the corpus and its split.
+        initial: weights to start from; None for random ones.
 
-def train(config: DictConfig) -> dict[str, Any]:
-    """Run the main job and return what ``metrics.json`` holds.
+    Returns:
+        What ``metrics.json`` holds.
 
     Raises:
-        UserError: a mistake in the configuration, the corpus or the run's folder, a setting that Lightning refuses, or too
+        UserError: a setting that the model, the audio or Lightning does not admit, a run's folder that cannot be used, or too
             little memory.
         SystemExit: status 143, after SIGTERM.
     """
-    try:
-        return _train(config)
-    except Exception as error:
-        if sentence := out_of_memory(error) or refused_option(error):
-            raise UserError(sentence) from error
-        raise
-
-
-def _train(config: DictConfig) -> dict[str, Any]:
     started = time.perf_counter()
     folder = Path(HydraConfig.get().runtime.output_dir)
     checkpoints = folder / CHECKPOINTS
-    if is_finished(folder):
-        raise UserError(f"{folder} holds a finished run: set hydra.run.dir to another folder, or remove it.")
-    resume = checkpoint_to_resume(config.ckpt_path, checkpoints, HydraConfig.get().mode == RunMode.MULTIRUN)
-    if resume is not None:
-        check_same_run(config, config.ckpt_path, Path(resume))
-    for left in (folder, checkpoints):
-        remove_leftovers(left)
-    quieten()
+    checkpoint = open_folder(config, folder)
+    silence_libraries()
     if config.threads is not None:
-        import torch
-
         torch.set_num_threads(config.threads)
-
-    data = build_data(config)
-    origin = origin_of(config, data.corpus, data.divided)
-    if origin is not None and (other := other_corpora(origin, data.corpus)):
-        log.warning(
-            "init_from=%s: heard %s; whoever is tested here may be in it too", origin.named, " and ".join(other)
-        )
+    data = instantiate_data(config, dataset)
     data.prepare_data()
     prepared = time.perf_counter()
-    module = build_module(config, data, origin)
-    hrf = build_hrf(config, module)
+    module = instantiate_module(config, data, initial)
+    hrf = instantiate_hrf(config, module)
+    history, predictions = History(folder / HISTORY), Predictions()
+    best = BestCheckpoint(checkpoints, monitor="val/ua" if data.protocol.selects_checkpoint else None)
+    loggers = instantiate_loggers(config)
+    callbacks = [
+        hrf,  # first: weight averaging copies the model in its own setup
+        *instantiate_callbacks(config),
+        history,
+        predictions,
+        CheckpointOnSigterm(checkpoints),
+        *([ProgressBar()] if config.trainer.get("enable_progress_bar", True) else []),
+        best,
+    ]
+    trainer = instantiate_trainer(config, folder, callbacks, loggers)
     write_text(folder / CONFIG, OmegaConf.to_yaml(config, resolve=True))
-    loggers = build_loggers(config)
-    trainer = build_trainer(
-        config,
-        folder,
-        [
-            # Factors come first: weight averaging copies the model in its own setup.
-            hrf,
-            *build_callbacks(config),
-            History(folder / HISTORY),
-            Predictions(),
-            Interruption(checkpoints),
-            *([ProgressBar()] if config.trainer.get("enable_progress_bar", True) else []),
-            BestEpoch(checkpoints, monitor=None if data.protocol == "last_epoch" else "val/ua"),
-        ],
-        loggers,
-    )
-    if resume is not None:
-        bring_best(Path(resume), checkpoints)
-    begin_loggers(loggers, config, data.corpus.name, data.split.fold, folder if resume else None)
+    if checkpoint is not None:
+        copy_best(checkpoint, checkpoints)
+
+    begin_loggers(loggers, config, data.corpus.name, data.split.fold, folder if checkpoint else None)
     status = "failed"
     try:
-        trainer.fit(module, data, ckpt_path=resume, weights_only=True)
+        trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
         fitted = time.perf_counter()
-        assert hrf.deployed is not None
-        record = score(config, trainer, module, hrf.deployed, data, folder, origin)
+        selected, deployed = best.read(), hrf.deployed
+        assert deployed is not None
+        trainer.test(deployed, data, verbose=False)
+        record = describe_run(config, data, initial)
+        record |= history.describe_epoch(selected["epoch"], with_scores=data.protocol.selects_checkpoint)
+        record |= evaluate(config, data, module, selected["state_dict"], deployed, predictions, folder)
+        write_bundle(folder / BUNDLE, config, data, deployed, record)
         ended = time.perf_counter()
-        times = {
-            "features": prepared - started,
-            "fit": fitted - prepared,
-            "test": ended - fitted,
-            "total": ended - started,
-        }
-        record["seconds"] = {name: round(value, 2) for name, value in times.items()}
-        record["identity"] = identity(config)
         record["overrides"] = list(HydraConfig.get().overrides.task)
-        # Before W&B has it: whatever happens there, the run is done.
+        record["seconds"] = {
+            "features": round(prepared - started, 2),
+            "fit": round(fitted - prepared, 2),
+            "test": round(ended - fitted, 2),
+            "total": round(ended - started, 2),
+        }
+        # Before the loggers have it: whatever happens there, the run is finished.
         write_metrics(folder / METRICS, record)
         mirror_record(loggers, record, folder)
         status = "success"
     except SIGTERMException:
-        print(f"Stopped by SIGTERM; {command_to_go_on(folder)}", file=sys.stderr)
+        print(f"Stopped by SIGTERM; {resume_command(folder)}", file=sys.stderr)
         sys.exit(SIGTERM_STATUS)
     finally:
         finish_loggers(loggers, status)
     if HydraConfig.get().mode != RunMode.MULTIRUN:
         show_result(record, folder, data.utterance(data.split.test[0]).path)
     return record
-
-
-def out_of_memory(error: BaseException) -> str | None:
-    """The sentence for an error that says that memory ran out; None for any other."""
-    # torch reports a dead data worker as having exited, and only its cause says by which signal.
-    text = str(error.__cause__ or "") if "exited unexpectedly" in str(error) else str(error)
-    system = isinstance(error, OSError) and error.errno == errno.ENOMEM
-    if not (isinstance(error, MemoryError) or system or (isinstance(error, RuntimeError) and _NO_MEMORY.search(text))):
-        return None
-    first = f" ({text.strip().splitlines()[0]})" if text.strip() else ""
-    return (
-        f"Memory ran out{first}: set a smaller batch_size, or let fewer runs work side by side (hydra.launcher.n_jobs)."
-    )
-
-
-def refused_option(error: BaseException) -> str | None:
-    """The sentence for a setting that Lightning refuses once it trains; None for any other error."""
-    text = next(iter(str(error).strip().splitlines()), "").removesuffix(".")
-    if isinstance(error, MisconfigurationException):
-        return f"trainer: {text}."
-    if isinstance(error, RuntimeError) and text.startswith("Early stopping conditioned on metric"):
-        return f"callbacks: {text.partition('. ')[0]}; watch another one, or train until an epoch is validated."
-    return None
-
-
-def quieten() -> None:
-    """Keep the terminal for what the user needs to know."""
-    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
-    os.environ.setdefault("WANDB_SILENT", "true")
-    # Batches are cheap enough that workers would slow them down.
-    warnings.filterwarnings("ignore", ".*does not have many workers.*")
-    warnings.filterwarnings("ignore", ".*LeafSpec.*")
-    # A run that is gone on with finds its own checkpoints.
-    warnings.filterwarnings("ignore", ".*exists and is not empty.*")
-    # Under protocol=last_epoch there are no loaders for validation.
-    warnings.filterwarnings("ignore", "Total length of `list` across ranks is zero.*")
-    # Everything is logged by epoch.
-    warnings.filterwarnings("ignore", ".*smaller than the logging interval.*")

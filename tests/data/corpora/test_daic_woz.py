@@ -8,7 +8,7 @@ import pytest
 from releases_daic_woz import FULL_DEPRESSED, OFFSETS, SYNC, differences, edit, full, miniature, transcript, turns_of
 
 from hrf_ser.data.corpora import daic_woz, daic_woz_faults
-from hrf_ser.data.protocols import split
+from hrf_ser.data.protocols import split_corpus
 from hrf_ser.errors import UserError
 
 
@@ -237,7 +237,7 @@ def test_without_labels_of_the_test_part_its_validation_part_is_tested(release):
     (release.root / "full_test_split.csv").unlink()
     corpus = daic_woz.read(release.root)
     assert corpus.folds == {"dev": ()}
-    parts = split(corpus, None, "validation")
+    parts = split_corpus(corpus, None, "validation")
     assert {corpus.utterances[row].speaker for row in parts.test} == {"302", "321"}
     assert {corpus.utterances[row].speaker for row in parts.train + parts.val} == {
         "303",
@@ -252,7 +252,7 @@ def test_without_labels_of_the_test_part_its_validation_part_is_tested(release):
 def test_official_fold_has_the_parts_of_avec_2017(release):
     corpus = daic_woz.read(release.root)
     assert corpus.folds == {"official": (), "dev": ()}
-    divided = split(corpus, "official", "validation")
+    divided = split_corpus(corpus, "official", "validation")
     speakers = {
         part: {corpus.utterances[row].speaker for row in getattr(divided, part)} for part in ("train", "val", "test")
     }

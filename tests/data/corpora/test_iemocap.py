@@ -8,7 +8,7 @@ import pytest
 from releases_iemocap import miniature
 
 from hrf_ser.data.corpora import iemocap
-from hrf_ser.data.protocols import split
+from hrf_ser.data.protocols import split_corpus
 from hrf_ser.errors import UserError
 
 
@@ -155,7 +155,7 @@ def test_folds_are_named_by_the_session_they_test(untouched):
 
 def test_leaving_a_speaker_out_leaves_no_dialog_on_two_sides(untouched):
     corpus = iemocap.read(untouched)
-    parts = split(corpus, "Ses01F", "validation", "speaker")
+    parts = split_corpus(corpus, "Ses01F", "validation", "speaker")
 
     def heard(rows) -> set[str]:
         return {corpus.utterances[row].speaker for row in rows}
@@ -165,7 +165,7 @@ def test_leaving_a_speaker_out_leaves_no_dialog_on_two_sides(untouched):
     assert heard(parts.train) >= {f"Ses0{session}{letter}" for session in "345" for letter in "FM"}
     dialogs = [{corpus.utterances[row].dialog for row in part} for part in (parts.train, parts.val, parts.test)]
     assert not dialogs[0] & dialogs[1] | dialogs[0] & dialogs[2] | dialogs[1] & dialogs[2]
-    assert heard(split(corpus, "Ses01F", "test_oracle", "speaker").train) == heard(range(100)) - {"Ses01F"}
+    assert heard(split_corpus(corpus, "Ses01F", "test_oracle", "speaker").train) == heard(range(100)) - {"Ses01F"}
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from releases_m3ed import (
 )
 
 from hrf_ser.data.corpora import m3ed
-from hrf_ser.data.protocols import split
+from hrf_ser.data.protocols import split_corpus
 from hrf_ser.errors import UserError
 
 CLASSES = ("happy", "neutral", "sad", "disgust", "anger", "fear", "surprise")
@@ -106,7 +106,7 @@ def test_root_may_be_the_parent_and_the_speech_apart(release, where):
 def test_official_fold_has_the_parts_of_the_lists(release):
     corpus = m3ed.read(release)
     assert corpus.folds == {"official": ()}
-    divided = split(corpus, "official", "validation")
+    divided = split_corpus(corpus, "official", "validation")
     assert len(divided.train) == len(corpus.utterances) - 14
     for part in ("val", "test"):
         listed = (release / "splitInfo" / f"movie_list_{part}.txt").read_text()

@@ -1,4 +1,4 @@
-"""The picture of a run: its confusion matrix."""
+"""``confusion.png``: the confusion matrix of the test split."""
 
 from __future__ import annotations
 
@@ -24,8 +24,7 @@ def draw_confusion(path: Path, confusion: Tensor, labels: Sequence[str], title: 
     mpl.use("Agg")
     from matplotlib.figure import Figure
 
-    counts = confusion.double()
-    share = counts / counts.sum(1, keepdim=True).clamp(min=1)
+    share = confusion.double() / confusion.sum(1, keepdim=True).clamp(min=1)
     side = 2.6 + 0.62 * len(labels)
     figure = Figure(figsize=(side + 0.4, side), layout="constrained", dpi=150)
     axes = figure.add_subplot()
@@ -35,13 +34,10 @@ def draw_confusion(path: Path, confusion: Tensor, labels: Sequence[str], title: 
     axes.set_xlabel("predicted")
     axes.set_ylabel("label")
     axes.set_title(title, fontsize=10)
-    for row in range(len(labels)):
-        for column in range(len(labels)):
-            dark = share[row, column] > 0.55
-            count = int(counts[row, column])
-            if count:
-                text = f"{share[row, column]:.0%}\n{count}"
-                axes.text(column, row, text, ha="center", va="center", fontsize=7, color="white" if dark else "#222222")
+    for row, column in confusion.nonzero().tolist():
+        color = "white" if share[row, column] > 0.55 else "#222222"
+        text = f"{share[row, column]:.0%}\n{int(confusion[row, column])}"
+        axes.text(column, row, text, ha="center", va="center", fontsize=7, color=color)
     axes.spines[:].set_visible(False)
     figure.colorbar(image, ax=axes, label="recall", shrink=0.8)
     with new_file(path) as temporary:

@@ -1,4 +1,4 @@
-"""The epoch that is tested is the run's own choice."""
+"""The epoch that is tested is the one that the run selected."""
 
 import csv
 
@@ -12,7 +12,7 @@ OWN = "{_target_: lightning.pytorch.callbacks.ModelCheckpoint, filename: own, di
 
 
 @pytest.mark.parametrize(("monitor", "mode"), [("val/ua", "min"), ("val/ua", "max"), ("null", "min")])
-def test_a_checkpoint_callback_of_ones_own_does_not_choose_the_epoch(train, tmp_path, monitor, mode):
+def test_a_further_checkpoint_callback_does_not_select_the_epoch(train, tmp_path, monitor, mode):
     words = ("optimizer.lr=0.05", "callbacks=none", "seed=1", "trainer.max_epochs=4", "hrf=true")
     before = train(tmp_path / "before", *words)
     record = train(tmp_path / "run", *words, f"+callbacks.own={OWN % (tmp_path / 'own', monitor, mode, '')}")

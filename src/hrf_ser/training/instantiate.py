@@ -1,15 +1,17 @@
-"""From a configuration to the objects of a run."""
+"""From a configuration to the objects that Lightning runs with."""
 
 from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+import os
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import hydra
 import lightning
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
@@ -17,37 +19,31 @@ from omegaconf import DictConfig
 from hrf_ser.audio.augment import offline_augmentations
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.config import to_dict
-from hrf_ser.data.datamodule import Source, SpeechData
+from hrf_ser.data.datamodule import SpeechData
+from hrf_ser.data.dataset import Dataset
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import insert_hrf
 from hrf_ser.identity import idle_callbacks
 from hrf_ser.models import members_of
 from hrf_ser.training.callbacks import HRF
-from hrf_ser.training.checkpoint_io import AtomicCheckpointIO
+from hrf_ser.training.checkpoints import AtomicCheckpointIO
+from hrf_ser.training.initial_weights import InitialWeights
 from hrf_ser.training.module import EmotionModule
-from hrf_ser.training.origin import Origin
 
 log = logging.getLogger(__name__)
 
+# Keys of ``augment`` that change waveforms before features are computed.
+_OFFLINE = ("speed", "noise_snr_db")
 
-def build_data(config: DictConfig) -> SpeechData:
-    """The corpus, fold and features that a configuration asks for."""
-    noise = config.augment.noise_snr_db
-    tested = config.get("test_data")
-    label_map = config.get("label_map")
+
+def instantiate_data(config: DictConfig, dataset: Dataset) -> SpeechData:
+    """The features and batches of a dataset."""
+    speeds, noise = [float(speed) for speed in config.augment.speed], config.augment.noise_snr_db
     return SpeechData(
-        source=Source(config.data.name, config.data.root, to_dict(config.data.options)),
-        test_source=None if tested is None else Source(tested.name, tested.root, to_dict(tested.options)),
-        classes=None if label_map is None else to_dict(label_map.classes),
+        dataset,
         cache_dir=config.cache_dir,
         front_end=FrontEndConfig.from_options(to_dict(config.features)),
-        views=offline_augmentations(
-            [float(speed) for speed in config.augment.speed], None if noise is None else tuple(noise)
-        ),
-        fold=None if config.fold is None else str(config.fold),
-        protocol=config.protocol.name,
-        folds=config.protocol.folds,
-        ensemble_size=config.model.options.get("ensemble_size", 1),
+        augmentations=offline_augmentations(speeds, None if noise is None else tuple(noise)),
         batch_size=config.batch_size,
         seed=config.seed,
         on_bad_audio=config.data.on_bad_audio,
@@ -56,43 +52,39 @@ def build_data(config: DictConfig) -> SpeechData:
     )
 
 
-def build_module(config: DictConfig, data: SpeechData, origin: Origin | None = None) -> EmotionModule:
-    """The module for a corpus, with what is known of its training speakers, and with the weights of ``origin`` if there is one.
+def instantiate_module(config: DictConfig, data: SpeechData, initial: InitialWeights | None = None) -> EmotionModule:
+    """The module for a corpus, with the statistics of its training split, and with initial weights where there are some.
 
     Raises:
         UserError: an unknown model or option of it, or weights that do not fit it.
     """
     # Reading a bundle draws random numbers, and the seed comes next.
-    weights = None if origin is None else origin.read()
+    weights = None if initial is None else initial.read()
     lightning.seed_everything(config.seed, workers=True, verbose=False)
-    augment = {key: value for key, value in to_dict(config.augment).items() if key not in ("speed", "noise_snr_db")}
-    arguments: dict[str, Any] = {
-        "model": config.model.name,
-        "options": to_dict(config.model.options),
-        "labels": list(data.labels),
-        "n_features": config.features.n_mels,
-        "batches_per_epoch": math.ceil(len(data.split.train) / config.batch_size),
-        "hop_ms": float(config.features.hop_ms),
-    }
     try:
         module = EmotionModule(
-            **arguments,
+            model=config.model.name,
+            options=to_dict(config.model.options),
+            labels=list(data.labels),
+            n_features=config.features.n_mels,
+            batches_per_epoch=math.ceil(len(data.split.train) / config.batch_size),
+            hop_ms=float(config.features.hop_ms),
             normalisation=config.features.normalisation,
             optimizer={**to_dict(config.optimizer), "factor_decay": config.reparam.weight_decay},
-            augment=augment,
+            augment={key: value for key, value in to_dict(config.augment).items() if key not in _OFFLINE},
             class_weights=config.loss.class_weights,
             label_smoothing=config.loss.label_smoothing,
             seed=config.seed,
         )
     except (ValueError, TypeError) as error:
         raise UserError(f"model: {str(error).removesuffix('.')}.") from error
-    if origin is not None and weights is not None:
+    if initial is not None and weights is not None:
         try:
             module.model.load_state_dict(weights)
         except RuntimeError as error:
             reason = str(error).strip().splitlines()[-1].strip().rstrip(".")
-            raise UserError(f"init_from={origin.named}: does not fit this model ({reason}).") from error
-    module.absent = data.absent
+            raise UserError(f"init_from={initial.source}: does not fit this model ({reason}).") from error
+    module.out_of_fold = data.out_of_fold
     module.fit_statistics(*data.feature_statistics(), data.class_counts())
     if config.compile:
         # In place, so that checkpoints keep their names; compiled at the first batch, when factors are there.
@@ -101,7 +93,7 @@ def build_module(config: DictConfig, data: SpeechData, origin: Origin | None = N
     return module
 
 
-def build_hrf(config: DictConfig, module: EmotionModule) -> HRF:
+def instantiate_hrf(config: DictConfig, module: EmotionModule) -> HRF:
     """The callback that factorises ``module`` when it is fitted.
 
     Raises:
@@ -117,30 +109,28 @@ def build_hrf(config: DictConfig, module: EmotionModule) -> HRF:
     return callback
 
 
-def build_callbacks(config: DictConfig) -> list[Callback]:
-    """The callbacks of the configuration's group, but for those that are idle, of which it is said."""
+def instantiate_callbacks(config: DictConfig) -> list[Callback]:
+    """The callbacks of the configuration's group, without those that have nothing to monitor."""
     idle = idle_callbacks(config)
     for name, monitor in idle.items():
-        log.info("protocol=last_epoch validates on nobody: callbacks.%s, which watches %s, is left out", name, monitor)
+        log.info("callbacks.%s, which monitors %s, is left out, as there is no validation split", name, monitor)
     return [hydra.utils.instantiate(entry) for name, entry in config.callbacks.items() if name not in idle]
 
 
-def build_loggers(config: DictConfig) -> list[Logger]:
+def instantiate_loggers(config: DictConfig) -> list[Logger]:
     """The loggers of the configuration's group."""
     return [hydra.utils.instantiate(entry) for entry in config.logger.values()]
 
 
-def build_trainer(
-    config: DictConfig, folder: Path, callbacks: Iterable[Callback], loggers: list[Logger]
+def instantiate_trainer(
+    config: DictConfig, folder: Path, callbacks: Sequence[Callback], loggers: list[Logger]
 ) -> lightning.Trainer:
     """The Trainer of a configuration.
 
     Raises:
-        UserError: an option that Lightning refuses, or more than one process: each would score and record its share of the
-            test part as if it were the whole.
+        UserError: an option that Lightning refuses, or more than one process: each would test and record its share of the test
+            split as if it were the whole.
     """
-    from lightning.fabric.utilities.exceptions import MisconfigurationException
-
     try:
         trainer: lightning.Trainer = hydra.utils.instantiate(
             config.trainer,
@@ -160,3 +150,17 @@ def build_trainer(
             "among yet: set trainer.devices=1, and run folds and seeds side by side instead."
         )
     return trainer
+
+
+def silence_libraries() -> None:
+    """Keep the terminal for what the user needs to know."""
+    logging.getLogger("lightning.pytorch").setLevel(logging.WARNING)
+    os.environ.setdefault("WANDB_SILENT", "true")
+    for message in (
+        ".*does not have many workers.*",  # batches are cheap enough that workers would slow them down
+        ".*LeafSpec.*",
+        ".*exists and is not empty.*",  # a resumed run finds its own checkpoints
+        "Total length of `list` across ranks is zero.*",  # no validation split
+        ".*smaller than the logging interval.*",  # everything is logged by epoch
+    ):
+        warnings.filterwarnings("ignore", message)

@@ -1,0 +1,109 @@
+"""Scores, costs and merge error of the model of the best epoch, and the files with its predictions."""
+
+from __future__ import annotations
+
+import copy
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from omegaconf import DictConfig
+from torch import Tensor
+
+from hrf_ser.data.datamodule import SpeechData
+from hrf_ser.data.protocols import SPLITS
+from hrf_ser.hrf import compare
+from hrf_ser.models import count_macs, count_parameters
+from hrf_ser.run_folder import CONFUSION, PREDICTIONS, SEGMENTS
+from hrf_ser.training.callbacks import Predictions
+from hrf_ser.training.confusion_plot import draw_confusion
+from hrf_ser.training.metrics import confusion, mean_by_unit, recalls, scores
+from hrf_ser.training.module import EmotionModule
+from hrf_ser.training.record import write_predictions
+
+# Long enough that attention and merging stages weigh as they do on real utterances.
+_MACS_SECONDS = 4.0
+
+
+def evaluate(
+    config: DictConfig,
+    data: SpeechData,
+    module: EmotionModule,
+    weights: dict[str, Tensor],
+    deployed: EmotionModule,
+    predictions: Predictions,
+    folder: Path,
+) -> dict[str, Any]:
+    """Score the test predictions, write them in the run's folder, and compare the merged model with the trained one.
+
+    Args:
+        module: that was trained.
+        weights: its state dict in the selected epoch.
+        deployed: the merged module with these weights.
+        predictions: of ``deployed`` for the test split.
+
+    Returns:
+        Its part of ``metrics.json``.
+    """
+    rows, probabilities = predictions.rows, predictions.probabilities
+    units = [(one.utterance, one.speaker, one.label) for one in map(data.utterance, rows)]
+    if data.scores_participants:
+        write_predictions(folder / SEGMENTS, units, data.labels, probabilities)
+        numbers, probabilities = mean_by_unit(probabilities, torch.from_numpy(data.units)[rows])
+        rows = [int(np.flatnonzero(data.units == number)[0]) for number in numbers]
+        units = [(one.speaker, one.speaker, one.label) for one in map(data.utterance, rows)]
+    write_predictions(folder / PREDICTIONS, units, data.labels, probabilities)
+    predicted = probabilities.argmax(1)
+    table = confusion(torch.from_numpy(data.targets)[rows], predicted, len(data.labels))
+    test = scores(table)
+    draw_confusion(folder / CONFUSION, table, data.labels, _title(config, data, test["ua"]))
+
+    trained = copy.deepcopy(module).cpu()
+    trained.load_state_dict(weights)
+    merge = compare(trained, deployed.cpu(), ((b["features"], b["lengths"]) for b in data.test_dataloader()))
+    recall = {label: float(value) for label, value in zip(data.labels, recalls(table), strict=True)}
+    return {
+        "test": test,
+        "recall": {label: value for label, value in recall.items() if not math.isnan(value)},
+        "sexes": _scores_by_sex(data, rows, predicted),
+        "utterances": {name: len(data.split.rows(name)) for name in SPLITS},
+        "evaluation_unit": data.corpus.evaluation_unit,
+        "scored": {name: len(np.unique(data.units[list(data.split.rows(name))])) for name in ("val", "test")},
+        "parameters": {"training": count_parameters(trained.model), "deployed": count_parameters(deployed.model)},
+        **_macs(trained, deployed, config),
+        "merge": {key: getattr(merge, key) for key in ("max_abs_diff", "argmax_changes", "compared")},
+    }
+
+
+def _macs(trained: EmotionModule, deployed: EmotionModule, config: DictConfig) -> dict[str, int]:
+    """Multiply-adds per second of audio, forward. In training a product over weights is taken once for a whole batch."""
+    frames = round(_MACS_SECONDS * 1000 / config.features.hop_ms)
+    plain, factorised = (count_macs(one.model, frames, config.features.n_mels) for one in (deployed, trained))
+    shared = config.batch_size if config.reparam.mode == "parametrized" else 1
+    return {
+        "macs_per_second_of_audio": round(plain / _MACS_SECONDS),
+        "macs_per_second_of_audio_training": round((plain + (factorised - plain) / shared) / _MACS_SECONDS),
+    }
+
+
+def _scores_by_sex(data: SpeechData, rows: list[int], predicted: Tensor) -> dict[str, dict[str, float]]:
+    """UA over the speakers of each sex that the corpus names."""
+    sexes = np.array([data.utterance(row).sex for row in rows])
+    labels = torch.from_numpy(data.targets)[rows]
+    found = {}
+    for sex in sorted({*sexes.tolist()} - {""}):
+        own = torch.from_numpy(sexes == sex)
+        table = confusion(labels[own], predicted[own], len(data.labels))
+        found[sex] = {"ua": scores(table)["ua"], "scored": int(own.sum())}
+    return found
+
+
+def _title(config: DictConfig, data: SpeechData, ua: float) -> str:
+    name = f"{config.model.label} + HRF x{config.rank:g}" if config.hrf else str(config.model.label)
+    marks = [f"protocol {data.protocol.name}"] if data.protocol.warning else []
+    marks += ["leaking"] if data.corpus.leaks else []
+    return f"{name} on {data.corpus.name}, fold {data.split.fold}: UA {ua:.3f}" + (
+        f" ({', '.join(marks)})" if marks else ""
+    )

@@ -14,9 +14,7 @@ from torch import nn
 
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.data.protocols import SPLITS, hash_test_speakers
-from hrf_ser.deploy.benchmark import torch_latency
-from hrf_ser.deploy.bundle import BundleDescription, SpeechClassifier, save_bundle
-from hrf_ser.deploy.card import render_card
+from hrf_ser.deploy.bundle import BundleDescription, SpeechClassifier, render_card, save_bundle, torch_latency
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import compare
 from hrf_ser.models import count_macs, count_parameters

@@ -1,6 +1,6 @@
 import pytest
 
-from hrf_ser.deploy.card import render_card
+from hrf_ser.deploy.bundle import render_card
 
 RECORD = {
     "model": "conformer",
@@ -26,7 +26,7 @@ def card(**changes) -> str:
     return render_card({**RECORD, **changes}, ("angry", "sad"), "CC BY", 636_432, 4.25)
 
 
-def test_the_card_says_how_good_for_whom_and_at_what_cost():
+def test_card_has_scores_costs_and_limits():
     text = card()
     for words in (
         "# conformer on ravdess>emodb",
@@ -45,23 +45,23 @@ def test_the_card_says_how_good_for_whom_and_at_what_cost():
         assert words in text, words
     assert "Leaking" not in text
     assert "Protocol test_oracle" not in text
-    assert "Nothing was chosen" not in text
+    assert "No checkpoint was selected" not in text
 
 
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"protocol": "test_oracle"}, "**Protocol test_oracle: the epoch was chosen on the test part."),
+        ({"protocol": "test_oracle"}, "**Protocol test_oracle: the checkpoint was selected on the test set."),
         (
             {"protocol": "last_epoch", "scored": {"val": 0, "test": 40}},
             "No checkpoint was selected: all speakers but the test speakers",
         ),
         ({"protocol": "out_of_fold"}, "Each member of the ensemble left a part of them out"),
         ({"leaks": ["the label decides"]}, "**Leaking: the label decides.**"),
-        ({"sexes": {}}, "scores by sex are not known"),
+        ({"sexes": {}}, "there are no scores by sex"),
         ({"hrf": False, "rank": None}, "Trained without HRF."),
         ({"evaluation_unit": "participant"}, "On 40 participants of speakers"),
     ],
 )
-def test_what_a_reader_must_know_is_said(changes, words):
+def test_caveats_are_on_the_card(changes, words):
     assert words in card(**changes)

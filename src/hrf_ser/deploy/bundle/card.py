@@ -1,4 +1,4 @@
-"""The model card that lies in every bundle: what the model is, how good, for whom, and for what not.
+"""The model card of a bundle: scores, costs, intended use and limits.
 
 After Mitchell et al., Model Cards for Model Reporting, FAT* 2019.
 """
@@ -30,12 +30,12 @@ def render_card(record: Mapping[str, Any], labels: tuple[str, ...], licence: str
     lines = [
         f"# {record['model']} on {record['corpus']}",
         "",
-        f"Hears one of {len(labels)} classes in speech: {', '.join(labels)}. Trained {hrf}.",
+        f"Classifies speech into {len(labels)} classes: {', '.join(labels)}. Trained {hrf}.",
         "",
         *_marks(record),
         "## How good it is",
         "",
-        f"On {scored:,} {unit} of speakers it never heard (fold {record['fold']}, seed {record['seed']}, protocol "
+        f"On {scored:,} {unit} of speakers that were not in training (fold {record['fold']}, seed {record['seed']}, protocol "
         f"{record['protocol']}):",
         "",
         f"UA **{_number(test['ua'])}**, WA {_number(test['wa'])}, weighted F1 {_number(test['wf1'])}, macro F1 "
@@ -46,7 +46,7 @@ def render_card(record: Mapping[str, Any], labels: tuple[str, ...], licence: str
         *(f"| {label} | {_number(record['recall'].get(label))} |" for label in labels),
         "",
         *_sexes(record["sexes"], unit),
-        *_chosen(record["protocol"]),
+        *_selection(record["protocol"]),
         "One fold and one seed: another fold differs by several points. Compare recipes with `python -m hrf_ser.report`, not "
         "with cards.",
         "",
@@ -68,7 +68,7 @@ def render_card(record: Mapping[str, Any], labels: tuple[str, ...], licence: str
         "work and in schools is prohibited (Regulation 2024/1689, Article 5).",
         f"- Speech unlike {record['corpus'].replace('>', ' and ')}: other languages, ages, rooms, microphones. What speakers "
         "of a corpus show is often acted, and nobody's inner state.",
-        "- Hearing people who have not agreed to it.",
+        "- Listening to people who have not agreed to it.",
         "",
         "## Where it comes from",
         "",
@@ -84,25 +84,25 @@ def _marks(record: Mapping[str, Any]) -> list[str]:
     if record["protocol"] == "test_oracle":
         marks.insert(
             0,
-            "**Protocol test_oracle: the epoch was chosen on the test part. The scores are no estimate for unseen speakers.**",
+            "**Protocol test_oracle: the checkpoint was selected on the test set. Unseen speakers will score lower.**",
         )
     return [line for mark in marks for line in (mark, "")]
 
 
-def _chosen(protocol: str) -> list[str]:
-    """How the epoch came about, where it was not chosen on speakers who were kept apart from training."""
-    said = {
+def _selection(protocol: str) -> list[str]:
+    """How the checkpoint was selected, where that was not on validation speakers."""
+    sentences = {
         "last_epoch": "No checkpoint was selected: all speakers but the test speakers trained for a fixed number of epochs, "
         "and the model of the last epoch was tested once.",
         "out_of_fold": "All speakers but the test speakers trained. Each member of the ensemble left a part of them out, and "
         "the checkpoint was selected on the members' predictions for the speakers they left out.",
     }
-    return [said[protocol], ""] if protocol in said else []
+    return [sentences[protocol], ""] if protocol in sentences else []
 
 
 def _sexes(sexes: Mapping[str, Mapping[str, Any]], unit: str) -> list[str]:
     if not sexes:
-        return ["The corpus does not say the sex of its speakers, so scores by sex are not known.", ""]
+        return ["The corpus does not state the sex of its speakers, so there are no scores by sex.", ""]
     rows = [f"| {sex} | {_number(entry['ua'])} | {entry['scored']:,} |" for sex, entry in sexes.items()]
     few = [sex for sex, entry in sexes.items() if entry["scored"] < _SMALL]
     warning = [f"Under {_SMALL} {unit} ({', '.join(few)}) say little.", ""] if few else []

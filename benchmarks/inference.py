@@ -2,7 +2,7 @@
 
     python -m benchmarks.inference
 
-The waveform goes through the front end, the normalisation and the backbone, alone, as a device would hear it. Merged is what
+The waveform goes through the front end, the normalisation and the backbone, alone, as on a device. Merged is what
 ships: the same structure as light. Unmerged runs the inserted layers one after the other.
 """
 

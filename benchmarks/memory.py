@@ -2,8 +2,8 @@
 
     python -m benchmarks.memory
 
-A child imports everything, notes how much memory that took, then takes two training steps or hears one utterance; what its peak
-rose by is what the model, its gradients, its optimizer and its activations need.
+A child imports everything, notes how much memory that took, then takes two training steps or predicts one utterance; the rise
+of its peak is what the model, its gradients, its optimizer and its activations need.
 """
 
 from __future__ import annotations

@@ -30,7 +30,7 @@ def percentiles(seconds: np.ndarray) -> dict[str, float]:
 
 
 def latency(emotion: Emotion, repeats: int = 300) -> dict[str, float]:
-    """3 s of 16 kHz audio to a decision, milliseconds of processor time and of waiting."""
+    """3 s of 16 kHz audio to a prediction, milliseconds of processor time and of waiting."""
     waveform = 0.1 * np.random.default_rng(0).normal(size=48_000).astype(np.float32)
     waited, worked = np.zeros(repeats), np.zeros(repeats)
     for _ in range(20):
@@ -49,19 +49,19 @@ def stream(emotion: Emotion, hours: float, rate: int, window_s: float, hop_s: fl
     second = (0.1 * generator.normal(size=rate)).astype(np.float32)
     chunks = np.split(second, 10)
     source = emotion.stream(window_s=window_s, hop_s=hop_s)
-    costs, memory, heard = np.zeros(count), [], np.zeros(count, bool)
+    costs, memory, with_window = np.zeros(count), [], np.zeros(count, bool)
     began = time.perf_counter()
     for number in range(count):
         if number % (count // 10) == 0:
             memory.append(round(resident_mb(), 1))
         before = time.thread_time()
-        heard[number] = bool(source.push(chunks[number % 10], rate))
+        with_window[number] = bool(source.push(chunks[number % 10], rate))
         costs[number] = time.thread_time() - before
     memory.append(round(resident_mb(), 1))
     # The first windows are still warming up caches, and are left away.
     first, last = slice(count // 100, count // 10), slice(-count // 10, None)
     ratios = {}
-    for name, which in (("with a window", heard), ("without", ~heard)):
+    for name, which in (("with a window", with_window), ("without", ~with_window)):
         early, late = costs[first][which[first]], costs[last][which[last]]
         ratios[name] = {
             "first_tenth_ms": percentiles(early),
@@ -71,7 +71,7 @@ def stream(emotion: Emotion, hours: float, rate: int, window_s: float, hop_s: fl
     return {
         "hours": hours,
         "rate": rate,
-        "windows": int(heard.sum()),
+        "windows": int(with_window.sum()),
         "chunk_ms_of_processor": ratios,
         "times_faster_than_real_time": round(hours * 3600 / (time.perf_counter() - began), 1),
         "memory_mb_at_each_tenth": memory,
@@ -89,7 +89,7 @@ def main() -> None:
     emotion = Emotion(options.model)
     result = {
         "model": emotion.file.metadata["model"],
-        "3 s to a decision": latency(emotion),
+        "3 s to a prediction": latency(emotion),
         "stream": stream(emotion, options.hours, options.rate, options.window, options.hop),
     }
     print(json.dumps(result, indent=2))

@@ -16,17 +16,17 @@ onnx = pytest.importorskip("onnx", reason="a file to serve wants hrf_ser[export]
 
 @pytest.fixture(scope="module")
 def model_file(tmp_path_factory):
-    """A file that hears nothing but says all that an export says: the demo does not run it."""
+    """A file with constant outputs and the metadata of an export."""
     from onnx import TensorProto, helper
 
     graph = helper.make_graph(
-        [helper.make_node("Identity", ["answer"], ["probabilities"])],
+        [helper.make_node("Identity", ["constant"], [name]) for name in ("logits", "probabilities")],
         "hrf_ser",
         [helper.make_tensor_value_info("waveform", TensorProto.FLOAT, ["batch", "samples"])],
-        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, 2])],
-        [helper.make_tensor("answer", TensorProto.FLOAT, [1, 2], [0.25, 0.75])],
+        [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 2]) for name in ("logits", "probabilities")],
+        [helper.make_tensor("constant", TensorProto.FLOAT, [1, 2], [0.25, 0.75])],
     )
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10)
     entries = {
         "format": "hrf_ser export",
         "version": "1",
@@ -85,7 +85,7 @@ def test_page_and_server_start_without_torch():
     [
         (("bundle=nowhere",), "Error: nowhere: does not exist"),
         (("bundle=empty",), "Error: empty: holds no bundle.json; give the bundle/ folder of a finished run."),
-        (("bundle=text.onnx",), "Error: text.onnx: is truncated, damaged or no ONNX file"),
+        (("bundle=text.onnx",), "Error: text.onnx: holds no checksum and text.onnx.json is not beside it"),
         (("bundle=text.onnx", "port=70000"), "Error: port=70000 must be a whole number from 0 to 65535."),
         (("bundle=text.onnx", "port=true"), "Error: port=true must be a whole number from 0 to 65535."),
         (("bundle=text.onnx", "open=perhaps"), "Error: open=perhaps must be true or false."),

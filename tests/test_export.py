@@ -22,17 +22,17 @@ def corpus(speakers):
     return Corpus("made up", rows, ("sad", "happy"), {"1": ("a",)})
 
 
-def test_calibration_never_hears_a_test_speaker():
-    # A split that is wrong on purpose: row 3 is of the tested speaker.
+def test_calibration_leaves_test_speakers_out():
+    # A wrong partition on purpose: row 3 is of the test speaker.
     table = corpus(["a", "a", "b", "a", "c", "b", "d"])
-    divided = Split("1", PROTOCOLS["validation"], train=(2, 3, 4, 5), val=(6,), test=(0, 1))
-    assert calibration_rows(table, divided, 100) == [2, 4, 5]
-    assert set(calibration_rows(table, divided, 2)) < {2, 4, 5}
+    partition = Split("1", PROTOCOLS["validation"], train=(2, 3, 4, 5), val=(6,), test=(0, 1))
+    assert calibration_rows(table, partition, 100) == [2, 4, 5]
+    assert set(calibration_rows(table, partition, 2)) < {2, 4, 5}
     with pytest.raises(UserError, match="no training speaker"):
         calibration_rows(table, Split("1", PROTOCOLS["validation"], train=(3,), val=(6,), test=(0, 1)), 5)
 
 
-def test_a_part_of_the_rows_is_from_all_over_and_always_the_same():
+def test_a_sample_of_the_rows_is_from_all_over_and_always_the_same():
     rows = list(range(100))
     assert spread(rows, 10) == spread(rows, 10)
     assert max(spread(rows, 10)) > 50
@@ -67,7 +67,7 @@ def test_mistakes_end_in_one_sentence(command, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle"]
 
 
-def test_real_audio_is_heard_by_file_and_bundle(command, ravdess, tmp_path):
+def test_file_and_bundle_are_compared_on_real_audio(command, ravdess, tmp_path):
     pytest.importorskip("onnxscript")
     card = {"corpus": "ravdess", "fold": "1", "protocol": "validation"}
     bundle = write_bundle(tmp_path / "run" / "bundle", labels=RAVDESS, card=card)
@@ -78,14 +78,14 @@ def test_real_audio_is_heard_by_file_and_bundle(command, ravdess, tmp_path):
     folder = tmp_path / "run" / "export"
     report = json.loads((folder / "conv_transformer.int8.onnx.json").read_text())
     assert (folder / "conv_transformer.int8.onnx").stat().st_size == report["bytes"]
-    assert report["parity"]["audio"] == "real"
-    assert report["parity"]["utterances"] == 5
-    assert report["parity"]["ua_before"] is not None
+    assert report["equivalence"]["audio"] == "real"
+    assert report["equivalence"]["utterances"] == 5
+    assert report["equivalence"]["ua_before"] is not None
     assert report["metadata"]["quantisation"] == "int8-static"
     assert "5 real utterances" in finished.stdout
 
 
-def test_another_corpus_is_no_test_part(command, ravdess, tmp_path):
+def test_another_corpus_has_no_test_split(command, ravdess, tmp_path):
     bundle = write_bundle(
         tmp_path / "bundle", labels=RAVDESS, card={"corpus": "emodb", "fold": "1", "protocol": "validation"}
     )
@@ -109,13 +109,13 @@ def table(tmp_path):
     return write
 
 
-def audio_of(bundle, path, part="test", mode="static"):
+def audio_of(bundle, path, chosen="test", mode="static"):
     data = {"name": "table", "root": str(path), "options": {}, "on_bad_audio": "stop"}
     config = {
         "data": data,
         "format": "onnx-int8",
         "int8": {"mode": mode},
-        "parity": {"split": part, "utterances": "all"},
+        "parity": {"split": chosen, "utterances": "all"},
     }
     return CorpusAudio(OmegaConf.create(config), bundle)
 
@@ -125,32 +125,32 @@ def test_no_audio_that_can_be_read_ends_in_a_sentence(table, tmp_path):
     with pytest.raises(UserError, match=r"cannot be read|is empty"):
         list(audio.examples())
     audio.config.data.on_bad_audio = "skip"
-    with pytest.raises(UserError, match="none of the 6 utterances that are wanted can be read"):
+    with pytest.raises(UserError, match="none of the 6 selected utterances can be read"):
         list(audio.examples())
 
 
-def test_another_table_is_no_test_part(table, tmp_path):
+def test_another_table_has_no_test_split(table, tmp_path):
     old, grown, other = table("abcd"), table("abcdefgh"), table("acef")
     trained_on = read_corpus("table", old)
-    divided = split_corpus(trained_on, "1of2", "validation", 2)
+    partition = split_corpus(trained_on, "1of2", "validation", 2)
     card = {"corpus": "table", "fold": "1of2", "protocol": "validation", "folds": 2}
     bundle = write_bundle(
-        tmp_path / "new", card={**card, "test_speakers_hash": hash_test_speakers(trained_on, divided)}
+        tmp_path / "new", card={**card, "test_speakers_hash": hash_test_speakers(trained_on, partition)}
     )
-    assert audio_of(bundle, old).split == divided
+    assert audio_of(bundle, old).split == partition
     for path in (grown, other):
         with pytest.raises(
-            UserError, match=rf"{path.name} tests other speakers than .* parity.split=all and another int8"
+            UserError, match=rf"{path.name} has other test speakers than .* parity.split=all and another int8"
         ):
             audio_of(bundle, path)
         with pytest.raises(UserError, match=r"or parity\.split=all\.$"):
             audio_of(bundle, path, mode="weights")
         assert audio_of(bundle, path, "all", "weights").split is None
-    # What an earlier version wrote does not say whom it tested.
+    # Cards of earlier versions do not have the hash of the test speakers.
     assert audio_of(write_bundle(tmp_path / "early", card=card), grown).split is not None
 
 
-def test_table_that_was_only_tested_is_the_test_part(table, tmp_path):
+def test_table_that_was_only_tested_is_the_test_split(table, tmp_path):
     tested = read_corpus("table", table("cd"))
     whole = Split("1", PROTOCOLS["validation"], train=(), val=(), test=tuple(range(6)))
     card = {"corpus": "table>table", "fold": "1", "protocol": "validation"}
@@ -158,5 +158,5 @@ def test_table_that_was_only_tested_is_the_test_part(table, tmp_path):
         tmp_path / "bundle", card={**card, "test_speakers_hash": hash_test_speakers(as_joined(tested), whole)}
     )
     assert audio_of(bundle, table("cd"), mode="weights").split == whole
-    with pytest.raises(UserError, match="tests other speakers"):
+    with pytest.raises(UserError, match="has other test speakers"):
         audio_of(bundle, table("ab"), mode="weights")

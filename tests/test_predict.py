@@ -47,7 +47,7 @@ def bundle(train, run_folder):
     return run_folder / "bundle"
 
 
-def test_a_file_a_folder_and_a_pattern_are_heard(command, bundle, tone, tmp_path):
+def test_a_file_a_folder_and_a_pattern_are_predicted(command, bundle, tone, tmp_path):
     tone("speech/one.wav", seconds=0.5, rate=44_100, channels=2)
     tone("speech/deeper/two.flac", seconds=0.7)
     (tmp_path / "speech/._two.flac").write_bytes(b"resource fork")
@@ -70,7 +70,7 @@ def test_names_need_no_quoting(command, bundle, tone, tmp_path):
     assert "take (1)" in finished.stdout
 
 
-def test_a_bad_file_among_good_ones_is_told_and_the_rest_is_heard(command, bundle, tone, tmp_path):
+def test_a_bad_file_is_named_and_the_others_are_predicted(command, bundle, tone, tmp_path):
     tone("speech/one.wav", seconds=0.5)
     (tmp_path / "speech/two.wav").write_text("not audio")
     finished = command("predict", f"bundle={bundle}", "audio=speech", cwd=tmp_path)
@@ -136,30 +136,32 @@ def test_names_come_from_standard_input(command, bundle, tone, tmp_path):
     assert finished.stderr.startswith("Error: audio=-: the standard input names no file")
 
 
-def test_an_exported_file_is_heard_without_torch(command, tone, tmp_path):
+def test_an_exported_file_is_predicted_without_torch(command, tone, tmp_path):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     from hrf_ser.deploy.bundle import load_bundle
     from hrf_ser.deploy.export.onnx import to_onnx
+    from hrf_ser.deploy.export.write import describe
 
     bundle = write_bundle(tmp_path / "bundle")
-    content = to_onnx(load_bundle(bundle), bundle).SerializeToString()
+    classifier = load_bundle(bundle)
+    content = to_onnx(classifier, describe(classifier, bundle)).SerializeToString()
     (tmp_path / "model.onnx").write_bytes(content)
     report = {"sha256": hashlib.sha256(content).hexdigest(), "published": True}
     (tmp_path / "model.onnx.json").write_text(json.dumps(report))
-    # 3.5 s, heard in windows of 1 s.
+    # 3.5 s, in windows of 1 s.
     tone("long.wav", seconds=3.5, rate=44_100)
     (tmp_path / "torch.py").write_text("raise SystemExit('torch was imported')")
     windows = ("rows=window", "whole_s=2", "window_s=1", "hop_s=1", "out=-", "audio=long.wav")
-    heard = {}
+    rows = {}
     for model in ("model.onnx", "bundle"):
         folder = tmp_path if model == "model.onnx" else tmp_path / "bundle"
         arguments = [word.replace("long.wav", str(tmp_path / "long.wav")) for word in windows]
         finished = command("predict", f"bundle={tmp_path / model}", *arguments, cwd=folder)
         assert finished.returncode == 0, finished.stderr
-        heard[model] = list(csv.DictReader(finished.stdout.splitlines()))
-    assert [row["end"] for row in heard["model.onnx"]] == ["1.000", "2.000", "3.000", "3.500"]
-    for one, other in zip(heard["model.onnx"], heard["bundle"], strict=True):
+        rows[model] = list(csv.DictReader(finished.stdout.splitlines()))
+    assert [row["end"] for row in rows["model.onnx"]] == ["1.000", "2.000", "3.000", "3.500"]
+    for one, other in zip(rows["model.onnx"], rows["bundle"], strict=True):
         assert one["emotion"] == other["emotion"]
         assert float(one["happy"]) == pytest.approx(float(other["happy"]), abs=1e-4)
 
@@ -186,7 +188,7 @@ def test_options_that_are_none_end_in_one_sentence(command, bundle, tone, tmp_pa
     assert len(finished.stderr.splitlines()) == 1
 
 
-def test_a_microphone_that_is_not_there_is_told(command, bundle, tmp_path):
+def test_a_missing_microphone_is_an_error(command, bundle, tmp_path):
     (tmp_path / "sounddevice.py").write_text("raise ImportError('sounddevice')")
     finished = command("predict", f"bundle={bundle}", "audio=mic", cwd=tmp_path)
     assert finished.returncode == 1
@@ -195,12 +197,12 @@ def test_a_microphone_that_is_not_there_is_told(command, bundle, tmp_path):
     )
 
 
-def test_a_microphone_is_heard_for_as_long_as_wanted(command, bundle, tmp_path):
+def test_a_microphone_is_followed_for_so_many_seconds(command, bundle, tmp_path):
     (tmp_path / "sounddevice.py").write_text(FAKE_MICROPHONE)
-    arguments = ("audio=mic", "seconds=2.2", "window_s=1", "hop_s=0.5", "out=heard.csv")
+    arguments = ("audio=mic", "seconds=2.2", "window_s=1", "hop_s=0.5", "out=results.csv")
     finished = command("predict", f"bundle={bundle}", *arguments, cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
     assert [line.split()[0] for line in finished.stdout.splitlines()] == ["1.00", "1.50", "2.00", "2.20"]
-    rows = list(csv.DictReader((tmp_path / "heard.csv").open()))
+    rows = list(csv.DictReader((tmp_path / "results.csv").open()))
     assert [row["end"] for row in rows] == ["1.000", "1.500", "2.000", "2.200"]
     assert all(row["emotion"] in ("angry", "happy", "neutral", "sad") for row in rows)

@@ -43,7 +43,7 @@ def exports_folder(cache_dir: str) -> Path:
 
 
 def path_to_serve(path: Path, cache: Path) -> Path:
-    """What the runtime opens as it is: a file, or a folder in which it finds one. Any other folder is exported first."""
+    """A file, or a folder with an exported file, as it is. Any other folder is exported first."""
     from hrf_ser.deploy.runtime.model_file import exported_files
 
     return exported(path, cache) if path.is_dir() and not exported_files(path) else path
@@ -72,11 +72,11 @@ def exported(bundle: Path, folder: Path) -> Path:
 
     import torch
 
-    from hrf_ser.deploy.export.publish import Export, publish
+    from hrf_ser.deploy.export.write import Export, export_bundle
 
     torch.set_num_threads(1)
-    report = publish(Export(bundle, out, "onnx"))
-    print(f"{out}: largest logit difference {report['parity']['max_logit_difference']:.1e}", flush=True)
+    report = export_bundle(Export(bundle, out, "onnx"))
+    print(f"{out}: largest logit difference {report['equivalence']['max_logit_difference']:.1e}", flush=True)
     return out
 
 

@@ -83,11 +83,13 @@ def exported(folder: Path) -> Path:
     """``model.onnx`` with its report."""
     from hrf_ser.deploy.bundle import load_bundle
     from hrf_ser.deploy.export.onnx import to_onnx
+    from hrf_ser.deploy.export.write import describe
 
     bundle = _bundle(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        content = to_onnx(load_bundle(bundle), bundle).SerializeToString()
+        classifier = load_bundle(bundle)
+        content = to_onnx(classifier, describe(classifier, bundle)).SerializeToString()
     path = folder / "model.onnx"
     path.write_bytes(content)
     path.with_name("model.onnx.json").write_text(json.dumps(_report(content)))
@@ -98,12 +100,12 @@ def _report(content: bytes) -> dict[str, object]:
     return {"sha256": hashlib.sha256(content).hexdigest(), "published": True}
 
 
-def _hears(path: Path) -> None:
+def _predicts(path: Path) -> None:
     from hrf_ser.deploy.runtime import Emotion
 
-    answer = Emotion(path)(_SECOND, 16_000)
-    assert answer.label in answer.probabilities
-    assert all(np.isfinite(list(answer.probabilities.values())))
+    prediction = Emotion(path)(_SECOND, 16_000)
+    assert prediction.label in prediction.probabilities
+    assert all(np.isfinite(list(prediction.probabilities.values())))
 
 
 def _onnx(folder: Path) -> Prepared:
@@ -115,7 +117,7 @@ def _onnx(folder: Path) -> Prepared:
     def attempt(data: bytes) -> None:
         path.write_bytes(data)
         path.with_name("model.onnx.json").write_text(json.dumps(_report(data)))
-        _hears(path)
+        _predicts(path)
 
     return (
         lambda rng: _near_the_end(seed, rng) if rng.random() < 0.5 else mutate(ends, rng, text=False),
@@ -137,9 +139,9 @@ def _onnx_report(folder: Path) -> Prepared:
 
     def attempt(data: bytes) -> None:
         beside.write_bytes(data)
-        from hrf_ser.deploy.runtime.model_file import read_model
+        from hrf_ser.deploy.runtime.model_file import load_model
 
-        read_model(path)
+        load_model(path)
 
     return (
         lambda rng: mutate_json(content, rng) if rng.random() < 0.5 else mutate(seeds, rng, text=True),

@@ -4,7 +4,6 @@ import csv
 import io
 
 import numpy as np
-import pytest
 import soundfile
 from fuzz_targets_runs import _compose
 from fuzz_usable import KEYS, usable
@@ -15,7 +14,6 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hrf_ser.config import validate
 from hrf_ser.data.corpora import read_corpus
-from hrf_ser.deploy.runtime.onnx_bytes import Contents, NotOnnxError, look_through
 from hrf_ser.errors import UserError
 
 # The same examples each time, and nothing written to disk.
@@ -115,53 +113,3 @@ def test_any_table_is_refused_by_its_name_or_read_as_it_stands(tmp_path, rows):
         (row["label"].strip(), row["speaker"].strip()) for row in rows if any(cell.strip() for cell in row.values())
     }
     assert {(one.label, one.speaker) for one in corpus.utterances} == wanted
-
-
-def _varint(number):
-    digits = []
-    while number > 0x7F:
-        digits.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*digits, number])
-
-
-def _message(fields):
-    parts = []
-    for number, value in fields:
-        if isinstance(value, int):
-            parts.append(_varint(number << 3) + _varint(value))
-        else:
-            content = value if isinstance(value, bytes) else _message(value)
-            parts.append(_varint(number << 3 | 2) + _varint(len(content)) + content)
-    return b"".join(parts)
-
-
-# The numbers that the reader looks for, and others.
-FIELD = st.sampled_from([1, 2, 5, 6, 7, 8, 10, 11, 13, 14, 15, 22, 23, 25, 99])
-MESSAGES = st.recursive(
-    st.binary(max_size=6)
-    | st.integers(0, 2**64 - 1)
-    | st.sampled_from([b"location", b"/etc/passwd", b"ai.onnx", b"evil"]),
-    lambda inner: st.lists(st.tuples(FIELD, inner), max_size=5),
-    max_leaves=30,
-)
-
-
-@SAME
-@given(fields=st.lists(st.tuples(FIELD, MESSAGES), max_size=6), cut=st.none() | st.integers(0, 60))
-def test_any_protocol_buffer_is_looked_through_or_refused(fields, cut):
-    try:
-        found = look_through(_message(fields)[:cut])
-    except NotOnnxError as error:
-        _is_sentence(error, "")
-        return
-    assert isinstance(found, Contents)
-    assert len(found.graph_sha256) == 64
-
-
-def test_nesting_is_followed_to_a_depth_only():
-    graph = b""
-    for _ in range(2_000):  # a graph in an attribute of a node of a graph
-        graph = _message([(1, _message([(5, _message([(6, graph)]))]))])
-    with pytest.raises(NotOnnxError, match="nested too deep"):
-        look_through(_message([(7, graph)]))

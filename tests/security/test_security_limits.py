@@ -104,15 +104,12 @@ def test_out_of_range_samples_and_files_without_audio_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("rate", [767_999, 767_992, 191_999, 44_101, 4_001])
-def test_the_filter_of_any_rate_is_small(rate):
-    with within(60):
+def test_no_rate_has_a_filter_that_fills_the_memory_of_a_phone(rate):
+    samples = noise(1.0, rate).astype(np.float32)
+    with within(60, megabytes=50):
         resampler = Resampler(rate, 16_000)
-        resampled = np.concatenate([resampler.push(noise(1.0, rate).astype(np.float32)), resampler.finish()])
+        resampled = np.concatenate([resampler.push(samples), resampler.finish()])
     assert len(resampled) == 16_000
-    plan = resampler.filter
-    assert plan.span * plan.outputs * len(plan.starts) <= 25_000_000
-    # Hardly another pitch: 100 ppm is a sixth of a hundredth of a semitone.
-    assert abs(plan.down / plan.up / (rate / 16_000) - 1) < 1e-4
 
 
 def test_a_long_line_of_spaces_is_parsed_in_time(tmp_path):

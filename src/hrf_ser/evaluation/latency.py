@@ -22,8 +22,7 @@ def measure(bundles: Mapping[Key, str], rounds: int = _ROUNDS) -> dict[Key, dict
     """
     if not bundles:
         return {}
-    from hrf_ser.deploy.benchmark import torch_latency
-    from hrf_ser.deploy.bundle import load_bundle
+    from hrf_ser.deploy.bundle import load_bundle, torch_latency
 
     classifiers = {}
     for key, folder in bundles.items():

@@ -9,9 +9,7 @@ from omegaconf import DictConfig
 
 from hrf_ser.config import to_dict
 from hrf_ser.data.datamodule import SpeechData
-from hrf_ser.deploy.benchmark import torch_latency
-from hrf_ser.deploy.bundle import BundleDescription, SpeechClassifier, save_bundle
-from hrf_ser.deploy.card import render_card
+from hrf_ser.deploy.bundle import BundleDescription, SpeechClassifier, render_card, save_bundle, torch_latency
 from hrf_ser.training.module import EmotionModule
 
 # Of audio, for the model card; few rounds, as every run pays for them.

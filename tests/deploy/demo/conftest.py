@@ -35,16 +35,16 @@ def model_file(tmp_path_factory) -> Path:
 def hostile_file(model_file, tmp_path_factory) -> Path:
     """The same model with markup in every name that it brings."""
     import onnx
-    from onnx import helper
+
+    from hrf_ser.deploy.export.onnx import seal, set_metadata
 
     model = onnx.load(model_file)
-    entries = {entry.key: entry.value for entry in model.metadata_props}
     labels = [HOSTILE, "__proto__", "constructor" * 20]
     card = {**CARD, "corpus": HOSTILE, "licence": HOSTILE, HOSTILE: {HOSTILE: [HOSTILE]}, "__proto__": {"ua": HOSTILE}}
     changed = {"labels": json.dumps(labels), "card": json.dumps(card), "model": HOSTILE, "quantisation": HOSTILE}
-    helper.set_model_props(model, entries | changed)
+    set_metadata(model, changed)
     path = tmp_path_factory.mktemp("hostile") / "model.onnx"
-    path.write_bytes(model.SerializeToString())
+    path.write_bytes(seal(model))
     report = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "published": True}
     path.with_name("model.onnx.json").write_text(json.dumps(report))
     return path
@@ -99,7 +99,7 @@ def browser(voice, proxy):
 
 @pytest.fixture
 def page(browser, server, proxy):
-    """The page, opened anew."""
+    """The page, loaded again."""
     opened = Page(browser)
     opened.console()
     proxy[1].clear()

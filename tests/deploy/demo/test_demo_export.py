@@ -12,14 +12,14 @@ from hrf_ser.deploy.runtime import Emotion
 from hrf_ser.errors import UserError
 
 
-def test_bundle_is_exported_once_after_parity(model_file, capsys):
+def test_bundle_is_exported_once_after_the_equivalence_check(model_file, capsys):
     # The fixture has exported it.
     bundle, cache = model_file.parents[1] / "bundle", model_file.parent
     before = model_file.stat().st_mtime_ns
     assert exported(bundle, cache) == model_file == path_to_serve(bundle, cache)
     assert (model_file.stat().st_mtime_ns, capsys.readouterr().out) == (before, "")
     report = json.loads(model_file.with_name(f"{model_file.name}.json").read_text())
-    assert (report["published"], report["parity"]["audio"]) == (True, "synthetic")
+    assert (report["published"], report["equivalence"]["audio"]) == (True, "synthetic")
     assert sorted(path.name for path in bundle.parent.iterdir()) == ["bundle", "cache"]
 
 
@@ -61,7 +61,7 @@ def test_demo_corpus_has_room_beside_exported_bundles(tmp_path):
     assert file.is_file()
 
 
-def test_page_knows_labels_size_and_card(model_file, hostile_file):
+def test_facts_have_labels_size_and_card(model_file, hostile_file):
     facts = read_browser_model(model_file).facts()
     assert facts["labels"] == ["angry", "happy", "sad"]
     assert facts["bytes"] == model_file.stat().st_size

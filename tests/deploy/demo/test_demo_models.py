@@ -14,15 +14,15 @@ FORMS = [("onnx", "weights"), ("onnx-fp16", "weights"), *(("onnx-int8", mode) fo
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["conv_transformer", "conformer", "speechformer"])
-def test_page_decides_as_python_in_every_form(browser, proxy, voice, tmp_path, model):
-    from hrf_ser.deploy.export.publish import Export, publish
+def test_page_predicts_as_python_in_every_form(browser, proxy, voice, tmp_path, model):
+    from hrf_ser.deploy.export.write import Export, export_bundle
 
     bundle = write_bundle(tmp_path / "bundle", model, labels=("angry", "happy", "sad"))
     page = Page(browser)
     page.console()
     for form, mode in FORMS:
         path = tmp_path / f"{form}.{mode}.onnx"
-        publish(Export(bundle, path, form, int8=mode, limits={"logits": 5.0, "decisions": 1.0, "ua": 1.0}))
+        export_bundle(Export(bundle, path, form, int8=mode, limits={"logits": 5.0, "decisions": 1.0, "ua": 1.0}))
         with serving(build_site(read_browser_model(path))) as server:
             page.open(server.address).choose(voice)
             assert page.text("#problem") == ""

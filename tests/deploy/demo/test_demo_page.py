@@ -34,7 +34,7 @@ FAINT = """
     .map((node) => [ratio(node), node.outerHTML.slice(0, 80)])"""
 
 
-def hear_sample(page):
+def choose_sample(page):
     page.one("#sample").click()
     page.until(ENDED)
     return page.probabilities()
@@ -60,7 +60,7 @@ def test_page_is_isolated_and_says_what_it_runs(page):
 
 
 def test_synthetic_sound_needs_nothing_and_fills_every_picture(page):
-    values = hear_sample(page)
+    values = choose_sample(page)
     assert sum(values) == pytest.approx(1, abs=1e-5)
     blank = page.js(
         """return ['waveform', 'mel', 'curve'].filter((id) => {
@@ -83,7 +83,7 @@ def test_it_works_when_the_server_is_gone(browser, model):
     with serving(build_site(model)) as running:
         page.open(running.address)
         page.until("return !document.getElementById('offline').hidden")
-        before, address = hear_sample(page), running.address
+        before, address = choose_sample(page), running.address
     browser.get(address)
     page.until("return document.body.dataset.state === 'ready'")
     assert page.js("return [crossOriginIsolated, performance.getEntriesByType('navigation')[0].workerStart > 0]") == [
@@ -91,7 +91,7 @@ def test_it_works_when_the_server_is_gone(browser, model):
         True,
     ]
     page.until("return !document.getElementById('offline').hidden")
-    assert hear_sample(page) == pytest.approx(before, abs=1e-6)
+    assert choose_sample(page) == pytest.approx(before, abs=1e-6)
     # Chromium itself says that the service worker's script is not to be had for an update, and nothing else.
     assert [
         line for line in page.console() if "service-worker.js" not in line and "ERR_CONNECTION_REFUSED" not in line
@@ -137,7 +137,7 @@ def test_keyboard_alone_is_enough(page):
 
 
 def test_recording_is_played_again_and_the_line_follows(page):
-    hear_sample(page)
+    choose_sample(page)
     page.one("#play").click()
     page.until("return document.getElementById('position').valueAsNumber > 0.3")
     assert page.text("#play") == "Pause"
@@ -150,7 +150,7 @@ def test_recording_is_played_again_and_the_line_follows(page):
 
 def test_phone_does_not_scroll_sideways(page):
     page.look(PHONE)
-    hear_sample(page)
+    choose_sample(page)
     page.js("document.querySelector('details').open = true")
     assert page.js("return document.documentElement.scrollWidth") <= 360
     small = page.js(
@@ -172,7 +172,7 @@ def test_hostile_names_are_shown_and_not_run(browser, hostile_file):
     page = Page(browser)
     with serving(build_site(read_browser_model(hostile_file))) as running:
         page.open(running.address, PHONE)
-        hear_sample(page)
+        choose_sample(page)
         page.js("document.querySelector('details').open = true")
         assert page.js("return [window.broken, document.querySelectorAll('img').length, document.scripts.length]") == [
             None,
@@ -207,10 +207,10 @@ def test_bad_file_is_a_sentence_and_the_page_goes_on(page, tmp_path):
         assert page.one("#problem").text == sentence
         assert page.one("#problem").get_attribute("role") == "alert"
         assert page.text("#word") == "–"
-        # Nothing of what was heard before is left.
+        # Nothing of the earlier recording is left.
         assert page.text("#windows") == page.text("#factor") == "–"
         assert page.one("#curve").get_attribute("aria-label") == "Emotion over time: nothing yet"
-        hear_sample(page)
+        choose_sample(page)
         assert page.text("#word") != "–"
         assert not page.one("#problem").is_displayed()
 
@@ -250,7 +250,7 @@ def test_model_that_cannot_be_loaded_is_a_sentence(browser, model, damage):
 
 
 def test_newest_wish_wins(page, voice, emotion):
-    # A second file while the first is still at work: its answer and no other stays.
+    # A second file while the first is still at work: its prediction and no other stays.
     page.one("#sample").click()
     page.choose(voice)
     assert page.text("#word") == emotion(voice).label

@@ -125,7 +125,7 @@ def test_unknown_methods_and_endless_requests_are_refused(server):
     assert ask(server, "/", headers=[(f"X-{number}", "a") for number in range(200)])[0] == 431
 
 
-def test_rubbish_is_answered_and_the_server_goes_on(server):
+def test_rubbish_is_refused_and_the_server_stays_up(server):
     for rubbish in (
         b"\r\n\r\n",
         b"\x16\x03\x01\x02\x00",

@@ -19,13 +19,14 @@ def exported(bundles):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     from hrf_ser.deploy.export.onnx import to_onnx
+    from hrf_ser.deploy.export.write import describe
 
     made = {}
 
     def export(model="conv_transformer"):
         if model not in made:
             classifier = load_bundle(bundles[model])
-            made[model] = (bundles[model], classifier, to_onnx(classifier, bundles[model]))
+            made[model] = (bundles[model], classifier, to_onnx(classifier, describe(classifier, bundles[model])))
         return made[model]
 
     return export

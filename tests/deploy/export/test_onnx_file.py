@@ -12,7 +12,7 @@ from tiny_bundles import OPTIONS
 MODELS = ["conv_transformer", "conformer", "speechformer"]
 
 
-def answer(model, waveform):
+def predict(model, waveform):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
@@ -28,7 +28,7 @@ def test_file_equals_bundle_for_any_length(exported, model):
         waveform = (0.1 * generator.normal(size=(1, samples))).astype(np.float32)
         if samples > 20_000:
             waveform[0, : samples // 5] = waveform[0, -samples // 4 :] = 0  # Silence that the file cuts off.
-        logits, probabilities = answer(graph, waveform)
+        logits, probabilities = predict(graph, waveform)
         with torch.inference_mode():
             expected = classifier(torch.from_numpy(waveform), torch.tensor([samples]))
         np.testing.assert_allclose(logits, expected, atol=2e-5)
@@ -37,7 +37,7 @@ def test_file_equals_bundle_for_any_length(exported, model):
 
 @pytest.mark.parametrize("members", [1, 2])
 @pytest.mark.parametrize("model", MODELS)
-def test_what_is_written_for_graphs_is_the_same_function(model, members):
+def test_backbone_for_export_is_the_same_function(model, members):
     pytest.importorskip("onnxscript")
     from hrf_ser.deploy.export.onnx import for_export
 
@@ -49,13 +49,13 @@ def test_what_is_written_for_graphs_is_the_same_function(model, members):
 
 
 @pytest.mark.parametrize("model", MODELS)
-def test_silence_and_one_sample_get_an_answer(exported, model):
+def test_silence_and_one_sample_give_finite_logits(exported, model):
     graph = exported(model)[2]
     for waveform in (np.zeros((1, 16_000), np.float32), np.zeros((1, 1), np.float32)):
-        assert np.isfinite(answer(graph, waveform)[0]).all()
+        assert np.isfinite(predict(graph, waveform)[0]).all()
 
 
-def test_file_says_all_that_a_runtime_needs(exported):
+def test_metadata_has_all_that_a_runtime_needs(exported):
     from hrf_ser.deploy.export.onnx import metadata
 
     bundle, classifier, graph = exported()
@@ -85,10 +85,11 @@ def test_file_is_small_and_holds_nothing_of_the_machine_that_wrote_it(exported, 
 @pytest.mark.slow
 def test_native_stft_gives_the_same(exported):
     from hrf_ser.deploy.export.onnx import to_onnx
+    from hrf_ser.deploy.export.write import describe
 
     bundle, classifier, graph = exported()
-    native = to_onnx(classifier, bundle, "native")
+    native = to_onnx(classifier, describe(classifier, bundle), "native")
     assert "STFT" in {node.op_type for node in native.graph.node}
     assert "STFT" not in {node.op_type for node in graph.graph.node}
     waveform = (0.1 * np.random.default_rng(0).normal(size=(1, 20_000))).astype(np.float32)
-    np.testing.assert_allclose(answer(native, waveform)[0], answer(graph, waveform)[0], atol=2e-5)
+    np.testing.assert_allclose(predict(native, waveform)[0], predict(graph, waveform)[0], atol=2e-5)

@@ -53,7 +53,9 @@ def test_last_layer_is_left_as_it_is(small):
 
 @pytest.mark.parametrize("mode", [*INT8_MODES, "fp16"])
 def test_last_layers_of_all_members_are_left_as_they_are(exported, calibration, mode, monkeypatch):
-    monkeypatch.setattr("hrf_ser.deploy.export.quantise._LEAST", 1)  # that of a tiny model would be spared for its size
+    monkeypatch.setattr(
+        "hrf_ser.deploy.export.quantise._MIN_SIZE", 1
+    )  # that of a tiny model would be spared for its size
     classifier, full = exported("conformer")[1:]
     quantised = to_fp16(full) if mode == "fp16" else to_int8(full, mode, calibration)
     kept = [numpy_helper.to_array(one) for one in quantised.graph.initializer if one.data_type == TensorProto.FLOAT]

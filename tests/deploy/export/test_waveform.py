@@ -3,7 +3,7 @@ import torch
 
 from hrf_ser.audio.front_end import FrontEndConfig, LogMel
 from hrf_ser.deploy.bundle import load_bundle
-from hrf_ser.deploy.export.waveform import MatrixMel, PaddedClassifier, WaveformClassifier, WaveformFrontEnd
+from hrf_ser.deploy.export.waveform import MatrixMel, PaddedClassifier, WaveformClassifier
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def test_a_window_without_a_centre_stays_with_the_fft(bundles):
     with pytest.raises(ValueError, match="401 samples has no centre"):
         MatrixMel(odd)
     classifier.front_end = odd
-    assert not isinstance(WaveformFrontEnd(classifier).log_mel.mel, MatrixMel)
+    assert not isinstance(WaveformClassifier(classifier).log_mel.mel, MatrixMel)
 
 
 @pytest.mark.parametrize("samples", [1, 700, 20_000])
@@ -40,8 +40,8 @@ def test_graph_equals_bundle_and_padding_inside_it_does_not_count(bundles, model
     lengths = torch.tensor([samples, samples])
     with torch.inference_mode():
         expected = classifier(waveform, lengths)
-        for least in (0, 16_000):
-            logits, probabilities = WaveformClassifier(classifier, least=least)(waveform)
+        for min_samples in (0, 16_000):
+            logits, probabilities = WaveformClassifier(classifier, min_samples=min_samples)(waveform)
             torch.testing.assert_close(logits, expected, atol=1e-5, rtol=0)
             torch.testing.assert_close(probabilities, expected.softmax(-1), atol=1e-5, rtol=0)
         padded = torch.randn(2, samples + 9_000)

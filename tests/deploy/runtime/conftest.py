@@ -1,4 +1,4 @@
-"""A tiny exported model, and a listener without any model."""
+"""A tiny exported model, and a predictor without any model."""
 
 import hashlib
 import json
@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from hrf_ser.deploy.runtime.listener import Listener
+from hrf_ser.deploy.runtime.predictor import Predictor
 from tiny_bundles import write_bundle
 
 
@@ -26,10 +26,12 @@ def run_of_tiny(tmp_path_factory):
     pytest.importorskip("onnxscript")
     from hrf_ser.deploy.bundle import load_bundle
     from hrf_ser.deploy.export.onnx import to_onnx
+    from hrf_ser.deploy.export.write import describe
 
     folder = tmp_path_factory.mktemp("run")
     bundle = write_bundle(folder / "bundle")
-    content = to_onnx(load_bundle(bundle), bundle).SerializeToString()
+    classifier = load_bundle(bundle)
+    content = to_onnx(classifier, describe(classifier, bundle)).SerializeToString()
     save_export(folder / "export" / "model.onnx", content)
     return folder
 
@@ -44,8 +46,8 @@ def save():
     return save_export
 
 
-class Level(Listener):
-    """Hears how loud a window is, so that every sample matters."""
+class Level(Predictor):
+    """Predicts the loudness of a window, so that every sample matters."""
 
     labels = ("quiet", "loud")
     sample_rate = 16_000

@@ -69,10 +69,12 @@ def test_an_array_needs_its_rate_and_a_file_has_its_own():
 
 def test_stereo_8_khz_mp3_is_the_wave_that_was_encoded():
     wave = speechlike(8_000, 2.0)
-    heard = read(io.BytesIO(encoded(np.stack([wave, wave], 1), 8_000, "MP3")))
-    assert abs(len(heard) - 32_000) < 1_200
+    samples = read(io.BytesIO(encoded(np.stack([wave, wave], 1), 8_000, "MP3")))
+    assert abs(len(samples) - 32_000) < 1_200
     expected = speechlike(16_000, 2.0)
-    best = max(np.corrcoef(heard[lag : lag + 30_000], expected[:30_000])[0, 1] for lag in range(0, len(heard) - 30_000))
+    best = max(
+        np.corrcoef(samples[lag : lag + 30_000], expected[:30_000])[0, 1] for lag in range(0, len(samples) - 30_000)
+    )
     assert best > 0.99
 
 
@@ -92,7 +94,7 @@ def test_path_file_object_and_pipe_are_the_same(tmp_path):
 
 
 @pytest.mark.parametrize("form", ["FLAC", "MP3"])
-def test_a_truncated_file_is_told(form):
+def test_a_truncated_file_is_refused(form):
     noise = np.random.default_rng(0).normal(0, 0.1, 48_000)
     data = encoded(noise, 16_000, form)
     with pytest.raises(UserError, match=r"truncated|cannot be read"):
@@ -114,7 +116,7 @@ def test_missing_files_and_folders_are_named(tmp_path):
         read(tmp_path)
 
 
-def test_nan_in_a_float_file_is_told(tmp_path):
+def test_nan_in_a_float_file_is_refused(tmp_path):
     samples = speechlike(16_000)
     samples[12_345] = np.nan
     soundfile.write(tmp_path / "speech.wav", samples, 16_000, subtype="FLOAT")

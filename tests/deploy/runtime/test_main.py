@@ -6,7 +6,7 @@ from hrf_ser.deploy.runtime import Emotion
 from hrf_ser.deploy.runtime.__main__ import main
 
 
-def test_a_file_is_heard_as_from_python(exported_file, tone, capsys):
+def test_a_file_is_predicted_as_from_python(exported_file, tone, capsys):
     path = tone("speech.wav", seconds=1.5, rate=44_100, channels=2)
     assert main([str(exported_file), str(path)]) == 0
     expected = Emotion(exported_file)(path)
@@ -25,14 +25,14 @@ def test_a_stream_gives_a_line_a_window(exported_file, tone, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 5
 
 
-def test_bad_files_are_named_and_the_others_heard(exported_file, tone, tmp_path, capsys):
+def test_bad_files_are_named_and_the_others_predicted(exported_file, tone, tmp_path, capsys):
     good = tone("speech.wav")
     (tmp_path / "bad.wav").write_text("not audio")
     for more in ([], ["--stream"]):
         assert main([str(exported_file), str(tmp_path / "bad.wav"), str(good), *more]) == 1
-        told = capsys.readouterr()
-        assert told.err.startswith(f"Error: {tmp_path / 'bad.wav'}: cannot be read as audio")
-        assert str(good) in told.out
+        printed = capsys.readouterr()
+        assert printed.err.startswith(f"Error: {tmp_path / 'bad.wav'}: cannot be read as audio")
+        assert str(good) in printed.out
 
 
 @pytest.mark.parametrize("options", [["--window", "0"], ["--threads", "0"], ["--hop", "4"]])

@@ -5,15 +5,15 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hrf_ser.deploy.runtime.benchmark import main, remarks, take_turns
+from hrf_ser.deploy.runtime.benchmark import main, measure_latency, remarks
 
 
-def test_arms_take_turns_and_each_gets_audio_of_each_length():
-    heard = []
-    arms = {name: lambda waveform, name=name: heard.append((name, len(waveform))) for name in "ab"}
-    found = take_turns(arms, [0.5, 1.0], rounds=3)
-    assert heard[:4] == [("a", 8_000), ("b", 8_000), ("a", 8_000), ("b", 8_000)]
-    assert len(heard) == 2 * 2 * (5 + 3)
+def test_models_are_interleaved_and_each_gets_audio_of_each_length():
+    calls = []
+    models = {name: lambda waveform, name=name: calls.append((name, len(waveform))) for name in "ab"}
+    found = measure_latency(models, [0.5, 1.0], rounds=3)
+    assert calls[:4] == [("a", 8_000), ("b", 8_000), ("a", 8_000), ("b", 8_000)]
+    assert len(calls) == 2 * 2 * (5 + 3)
     times = found["b"][1.0]
     assert times["p50"] <= times["p95"] <= times["p99"]
     assert times["real_time"] == pytest.approx(times["p50"] / 1000)

@@ -56,7 +56,7 @@ def test_posteriors_come_when_their_window_ends_and_not_later(level):
     assert ends == [0] * 9 + [1] + [0, 0, 0, 0, 1] * 2
 
 
-def test_a_bad_chunk_is_refused_and_the_stream_goes_on(level):
+def test_a_bad_chunk_is_refused_and_the_stream_continues(level):
     stream, other = level.stream(window_s=1.0), level.stream(window_s=1.0)
     first, second = noise(48_000, 0.7, 1), noise(48_000, 0.7, 2)
     stream.push(first, 48_000)
@@ -82,7 +82,7 @@ def test_silence_and_nothing_have_no_emotion(level):
     assert stream.push(np.zeros(0, np.float32)) == []
     assert stream.finish() == []
     stream.push(noise(16_000, 0.04))
-    assert stream.finish() == []  # 40 ms are too short to be heard.
+    assert stream.finish() == []  # 40 ms are too short.
     loud, silent = noise(16_000, 1.0), np.zeros(16_000, np.float32)
     first, second, third = stream.push(np.concatenate([silent, loud, silent]))
     assert (first.silent, first.label, first.probabilities, first.smoothed) == (True, None, None, None)

@@ -10,8 +10,8 @@ from hrf_ser.errors import UserError
 def expected_windows(samples, length, hop):
     starts = list(range(0, len(samples) - length + 1, hop))
     windows = [(start, samples[start : start + length]) for start in starts]
-    heard = starts[-1] + length if starts else 0
-    if heard < len(samples):
+    covered = starts[-1] + length if starts else 0
+    if covered < len(samples):
         start = max(len(samples) - length, 0)
         windows.append((start, samples[start:]))
     return windows

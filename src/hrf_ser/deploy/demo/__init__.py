@@ -1,1 +1,1 @@
-"""A page that runs an exported model in the browser, and the server on this computer that hands it out."""
+"""A page that runs an exported model in the browser, and the local server that serves it."""

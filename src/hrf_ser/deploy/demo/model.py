@@ -1,4 +1,4 @@
-"""An exported file, checked before it is handed to a browser, and what the page says of it."""
+"""An exported file for the browser, checked, and its description for the page."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrf_ser.deploy.runtime.listener import WHOLE_S
-from hrf_ser.deploy.runtime.model_file import ModelFile, read_model
+from hrf_ser.deploy.runtime.model_file import ModelFile, load_model
+from hrf_ser.deploy.runtime.predictor import WHOLE_S
 from hrf_ser.deploy.runtime.windows import Windows
 from hrf_ser.errors import UserError
 
-# The page decodes and listens at this rate, Hz.
+# The page decodes and records at this rate, Hz.
 SAMPLE_RATE = 16_000
 
 
@@ -21,7 +21,7 @@ class BrowserModel:
     """A file for the page.
 
     Attributes:
-        file: what it says of itself.
+        file: its description.
         content: its bytes.
         card: corpus, protocol, scores, licence.
     """
@@ -35,7 +35,7 @@ class BrowserModel:
         return self.file.metadata.get("model", "model")
 
     def facts(self) -> dict[str, Any]:
-        """What the page knows beside the graph. It hears as the runtime does, so windows are the runtime's."""
+        """Everything that the page has beside the graph; its windows are the runtime's."""
         windows = Windows()
         return {
             "name": self.name,
@@ -60,16 +60,16 @@ def read_browser_model(path: Path) -> BrowserModel:
         path: the file; or a folder that holds one; or a bundle with ``export/`` beside it.
 
     Raises:
-        UserError: nothing there, or a file that is damaged, of a newer version, or not alone; the message names it.
+        UserError: as :func:`~hrf_ser.deploy.runtime.model_file.load_model`, or another sample rate than the page's.
     """
-    file, content = read_model(path)
+    file, _, content = load_model(path)
     if file.sample_rate != SAMPLE_RATE:
-        raise UserError(f"{file.path}: hears {file.sample_rate} Hz, and the page {SAMPLE_RATE}; export it again.")
+        raise UserError(f"{file.path}: takes {file.sample_rate} Hz, and the page {SAMPLE_RATE}; export it again.")
     try:
         # Python reads NaN as JSON, browsers do not.
         card = json.loads(file.metadata.get("card", "{}"), parse_constant=lambda _: None)
         if not isinstance(card, dict):
             raise ValueError("no object")
     except (ValueError, RecursionError) as error:
-        raise UserError(f"{file.path}: is damaged (its card is none: {error}); export it again.") from error
+        raise UserError(f"{file.path}: is damaged (its card is no JSON object: {error}); export it again.") from error
     return BrowserModel(file, content, card)

@@ -1,4 +1,4 @@
-"""A server for this computer only: a fixed table of contents, and headers that let the page reach nothing else."""
+"""A server for this computer only, with a fixed table of contents and headers that isolate the page."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ HEADERS = {
 
 
 class Server(ThreadingHTTPServer):
-    """Serves ``site`` on loopback; ``serve_forever`` and ``shutdown`` are those of the standard library.
+    """Serves ``site`` on loopback.
 
     Args:
         site: path -> what is there.
@@ -84,14 +84,14 @@ class Server(ThreadingHTTPServer):
         self.connections.discard(request)
 
     def server_close(self) -> None:
-        """Nothing is answered any more, on connections that browsers keep open neither."""
+        """Close the socket and the connections that browsers keep open."""
         super().server_close()
         for connection in tuple(self.connections):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Browsers hang up whenever they like; that is no error."""
+        """Ignore browsers that close a connection early."""
         if not isinstance(sys.exc_info()[1], ConnectionError | TimeoutError):
             super().handle_error(request, client_address)
 
@@ -102,17 +102,17 @@ class _Handler(BaseHTTPRequestHandler):
     timeout = 30  # seconds for a request that does not come to its end
 
     def do_GET(self) -> None:
-        self._answer()
+        self._respond()
 
     def do_HEAD(self) -> None:
-        self._answer()
+        self._respond()
 
     def _refuse(self) -> None:
         self.send_error(HTTPStatus.METHOD_NOT_ALLOWED)
 
     do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = do_CONNECT = _refuse  # noqa: N815
 
-    def _answer(self) -> None:
+    def _respond(self) -> None:
         hosts = self.headers.get_all("Host", [])
         if len(hosts) != 1 or hosts[0].lower() not in self.server.hosts:
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
@@ -137,7 +137,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(HTTPStatus.OK, headers, content)
 
     def send_error(self, code: int, *_: str | None) -> None:
-        """A plain sentence instead of a page, with nothing in it of what was asked."""
+        """A plain sentence instead of a page, with nothing of the request in it."""
         headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store", "Connection": "close"}
         if code == HTTPStatus.METHOD_NOT_ALLOWED:
             headers["Allow"] = "GET, HEAD"
@@ -157,4 +157,4 @@ class _Handler(BaseHTTPRequestHandler):
         return "hrf_ser"
 
     def log_message(self, format: str, *arguments: Any) -> None:
-        """Nothing: the terminal has the address, and what goes wrong stands in the page."""
+        """Log nothing: the terminal has the address, and the page shows errors."""

@@ -1,4 +1,4 @@
-"""All that the server may hand out: a fixed table from path to content, made before it starts.
+"""The content of the server: a fixed table from path to resource, made before it starts.
 
 What the page loads lies under ``/v/<hash of everything>/``, so that a browser can keep it for ever and yet never mixes two
 models or two versions of the page.
@@ -16,7 +16,7 @@ from string import Template
 from hrf_ser.deploy.demo.model import BrowserModel
 
 _HERE = Path(__file__).parent
-# A server must name these right, or browsers refuse them; what the machine's own table says is not relied on.
+# Browsers refuse wrong types, and the machine's own table is not reliable.
 _TYPES = {
     ".html": "text/html; charset=utf-8",
     ".css": "text/css; charset=utf-8",
@@ -32,7 +32,7 @@ _VENDORED = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm.gz")
 
 @dataclass(frozen=True)
 class Resource:
-    """One answer of the server.
+    """One response of the server.
 
     Attributes:
         content: its bytes, packed with gzip where ``packed``.

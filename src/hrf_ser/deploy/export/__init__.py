@@ -1,1 +1,1 @@
-"""A bundle as one file for another runtime, published only if it decides as the bundle does."""
+"""A bundle as one file for another runtime, with a numerical equivalence check before the file is written."""

@@ -1,8 +1,7 @@
-"""Attention and stages as an exported graph wants them: the same function of one utterance in fewer, plainer operations.
+"""Attention and stages for an exported graph: the same function of one utterance in fewer operations.
 
-On a device the light models spend more time between operations than in them. One utterance has no padding, so nothing is
-masked but the edges of windows; and its tokens are rows of a matrix, ``(T, C)``, on which a linear is one operation, bias
-included.
+On a device the light models spend more time between operations than in them. One utterance has no padding, so only the edges of
+windows are masked; and its tokens are rows of a matrix, ``(T, C)``, on which a linear is one operation, bias included.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ class RowAttention(nn.Module):
         self.heads, self.qkv, self.out = attention.heads, attention.qkv, attention.out
 
     def mask(self, _frames: int, _device: torch.device) -> Tensor | None:
-        """What :meth:`forward` adds to the scores of so many tokens: nothing."""
+        """The mask that :meth:`forward` adds to the scores of so many tokens: none."""
         return None
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
@@ -137,5 +136,5 @@ class RowStage(nn.Module):
 
 
 def _hidden(mask: Tensor) -> Tensor:
-    """What is added to scores, ``-inf`` where the mask is True."""
+    """The addend of scores, ``-inf`` where the mask is True."""
     return torch.zeros_like(mask, dtype=torch.float32).masked_fill(mask, float("-inf"))

@@ -1,13 +1,14 @@
 """A bundle as one ONNX file: ``waveform (1, samples)`` -> ``logits`` and ``probabilities``, ``(1, classes)`` each.
 
-Front end and backbone are exported apart and joined, with a cut between them: what the front end found to be silence is not
-there any more, so no time is spent on it. One utterance at a time, since then nothing is padding and no operation has to look
-for it. What the file says of itself is in its ``metadata_props``; the runtime needs nothing else.
+Front end and backbone are exported apart and joined, with a cut between them that removes leading and trailing silence. The
+graph takes one utterance at a time, so that nothing is padding and no operation masks it. All that the runtime needs beside
+the graph is in ``metadata_props``.
 """
 
 from __future__ import annotations
 
 import copy
+import hashlib
 import logging
 import warnings
 from collections.abc import Callable
@@ -25,9 +26,9 @@ from hrf_ser import __version__
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import SpeechClassifier
 from hrf_ser.deploy.export.attention import OneUtterance, RowStage
-from hrf_ser.deploy.export.metadata import describe
-from hrf_ser.deploy.export.parity import Run
+from hrf_ser.deploy.export.equivalence import Run
 from hrf_ser.deploy.export.waveform import MatrixMel, UtteranceClassifier, UtteranceFrontEnd
+from hrf_ser.deploy.runtime.model_file import CHECKSUM, NO_CHECKSUM
 from hrf_ser.models.attention import SelfAttention
 from hrf_ser.models.conformer import ConvolutionModule
 from hrf_ser.models.ensemble import members_of
@@ -41,12 +42,12 @@ _OPSET = 20
 _FRAMES = 331
 
 
-def to_onnx(classifier: SpeechClassifier, bundle: Path, stft: str = "matrix") -> onnx.ModelProto:
+def to_onnx(classifier: SpeechClassifier, entries: dict[str, str], stft: str = "matrix") -> onnx.ModelProto:
     """The float32 graph of a loaded bundle.
 
     Args:
         classifier: from ``load_bundle``.
-        bundle: the folder it was loaded from, named in the file's metadata by its checksum.
+        entries: metadata, from :func:`~hrf_ser.deploy.export.write.describe`.
         stft: ``matrix`` or ``native``, see :class:`UtteranceFrontEnd`.
     """
     dynamic = torch.export.Dim.DYNAMIC
@@ -59,13 +60,13 @@ def to_onnx(classifier: SpeechClassifier, bundle: Path, stft: str = "matrix") ->
     model = _join(first, second, len(classifier.description.labels))
     if isinstance(front_end.log_mel.mel, MatrixMel):
         _compute_matrices(model.graph, front_end.log_mel.mel)
-    set_metadata(model, describe(classifier, bundle))
+    set_metadata(model, entries)
     onnx.checker.check_model(model)
     return model
 
 
 def for_export(model: nn.Module) -> nn.Module:
-    """A copy of the backbone as graphs want it: the same function in fewer operations.
+    """A copy of the backbone for a graph: the same function in fewer operations.
 
     Attention: see :mod:`hrf_ser.deploy.export.attention`. SpeechFormer: the weight ``r`` of DeepNorm's residuals goes into the
     branches, since ``LayerNorm(r x + b)`` is ``LayerNorm(x + b / r)`` with the epsilon over ``r`` squared.
@@ -93,7 +94,7 @@ def for_export(model: nn.Module) -> nn.Module:
 
 
 def _fold_batch_norm(module: ConvolutionModule) -> None:
-    """Put what batch normalisation does at evaluation into the depthwise convolution before it."""
+    """Merge batch normalisation, as at evaluation, into the depthwise convolution before it."""
     convolution, norm = module.depthwise, module.batch_norm
     assert norm.running_mean is not None
     assert norm.running_var is not None
@@ -120,6 +121,14 @@ def metadata(model: onnx.ModelProto) -> dict[str, str]:
     return {entry.key: entry.value for entry in model.metadata_props}
 
 
+def seal(model: onnx.ModelProto) -> bytes:
+    """The file, with its checksum in the metadata: damage is found where the file lies alone."""
+    set_metadata(model, {CHECKSUM: NO_CHECKSUM})
+    set_metadata(model, {CHECKSUM: hashlib.sha256(model.SerializeToString()).hexdigest()})
+    content: bytes = model.SerializeToString()
+    return content
+
+
 def open_onnx(model: onnx.ModelProto | Path, threads: int = 1) -> Run:
     """A graph, or the file of one, as a function on onnxruntime."""
     import onnxruntime
@@ -131,14 +140,14 @@ def open_onnx(model: onnx.ModelProto | Path, threads: int = 1) -> Run:
     session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
 
     def run(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        answer: NDArray[np.float32] = session.run(["logits"], {"waveform": waveform[None]})[0][0]
-        return answer
+        logits: NDArray[np.float32] = session.run(["logits"], {"waveform": waveform[None]})[0][0]
+        return logits
 
     return run
 
 
 def quiet() -> None:
-    """No words from the exporter on packages that are not installed and not wanted."""
+    """Silence the exporter's warnings of packages that are not installed."""
     for name in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(name).setLevel(logging.ERROR)
     warnings.filterwarnings("ignore", module=r"torch\.|onnxscript|copyreg|onnxruntime")
@@ -160,7 +169,7 @@ def _export(module: nn.Module, example: Any, shapes: Any, inputs: list[str], out
         )
     assert program is not None
     proto: onnx.ModelProto = program.model_proto
-    # The exporter notes with every node where in which file of this machine it came from.
+    # The exporter adds to every node the path and line of its source on this machine.
     for node in proto.graph.node:
         node.ClearField("metadata_props")
         node.ClearField("doc_string")
@@ -174,11 +183,11 @@ def _export(module: nn.Module, example: Any, shapes: Any, inputs: list[str], out
 
 
 def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
-    """Shorter forms of two operations than the exporter's, under what holds in our models."""
+    """Shorter forms of two operations than the exporter's, valid for our models."""
     from onnxscript import opset20 as op
 
     def attention(query: Any, key: Any, value: Any, attn_mask: Any = None, **_: Any) -> Any:
-        """Every query sees some key: no NaN to look for."""
+        """Every query attends to some key, so that no NaN has to be replaced."""
         scale = op.Constant(value=helper.make_tensor("scale", TensorProto.FLOAT, [], [query.shape[-1] ** -0.5]))
         scores = op.MatMul(op.Mul(query, scale), op.Transpose(key, perm=[0, 1, 3, 2]))
         if attn_mask is not None and attn_mask.dtype == TensorProto.BOOL:
@@ -199,7 +208,7 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
 
 
 def _join(front_end: onnx.ModelProto, model: onnx.ModelProto, classes: int) -> onnx.ModelProto:
-    """Front end, cut to what it found of speech, backbone, softmax."""
+    """Front end, cut to the speech, backbone, softmax."""
     graph = front_end.graph
     _constant(graph, "join/time", np.array([1]))
     graph.node.append(helper.make_node("Slice", ["features", "first", "end", "join/time"], ["join/spoken"], "join/cut"))
@@ -225,9 +234,9 @@ def _join(front_end: onnx.ModelProto, model: onnx.ModelProto, classes: int) -> o
 
 
 def _compute_matrices(graph: onnx.GraphProto, mel: MatrixMel) -> None:
-    """Put the DFT matrices' recipe in place of their numbers: the runtime multiplies them out once, when it loads the file.
+    """Replace the DFT matrices by their computation, which the runtime does once when it loads the file: 5 kB for 400.
 
-    400 kB become 5; every entry is one of ``n_fft`` numbers times one of the window.
+    Every entry is one of ``n_fft`` numbers times one of the window.
     """
     matrices = {"cosines": 0, "sines": mel.n_fft // 4}
     found = {

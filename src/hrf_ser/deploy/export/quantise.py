@@ -1,17 +1,18 @@
-"""Smaller ONNX files: int8 and float16, after the merge, the front end and the last layer left alone.
+"""Smaller ONNX files: int8 and float16. The front end and the last layer stay as they are.
 
-``weights``: int8 in the file, float32 at work. A weight is written as int8 with a scale for each output channel, and multiplied
-out once, when the runtime loads the file: a quarter of the size at the speed of float32, on every runtime.
-``dynamic``: int8 products, with the range of the inputs measured at every call. ``static``: with ranges measured beforehand,
-on calibration audio.
-``fp16`` stores weights as float16, likewise multiplied out when the file is loaded.
+- ``weights``: int8 with a scale for each output channel in the file, float32 after loading: a quarter of the size at the speed
+  of float32, on every runtime.
+- ``dynamic``: int8 products, with the range of the inputs measured at every call.
+- ``static``: int8 products, with ranges measured beforehand on calibration audio.
+- ``fp16``: float16 in the file, float32 after loading.
 """
 
 from __future__ import annotations
 
 import logging
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from hrf_ser.deploy.export.formats import INT8_MODES
 from hrf_ser.deploy.export.onnx import FRONT_END, LAST, set_metadata
 
 # Weights smaller than this cost more in nodes than they save in bytes.
-_LEAST = 512
+_MIN_SIZE = 512
 _PRODUCTS = ("MatMul", "Gemm", "Conv")
 
 
@@ -45,11 +46,9 @@ def to_int8(model: onnx.ModelProto, mode: str, calibration: Sequence[NDArray[np.
         raise ValueError("static quantisation wants calibration audio")
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    if mode == "dynamic":
-        copy = _dynamic(copy)
-    elif mode == "static":
-        copy = _static(copy, calibration)
-    # What the other modes left in float32, convolutions for instance, is stored as int8 as well.
+    if mode != "weights":
+        copy = _quantise_products(copy, mode, calibration)
+    # Weights that the other modes leave in float32, convolutions for instance, are stored as int8 as well.
     _store(copy.graph, TensorProto.INT8)
     copy.graph.ClearField("value_info")
     copy.producer_name, copy.producer_version = model.producer_name, model.producer_version
@@ -69,8 +68,7 @@ def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def sensitive(graph: onnx.GraphProto) -> list[str]:
-    """Nodes that are never quantised: the front end, whose energies span eighty decibels, and the last layer, of an ensemble
-    every member's."""
+    """Nodes that are never quantised: the front end, whose energies span 80 dB, and the last layer of every member."""
     found = [node.name for node in graph.node if node.name.startswith(FRONT_END)]
     makers = {output: node for node in graph.node for output in node.output}
     behind = [LAST]
@@ -99,7 +97,7 @@ def _store(graph: onnx.GraphProto, kind: int) -> None:
     nodes = []
     for name, axis in axes.items():
         weight = numpy_helper.to_array(initializers[name])
-        if weight.dtype != np.float32 or weight.ndim < 2 or weight.size < _LEAST:
+        if weight.dtype != np.float32 or weight.ndim < 2 or weight.size < _MIN_SIZE:
             continue
         graph.initializer.remove(initializers[name])
         small = f"{name}/small"
@@ -117,27 +115,13 @@ def _store(graph: onnx.GraphProto, kind: int) -> None:
         graph.node.insert(position, node)
 
 
-def _dynamic(model: onnx.ModelProto) -> onnx.ModelProto:
-    from onnxruntime.quantization import QuantType, quantize_dynamic
+def _quantise_products(
+    model: onnx.ModelProto, mode: str, calibration: Sequence[NDArray[np.float32]]
+) -> onnx.ModelProto:
+    from onnxruntime import quantization
+    from onnxruntime.quantization import QuantFormat, QuantType
 
-    with tempfile.TemporaryDirectory() as folder, _Silence():
-        path = Path(folder) / "model.onnx"
-        quantize_dynamic(
-            model,
-            path,
-            op_types_to_quantize=["MatMul"],
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            nodes_to_exclude=sensitive(model.graph),
-            extra_options={"MatMulConstBOnly": True, "DefaultTensorType": TensorProto.FLOAT},
-        )
-        return onnx.load(path)
-
-
-def _static(model: onnx.ModelProto, calibration: Sequence[NDArray[np.float32]]) -> onnx.ModelProto:
-    from onnxruntime.quantization import CalibrationDataReader, QuantFormat, QuantType, quantize_static
-
-    class Reader(CalibrationDataReader):  # type: ignore[misc]
+    class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
         def __init__(self) -> None:
             self.waveforms: Iterator[NDArray[np.float32]] = iter(calibration)
 
@@ -145,29 +129,36 @@ def _static(model: onnx.ModelProto, calibration: Sequence[NDArray[np.float32]]) 
             waveform = next(self.waveforms, None)
             return None if waveform is None else {"waveform": waveform[None]}
 
-    with tempfile.TemporaryDirectory() as folder, _Silence():
+    quantise: Callable[..., None] = quantization.quantize_dynamic
+    options: dict[str, Any] = {}
+    if mode == "static":
+        quantise = quantization.quantize_static
+        options = {
+            "calibration_data_reader": Reader(),
+            "quant_format": QuantFormat.QDQ,
+            "activation_type": QuantType.QUInt8,
+        }
+    with tempfile.TemporaryDirectory() as folder, _quiet_root_logger():
         path = Path(folder) / "model.onnx"
-        quantize_static(
+        quantise(
             model,
             path,
-            Reader(),
-            quant_format=QuantFormat.QDQ,
             op_types_to_quantize=["MatMul"],
             per_channel=True,
-            activation_type=QuantType.QUInt8,
             weight_type=QuantType.QInt8,
             nodes_to_exclude=sensitive(model.graph),
             extra_options={"MatMulConstBOnly": True, "DefaultTensorType": TensorProto.FLOAT},
+            **options,
         )
         return onnx.load(path)
 
 
-class _Silence:
-    """onnxruntime's quantiser advises on the root logger, of steps that would change nothing here."""
-
-    def __enter__(self) -> None:
-        self.level = logging.getLogger().level
-        logging.getLogger().setLevel(logging.ERROR)
-
-    def __exit__(self, *error: object) -> None:
-        logging.getLogger().setLevel(self.level)
+@contextmanager
+def _quiet_root_logger() -> Iterator[None]:
+    """Hide the advice of onnxruntime's quantiser, which would change nothing here."""
+    level = logging.getLogger().level
+    logging.getLogger().setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.getLogger().setLevel(level)

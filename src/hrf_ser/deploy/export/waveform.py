@@ -1,7 +1,7 @@
-"""The graph that is exported: 16 kHz waveform -> logits and probabilities, front end inside.
+"""Modules for export: 16 kHz waveform -> logits and probabilities, front end inside.
 
-It computes what :class:`~hrf_ser.deploy.bundle.SpeechClassifier` computes, written for a runtime: the spectrum as two matrix
-products instead of an FFT that runtimes lack or do slowly, and every waveform of a batch counts whole.
+They compute what :class:`~hrf_ser.deploy.bundle.SpeechClassifier` computes, with the spectrum as two matrix products instead of
+an FFT, which runtimes lack or do slowly.
 """
 
 from __future__ import annotations
@@ -45,12 +45,12 @@ class MatrixMel(nn.Module):
             raise ValueError(f"a window of {mel.win_length} samples has no centre; use an even number")
         self.n_fft, self.hop, self.reach = int(mel.n_fft), front_end.hop, int(mel.win_length) // 2
         filters = mel.mel_scale.fb
-        heard = filters.any(1).nonzero().flatten()
-        # Bins that no band hears are not computed.
-        self.first, self.last = int(heard.min()), int(heard.max()) + 1
+        used = filters.any(1).nonzero().flatten()
+        # Bins that no band uses are not computed.
+        self.first, self.last = int(used.min()), int(used.max()) + 1
         cosine_table, window = self.tables()
         sine_table = cosine_table.roll(self.n_fft // 4)
-        index = self.index()
+        index = torch.arange(self.reach)[:, None] * torch.arange(self.first, self.last) % self.n_fft
         self.register_buffer("cosines", (cosine_table[index] * window).float())
         self.register_buffer("sines", (sine_table[index] * window).float())
         self.register_buffer("filters", filters[self.first : self.last].clone())
@@ -62,10 +62,6 @@ class MatrixMel(nn.Module):
         window = 0.5 + 0.5 * torch.cos(math.pi * sample / self.reach)
         window[0] /= 2  # The centre is in both halves.
         return cosine, window[:, None]
-
-    def index(self) -> Tensor:
-        """Place in the table for every sample and bin, ``(reach, bins)``."""
-        return torch.arange(self.reach)[:, None] * torch.arange(self.first, self.last) % self.n_fft
 
     def forward(self, waveform: Tensor) -> Tensor:
         """``(batch, samples)`` -> mel energy ``(batch, n_mels, samples // hop + 1)``."""
@@ -97,37 +93,8 @@ def with_matrices(front_end: LogMel) -> LogMel:
     return front_end
 
 
-class WaveformFrontEnd(nn.Module):
-    """Waveforms that count whole -> normalised features and frames, as the classifier's front end gives them.
-
-    Args:
-        classifier: whose front end and normalisation to take.
-        least: samples to which shorter waveforms are padded; the padding is no part of the utterance. torch's exporter
-            takes for granted that no axis has length 1.
-    """
-
-    def __init__(self, classifier: SpeechClassifier, least: int = 0) -> None:
-        super().__init__()
-        self.least = least
-        self.log_mel = with_matrices(classifier.front_end)
-        self.normaliser = copy.deepcopy(classifier.normaliser)
-
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        """``(batch, samples)`` -> features ``(batch, samples // hop + 1, n_mels)`` and frames ``(batch,)``."""
-        count = waveform.shape[1] // self.log_mel.hop + 1
-        if self.least:
-            missing = torch.sym_max(0, self.least - waveform.shape[1])
-            waveform = F.pad(waveform, (0, missing))
-        energy = self.log_mel.mel(waveform).transpose(1, 2)
-        if self.least:
-            energy = energy * (torch.arange(energy.shape[1], device=energy.device) < count)[:, None]
-        frames = torch.full((energy.shape[0],), count, device=energy.device)
-        features, frames = self.log_mel.compress(energy, frames)
-        return self.normaliser(features, frames), frames
-
-
 class UtteranceFrontEnd(nn.Module):
-    """One waveform that counts whole -> log-mel features, and where in them the speech is. What cuts it out comes after.
+    """One waveform -> log-mel features, and the first and last frame of speech. The cut follows in the graph.
 
     Args:
         classifier: whose front end to take.
@@ -160,16 +127,37 @@ class UtteranceClassifier(nn.Module):
 
 
 class WaveformClassifier(nn.Module):
-    """The whole graph in one module: ``(batch, samples)`` -> logits and probabilities, ``(batch, classes)`` each."""
+    """Waveforms of one length: ``(batch, samples)`` -> logits and probabilities, ``(batch, classes)`` each.
 
-    def __init__(self, classifier: SpeechClassifier, least: int = 0) -> None:
+    Args:
+        classifier: from ``load_bundle``.
+        min_samples: length to which shorter waveforms are padded, the padding being masked. torch's exporter assumes that no
+            axis has length 1.
+    """
+
+    def __init__(self, classifier: SpeechClassifier, min_samples: int = 0) -> None:
         super().__init__()
-        self.front_end = WaveformFrontEnd(classifier, least)
+        self.min_samples = min_samples
+        self.log_mel = with_matrices(classifier.front_end)
+        self.normaliser = copy.deepcopy(classifier.normaliser)
         self.model = copy.deepcopy(classifier.model)
         self.eval().requires_grad_(False)
 
+    def features(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        """``(batch, samples)`` -> normalised features ``(batch, samples // hop + 1, n_mels)`` and frames ``(batch,)``."""
+        count = waveform.shape[1] // self.log_mel.hop + 1
+        if self.min_samples:
+            missing = torch.sym_max(0, self.min_samples - waveform.shape[1])
+            waveform = F.pad(waveform, (0, missing))
+        energy = self.log_mel.mel(waveform).transpose(1, 2)
+        if self.min_samples:
+            energy = energy * (torch.arange(energy.shape[1], device=energy.device) < count)[:, None]
+        frames = torch.full((energy.shape[0],), count, device=energy.device)
+        features, frames = self.log_mel.compress(energy, frames)
+        return self.normaliser(features, frames), frames
+
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        features, frames = self.front_end(waveform)
+        features, frames = self.features(waveform)
         logits = cast(Tensor, self.model(features, frames))
         return logits, logits.softmax(-1)
 

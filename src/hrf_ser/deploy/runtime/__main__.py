@@ -1,4 +1,4 @@
-"""``python -m hrf_ser.deploy.runtime model.onnx speech.wav``: hear emotions without torch."""
+"""``python -m hrf_ser.deploy.runtime model.onnx speech.wav``: predict emotions without torch."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 
-from hrf_ser.deploy.runtime.answer import Posterior
 from hrf_ser.deploy.runtime.audio import open_audio
 from hrf_ser.deploy.runtime.emotion import Emotion
 from hrf_ser.deploy.runtime.windows import Windows
@@ -21,7 +20,7 @@ _HOP_S = 1.0
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Hear the files; the status is 1 where one of them, or the model, cannot be used."""
+    """Predict for each file; the status is 1 where one of them, or the model, cannot be used."""
     options = _parser().parse_args(arguments)
     hop = min(_HOP_S, options.window) if options.hop is None else options.hop
     try:
@@ -32,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     status = 0
     for name in options.audio:
         try:
-            lines = _stream(emotion, name, windows) if options.stream else _answer(emotion, name, windows)
+            lines = _stream(emotion, name, windows) if options.stream else _whole(emotion, name, windows)
             for content in lines:
                 print(json.dumps(content) if options.json else _line(content), flush=True)
         except UserError as error:
@@ -40,30 +39,25 @@ def main(arguments: list[str] | None = None) -> int:
     return status
 
 
-def _answer(emotion: Emotion, name: str, windows: Windows) -> Iterator[dict[str, Any]]:
-    answer = emotion(name, windows=windows)
-    yield {"file": name, **answer.as_dict(windows=len(answer.windows) > 1)}
+def _whole(emotion: Emotion, name: str, windows: Windows) -> Iterator[dict[str, Any]]:
+    prediction = emotion(name, windows=windows)
+    yield {"file": name, **prediction.as_dict(windows=len(prediction.windows) > 1)}
 
 
 def _stream(emotion: Emotion, name: str, windows: Windows) -> Iterator[dict[str, Any]]:
     """The file in chunks of 100 ms, as a microphone would give it."""
-    stream = emotion.stream(windows)
-    heard = False
+    stream, empty = emotion.stream(windows), True
     with open_audio(name) as audio:
         for block, rate in audio.blocks:
             for chunk in np.split(block, range(round(_CHUNK_S * rate), len(block), round(_CHUNK_S * rate))):
                 for posterior in stream.push(chunk, rate):
-                    heard = True
-                    yield _of(name, posterior)
+                    empty = False
+                    yield {"file": name, **posterior.as_dict()}
     for posterior in stream.finish():
-        heard = True
-        yield _of(name, posterior)
-    if not heard:
-        raise UserError(f"{name}: holds no audio, or less than can be heard; replace or remove it.")
-
-
-def _of(name: str, posterior: Posterior) -> dict[str, Any]:
-    return {"file": name, **posterior.as_dict()}
+        empty = False
+        yield {"file": name, **posterior.as_dict()}
+    if empty:
+        raise UserError(f"{name}: holds no audio, or too little for a prediction; replace or remove it.")
 
 
 def _line(content: dict[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Anything that holds audio -> mono blocks as float32, never all of a long recording at once."""
+"""Reads any audio as mono float32 blocks, so that a long recording is never in memory as a whole."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _BLOCK = 1 << 16
 
 @dataclass
 class Audio:
-    """A source opened for reading.
+    """An open source.
 
     Attributes:
-        name: what messages call it.
-        blocks: mono blocks ``(samples,)`` in [-1, 1] with their rate, as they are recorded.
+        name: of the source, for messages.
+        blocks: mono blocks ``(samples,)`` in [-1, 1] with the rate of the recording.
     """
 
     name: str
@@ -106,12 +106,11 @@ def mono(samples: NDArray[Any], name: str = "the array") -> NDArray[np.float32]:
         raise UserError(
             f"{name}: has samples of up to {np.abs(scaled).max():,.0f}; give floats in [-1, 1] or integers."
         )
-    one = scaled if scaled.ndim == 1 else scaled.mean(axis=1, dtype=np.float32)
-    return np.ascontiguousarray(one)
+    return np.ascontiguousarray(scaled if scaled.ndim == 1 else scaled.mean(axis=1, dtype=np.float32))
 
 
 def check_length(name: str, seconds: float) -> None:
-    """Refuse what is too short to be heard.
+    """Refuse audio that is too short.
 
     Raises:
         UserError: no audio, or less than 50 ms.
@@ -146,13 +145,13 @@ def _sound_file(source: Any) -> Iterator[tuple[str, Any]]:
             raise UserError(f"{name}: no such audio file; check the path.")
         if not path.is_file():
             raise UserError(f"{name}: is no file; give an audio file.")
-        opened: Any = path
+        target: Any = path
     else:
         # libsndfile seeks; a pipe cannot.
         seekable = getattr(source, "seekable", lambda: False)()
-        opened = source if seekable else io.BytesIO(source.read())
+        target = source if seekable else io.BytesIO(source.read())
     try:
-        file = soundfile.SoundFile(opened)
+        file = soundfile.SoundFile(target)
     except (soundfile.LibsndfileError, OSError, ValueError, TypeError) as error:
         raise UserError(f"{name}: cannot be read as audio ({_reason(error)}); replace or remove it.") from error
     with file:
@@ -162,7 +161,7 @@ def _sound_file(source: Any) -> Iterator[tuple[str, Any]]:
 def _read(name: str, file: Any) -> Iterator[Block]:
     import soundfile
 
-    rate, heard, said = int(file.samplerate), 0, int(file.frames)
+    rate, read, stated = int(file.samplerate), 0, int(file.frames)
     size = _BLOCK // min(int(file.channels), _CHANNELS)
     try:
         check_rate(rate)
@@ -175,11 +174,11 @@ def _read(name: str, file: Any) -> Iterator[Block]:
             raise UserError(f"{name}: cannot be read as audio ({_reason(error)}); replace or remove it.") from error
         if not len(block):
             break
-        heard += len(block)
+        read += len(block)
         yield mono(block, name), rate
-    if heard < said:
+    if read < stated:
         raise UserError(
-            f"{name}: ends after {heard / rate:.2f} s although it says {said / rate:.2f} s; it is truncated, replace it."
+            f"{name}: ends after {read / rate:.2f} s although it says {stated / rate:.2f} s; it is truncated, replace it."
         )
 
 

@@ -1,6 +1,6 @@
-"""How fast exported files are, side by side: ``python -m hrf_ser.deploy.runtime.benchmark light.onnx large.onnx``.
+"""Measures exported files side by side: ``python -m hrf_ser.deploy.runtime.benchmark light.onnx large.onnx``.
 
-Needs what the runtime needs and nothing else, so that it runs on the device itself: copy the files and this one command.
+Needs what the runtime needs and nothing else, so that it runs on the device itself.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 
 from hrf_ser.errors import UserError
 
-Arm = Callable[[NDArray[np.float32]], object]
 Name = TypeVar("Name", bound=Hashable)
+Latency = dict[str, float]
 
 LENGTHS = "0.1 to 600 s"
 _WARM_UP = 5
-# In a process of its own: what a device pays before the first answer, and the memory that it takes.
-_COLD = """
+# In another process: seconds until the first prediction, and the memory that it takes.
+_COLD_START = """
 import sys, time
 started = time.perf_counter()
 import numpy
@@ -51,29 +51,35 @@ def is_length(seconds: object) -> bool:
     return type(seconds) in (int, float) and 0.1 <= float(seconds) <= 600  # type: ignore[arg-type]
 
 
-def take_turns(
-    arms: Mapping[Name, Arm], seconds: Sequence[float], rounds: int, rate: int = 16_000
-) -> dict[Name, dict[float, dict[str, float]]]:
-    """Milliseconds from waveform to decision, by arm and length of the audio: ``p50``, ``p95``, ``p99`` and ``real_time``, the
-    share of the audio's own duration that the median takes.
+def measure_latency(
+    models: Mapping[Name, Callable[[NDArray[np.float32]], object]],
+    seconds: Sequence[float],
+    rounds: int,
+    rate: int = 16_000,
+) -> dict[Name, dict[float, Latency]]:
+    """Milliseconds from waveform to prediction, by model and length of the audio.
 
-    In every round each arm has its turn, so that whatever else the machine does meets all alike.
+    The models are interleaved in every round, so that other load of the machine affects all alike. The audio is noise: it has
+    no silence that would be trimmed.
 
     Args:
-        arms: name -> function of a waveform ``(samples,)``.
+        models: name -> function of a waveform ``(samples,)``.
         seconds: lengths of the audio.
         rounds: that count, after some that warm up.
         rate: samples a second.
+
+    Returns:
+        ``p50``, ``p95``, ``p99`` and ``real_time``, the share of the audio's own duration that the median takes.
     """
-    found: dict[Name, dict[float, dict[str, float]]] = {name: {} for name in arms}
+    found: dict[Name, dict[float, Latency]] = {name: {} for name in models}
     generator = np.random.default_rng(0)
     for length in seconds:
         waveform = (0.1 * generator.standard_normal(round(length * rate))).astype(np.float32)
-        times: dict[Name, list[float]] = {name: [] for name in arms}
+        times: dict[Name, list[float]] = {name: [] for name in models}
         for turn in range(_WARM_UP + rounds):
-            for name, arm in arms.items():
+            for name, model in models.items():
                 started = time.perf_counter()
-                arm(waveform)
+                model(waveform)
                 if turn >= _WARM_UP:
                     times[name].append(time.perf_counter() - started)
         for name, values in times.items():
@@ -83,13 +89,9 @@ def take_turns(
 
 
 def cold_start(file: Path, threads: int, seconds: float) -> dict[str, float]:
-    """Seconds from the start of Python to the first answer, and the peak memory of that process in MB."""
-    done = subprocess.run(
-        [sys.executable, "-c", _COLD, str(file), str(threads), str(seconds)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    """Seconds from the start of Python to the first prediction, and the peak memory of that process in MB."""
+    command = [sys.executable, "-c", _COLD_START, str(file), str(threads), str(seconds)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         raise UserError(f"{file}: cannot be measured ({done.stderr.strip().splitlines()[-1]}).")
     started, memory = done.stdout.split()
@@ -105,47 +107,42 @@ def processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def device() -> dict[str, str]:
-    """What was measured on."""
-    import onnxruntime
-
-    return {
-        "processor": processor(),
-        "cores": str(os.cpu_count()),
-        "system": f"{platform.system()} {platform.machine()}",
-        "python": platform.python_version(),
-        "onnxruntime": onnxruntime.__version__,
-    }
-
-
-def measure(files: Sequence[Path], seconds: Sequence[float], threads: int, rounds: int) -> dict[str, Any]:
-    """Every file side by side.
+def measure_files(files: Sequence[Path], seconds: Sequence[float], threads: int, rounds: int) -> dict[str, Any]:
+    """Measure exported files side by side.
 
     Returns:
         ``device``, ``threads``, and ``files``: name -> bytes, quantisation, cold start, memory and ``latency_ms`` by length.
     """
+    import onnxruntime
+
     from hrf_ser.deploy.runtime import Emotion
 
-    emotions = {str(file): Emotion(file, threads=threads) for file in files}
-    latency = take_turns({name: emotion.posterior for name, emotion in emotions.items()}, seconds, rounds)
+    models = {str(file): Emotion(file, threads=threads) for file in files}
+    latency = measure_latency({name: model.posterior for name, model in models.items()}, seconds, rounds)
     return {
-        "device": device(),
+        "device": {
+            "processor": processor(),
+            "cores": str(os.cpu_count()),
+            "system": f"{platform.system()} {platform.machine()}",
+            "python": platform.python_version(),
+            "onnxruntime": onnxruntime.__version__,
+        },
         "threads": threads,
         "files": {
             name: {
-                "bytes": emotion.file.path.stat().st_size,
-                "quantisation": emotion.file.metadata.get("quantisation", "none"),
-                "bundle": emotion.file.metadata.get("bundle_sha256", ""),
-                **cold_start(emotion.file.path, threads, seconds[0]),
+                "bytes": model.file.path.stat().st_size,
+                "quantisation": model.file.metadata.get("quantisation", "none"),
+                "bundle": model.file.metadata.get("bundle_sha256", ""),
+                **cold_start(model.file.path, threads, seconds[0]),
                 "latency_ms": latency[name],
             }
-            for name, emotion in emotions.items()
+            for name, model in models.items()
         },
     }
 
 
 def remarks(result: Mapping[str, Any]) -> list[str]:
-    """A sentence for each smaller file that is slower than the float32 file of the same bundle."""
+    """A sentence for each quantised file on its speed and size beside the float32 file of the same bundle."""
     files = result["files"]
     plain = {entry["bundle"]: entry for entry in files.values() if entry["quantisation"] == "none"}
     sentences = []
@@ -164,11 +161,10 @@ def remarks(result: Mapping[str, Any]) -> list[str]:
 
 def table(result: Mapping[str, Any]) -> str:
     """The result as lines of text; ratios are to the first file."""
-    files = result["files"]
+    files, device = result["files"], result["device"]
     width = max(len(name) for name in files)
-    card = result["device"]
     lines = [
-        f"{card['processor']}, {card['cores']} cores, {card['system']}, onnxruntime {card['onnxruntime']}, "
+        f"{device['processor']}, {device['cores']} cores, {device['system']}, onnxruntime {device['onnxruntime']}, "
         f"{result['threads']} thread(s)",
         "",
         f"{'file':<{width}}  audio s   p50 ms   p95 ms   p99 ms   ratio  real time    kB  start s  memory MB",
@@ -196,7 +192,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         _check(options)
-        result = measure(options.files, options.seconds, options.threads, options.rounds)
+        result = measure_files(options.files, options.seconds, options.threads, options.rounds)
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1

@@ -1,7 +1,6 @@
-"""Finding an exported file and deciding whether it can be trusted to be what it says.
+"""Finds an exported file, checks it and loads it with onnxruntime.
 
-Nothing of it is run before that: the file is read once, looked through on the level of bytes, and the very bytes that were
-looked through are handed to onnxruntime. One file alone, without external data, custom operators or functions of its own.
+The file is read once, and what was checked is what is loaded. Damage and data outside the file are found before that.
 """
 
 from __future__ import annotations
@@ -9,23 +8,28 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hrf_ser.deploy.runtime.onnx_bytes import Contents, NotOnnxError, look_through
 from hrf_ser.errors import UserError
 
 FORMAT, VERSION = "hrf_ser export", 1
+# The entry of the metadata with the file's own checksum, computed with this in its place.
+CHECKSUM, NO_CHECKSUM = "sha256", "0" * 64
 # The models are a hundred times smaller; protobuf allows no more than 2 GB.
 _LARGEST = 1 << 30
-_STANDARD = {"", "ai.onnx"}
+# In protobuf's bytes: key and value of that entry; and the key, after its length of 8 in any spelling, without which no tensor
+# can have data in another file. onnxruntime would look for such a file in the working directory.
+_CHECKSUM_ENTRY = re.compile(rb"\x0a\x06sha256\x12\x40([0-9a-f]{64})")
+_EXTERNAL_DATA = re.compile(rb"[\x00\x08]location")
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """What an exported file says of itself.
+    """Description of an exported file, from its metadata.
 
     Attributes:
         path: the file.
@@ -42,36 +46,42 @@ class ModelFile:
     metadata: Mapping[str, str]
 
 
-def read_model(path: str | os.PathLike[str]) -> tuple[ModelFile, bytes]:
-    """Find, read and check a file.
+def load_model(path: str | os.PathLike[str], threads: int = 1) -> tuple[ModelFile, Any, bytes]:
+    """Find, check and load a file.
 
     Args:
         path: the file; or a folder that holds one; or a bundle with ``export/`` beside it.
+        threads: of onnxruntime for one waveform.
 
     Returns:
-        What it says, and its bytes.
+        Its description, the session of onnxruntime, and its bytes.
 
     Raises:
-        UserError: nothing there, or a file that is damaged, not alone, of a newer version, or not what its report or bundle
-            says.
+        UserError: nothing there; a file that is damaged, refers to other files, has a newer version, or does not match its
+            report or bundle; onnxruntime is missing.
     """
-    file = find(Path(path).expanduser())
+    path = Path(path).expanduser()
+    file = find(path)
     try:
         if file.stat().st_size > _LARGEST:
             raise UserError(f"{file}: is larger than any model of ours; export it again.")
         content = file.read_bytes()
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror}); check the path and its permissions.") from error
-    try:
-        found = look_through(content)
-    except NotOnnxError as error:
-        raise UserError(f"{file}: is truncated, damaged or no ONNX file ({error}); export it again.") from error
-    _check_alone(file, found)
-    described = _described(file, found.metadata, hashlib.sha256(content).hexdigest())
-    _check_sums(described, found)
-    if Path(path).expanduser().is_dir():
-        _check_bundle(Path(path).expanduser(), described)
-    return described, content
+    sha256 = hashlib.sha256(content).hexdigest()
+    _check_integrity(file, content, sha256)
+    if _EXTERNAL_DATA.search(content):
+        raise UserError(f"{file}: keeps data in another file, which is never opened; export it again.")
+    session = _session(file, content, threads)
+    described = _describe(file, session.get_modelmeta().custom_metadata_map, sha256)
+    inputs = [(value.name, value.type, len(value.shape)) for value in session.get_inputs()]
+    outputs = {value.name: value.shape for value in session.get_outputs()}
+    classes = {outputs.get(name, [None])[-1] for name in ("logits", "probabilities")}
+    if inputs != [("waveform", "tensor(float)", 2)] or classes != {len(described.labels)}:
+        raise UserError(f"{file}: its inputs and outputs do not match its labels; export it again.")
+    if path.is_dir():
+        _check_bundle(path, described)
+    return described, session, content
 
 
 def find(path: Path) -> Path:
@@ -107,20 +117,54 @@ def exported_files(folder: Path) -> list[Path]:
     return files
 
 
-def _check_alone(file: Path, found: Contents) -> None:
-    """Everything is in the file, and every operator is one of the standard's."""
-    if found.external:
+def _check_integrity(file: Path, content: bytes, sha256: str) -> None:
+    """Compare with the checksum inside the file and with the report beside it; one of them must be there."""
+    inside = _CHECKSUM_ENTRY.search(content)
+    if inside is not None:
+        start, end = inside.span(1)
+        blank = content[:start] + NO_CHECKSUM.encode() + content[end:]
+        if hashlib.sha256(blank).hexdigest().encode() != inside[1]:
+            raise UserError(f"{file}: is damaged (its checksum is another); export it again.")
+    beside = file.with_name(f"{file.name}.json")
+    if beside.is_file():
+        try:
+            report = json.loads(beside.read_text(encoding="utf-8"))
+            if not isinstance(report, dict):
+                raise ValueError("no object")
+        except (OSError, ValueError, RecursionError) as error:
+            raise UserError(f"{beside}: is damaged ({error}); export again.") from error
+        if report.get("sha256") != sha256:
+            raise UserError(f"{file}: is not the file that {beside.name} describes; export it again.")
+        if report.get("published") is not True:
+            raise UserError(f"{file}: did not pass its comparison with the bundle; export it again.")
+    elif inside is None:
         raise UserError(
-            f"{file}: keeps data in another file ({found.external[0]!r}), which is never opened; export it again."
+            f"{file}: holds no checksum and {beside.name} is not beside it, so it is truncated or was not written by "
+            "hrf_ser.export; copy both files, or export it again."
         )
-    foreign = sorted(found.domains - _STANDARD)
-    if foreign:
-        raise UserError(f"{file}: wants operators of {foreign[0]!r}, which are not run; export it again.")
-    if found.functions:
-        raise UserError(f"{file}: brings functions of its own, which are not run; export it again.")
 
 
-def _described(file: Path, metadata: Mapping[str, str], sha256: str) -> ModelFile:
+def _session(file: Path, content: bytes, threads: int) -> Any:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise UserError(
+            "onnxruntime is not installed: pip install 'hrf_ser[runtime]', or hrf_ser_runtime alone without torch."
+        ) from error
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # Spinning threads drain the battery of a phone.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions have no common base
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{file}: is damaged or no ONNX file for onnxruntime ({reason}); export it again.") from error
+
+
+def _describe(file: Path, metadata: Mapping[str, str], sha256: str) -> ModelFile:
     if "format" not in metadata:
         raise UserError(f"{file}: was not written by hrf_ser.export, or is truncated; export it again.")
     try:
@@ -146,27 +190,8 @@ def _described(file: Path, metadata: Mapping[str, str], sha256: str) -> ModelFil
     return ModelFile(file, tuple(labels), sample_rate, sha256, dict(metadata))
 
 
-def _check_sums(file: ModelFile, found: Contents) -> None:
-    """Compare with the checksum inside the file and with the one in the report beside it; one of them must be there."""
-    inside = file.metadata.get("graph_sha256")
-    if inside is not None and inside != found.graph_sha256:
-        raise UserError(f"{file.path}: is damaged (its graph is not the one it was written with); export it again.")
-    beside = file.path.with_name(f"{file.path.name}.json")
-    if beside.is_file():
-        report = _json(beside)
-        if report.get("sha256") != file.sha256:
-            raise UserError(f"{file.path}: is not the file that {beside.name} describes; export it again.")
-        if report.get("published") is not True:
-            raise UserError(f"{file.path}: did not pass its comparison with the bundle; export it again.")
-    elif inside is None:
-        raise UserError(
-            f"{file.path}: holds no checksum and {beside.name} is not beside it, so damage would not be seen; "
-            "copy both files, or export again."
-        )
-
-
 def _check_bundle(folder: Path, file: ModelFile) -> None:
-    """A file that was exported before the bundle was written anew decides as the old one."""
+    """Refuse a file that was exported before the bundle was written again."""
     description = folder / "bundle.json"
     if not description.is_file():
         return
@@ -179,13 +204,3 @@ def _check_bundle(folder: Path, file: ModelFile) -> None:
             f"{file.path}: was exported from another bundle than {folder}; "
             f"write it again with python -m hrf_ser.export bundle={folder} format=onnx."
         )
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict):
-            raise ValueError("no object")
-    except (OSError, ValueError, RecursionError) as error:
-        raise UserError(f"{path}: is damaged ({error}); export again.") from error
-    return content

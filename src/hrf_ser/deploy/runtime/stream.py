@@ -1,4 +1,4 @@
-"""Emotion over time from audio that keeps coming."""
+"""Posteriors over time from audio that arrives in chunks."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrf_ser.deploy.runtime.answer import Posterior, named
 from hrf_ser.deploy.runtime.audio import MIN_SECONDS, is_silent, mono
+from hrf_ser.deploy.runtime.prediction import Posterior, by_label
 from hrf_ser.deploy.runtime.resample import Resampler, check_rate
 from hrf_ser.deploy.runtime.windows import Smoother, Window, Windower, Windows
 from hrf_ser.errors import UserError
@@ -55,19 +55,18 @@ class Stream:
             raise UserError(
                 f"rate={rate}: the stream began with {self.resampler.rate} Hz; call finish() or reset() first."
             )
-        if self.resampler is None:
-            self.resampler = Resampler(rate, self.sample_rate)
-        return self.hear(self.resampler.push(samples))
+        self.resampler = self.resampler or Resampler(rate, self.sample_rate)
+        return self.push_resampled(self.resampler.push(samples))
 
-    def hear(self, samples: NDArray[np.float32]) -> list[Posterior]:
+    def push_resampled(self, samples: NDArray[np.float32]) -> list[Posterior]:
         """As :meth:`push`, of mono samples ``(samples,)`` that already have the model's rate and were checked."""
-        return [self._of(window) for window in self.windower.push(samples)]
+        return [self._classify(window) for window in self.windower.push(samples)]
 
     def finish(self) -> list[Posterior]:
-        """The posterior of the end, where it is in no window yet; then the stream is as new."""
-        found = self.hear(self.resampler.finish()) if self.resampler is not None else []
+        """The posterior of the end, where no window holds it yet; then reset."""
+        found = self.push_resampled(self.resampler.finish()) if self.resampler is not None else []
         if self.windower.taken >= MIN_SECONDS * self.sample_rate:
-            found += [self._of(window) for window in self.windower.finish()]
+            found += [self._classify(window) for window in self.windower.finish()]
         self.reset()
         return found
 
@@ -77,9 +76,9 @@ class Stream:
         self.windower.reset()
         self.smoother.reset()
 
-    def _of(self, window: Window) -> Posterior:
+    def _classify(self, window: Window) -> Posterior:
         start, end = (place / self.sample_rate for place in (window.start, window.start + len(window.samples)))
         if is_silent(window.samples):
             return Posterior(start, end, None, self.smoother.push(None), silent=True)
         probabilities = self.posterior(window.samples)
-        return Posterior(start, end, named(self.labels, probabilities), self.smoother.push(probabilities))
+        return Posterior(start, end, by_label(self.labels, probabilities), self.smoother.push(probabilities))

@@ -9,13 +9,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hrf_ser.deploy.runtime.answer import named
+from hrf_ser.deploy.runtime.prediction import by_label
 from hrf_ser.errors import UserError
 
 
 @dataclass(frozen=True)
 class Windows:
-    """How long audio and streams are heard.
+    """How long audio and streams are cut.
 
     Attributes:
         window_s: length of a window, seconds.
@@ -48,7 +48,7 @@ class Window:
 
 
 class Windower:
-    """Cuts a stream of samples into windows. Holds a window and a hop, and copies each sample a fixed number of times.
+    """Cuts a stream of samples into windows, holding one window and one hop of samples.
 
     Args:
         length: of a window, samples.
@@ -85,7 +85,7 @@ class Windower:
                 yield self._last()
 
     def finish(self) -> Iterator[Window]:
-        """A window that ends with the last sample, where some samples were in none yet; then as new."""
+        """A window that ends with the last sample, where some samples were in none yet; then reset."""
         waiting = self._missing < self.hop if self.taken >= self.length else self.taken > 0
         if waiting:
             yield self._last()
@@ -118,4 +118,4 @@ class Smoother:
         if probabilities is not None:
             new = probabilities.astype(np.float64)
             self._mean = new if self._mean is None else self.keep * self._mean + (1 - self.keep) * new
-        return None if self._mean is None else named(self.labels, self._mean)
+        return None if self._mean is None else by_label(self.labels, self._mean)

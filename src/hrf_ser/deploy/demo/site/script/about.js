@@ -44,7 +44,7 @@ function score(card, classes) {
   const ua = card.test?.ua;
   if (typeof ua !== "number") return null;
   const judged = card.protocol === "test_oracle" ? "That number is too good: its best epoch was chosen on the same speakers." : null;
-  const words = `It errs often: of each emotion of speakers it had never heard, it recognised ${percent(ua)} on average; guessing gives ${percent(1 / classes)}.`;
+  const words = `It errs often: of each emotion of speakers that were not in training, it recognised ${percent(ua)} on average; guessing gives ${percent(1 / classes)}.`;
   return [words, judged].filter(Boolean).join(" ");
 }
 

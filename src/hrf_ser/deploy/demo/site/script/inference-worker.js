@@ -12,16 +12,16 @@ const tasks = {
     ort.env.wasm.numThreads = 1;
     ort.env.wasm.wasmPaths = { wasm: new URL("../vendor/ort-wasm-simd-threaded.wasm", import.meta.url).href };
     const answer = await fetch(new URL("../model.onnx", import.meta.url));
-    if (!answer.ok) throw new Error(`the server answered ${answer.status}`);
+    if (!answer.ok) throw new Error(`the server gave status ${answer.status}`);
     const model = new Uint8Array(await answer.arrayBuffer());
     session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"], logSeverityLevel: 3 });
     // Once in vain: the first window would pay for memory and for compiling.
-    const { probabilities } = await tasks.hear({ samples: Float32Array.from({ length: 48000 }, (_, place) => Math.sin(place) / 9) });
+    const { probabilities } = await tasks.predict({ samples: Float32Array.from({ length: 48000 }, (_, place) => Math.sin(place) / 9) });
     if (probabilities.length !== classes) throw new Error(`it has ${probabilities.length} classes and ${classes} names`);
     return {};
   },
 
-  async hear({ samples }) {
+  async predict({ samples }) {
     const start = performance.now();
     const waveform = new ort.Tensor("float32", samples, [1, samples.length]);
     const { probabilities } = await session.run({ waveform }, ["probabilities"]);

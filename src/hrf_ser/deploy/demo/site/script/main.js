@@ -64,7 +64,7 @@ async function hearRecording(name, source) {
     document.body.dataset.state = "done";
   } catch (error) {
     if (session?.stopped) return;
-    page.answer.clear("–", "Nothing was heard.");
+    page.answer.clear("–", "No prediction.");
     say("Ready.");
     complain(error);
   }
@@ -81,7 +81,7 @@ async function listen() {
   }
   begin("asking");
   say("Asking for the microphone …");
-  page.answer.clear("…", "Speak: the first answer comes after a second.");
+  page.answer.clear("…", "Speak: the first prediction comes after a second.");
   const listening = (session = new Listening(page));
   try {
     const opened = await Microphone.open(
@@ -95,7 +95,7 @@ async function listen() {
     document.body.dataset.state = "listening";
   } catch (error) {
     if (listening.stopped) return;
-    page.answer.clear("–", "Nothing was heard.");
+    page.answer.clear("–", "No prediction.");
     say("Ready.");
     complain(new Problem(aboutMicrophone(error)));
   }

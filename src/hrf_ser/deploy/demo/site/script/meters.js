@@ -22,7 +22,7 @@ export class Meters {
     this.spent += milliseconds;
   }
 
-  // `seconds` of sound were heard with all of this.
+  // `seconds` of sound were processed with all of this.
   show(seconds) {
     if (!this.count) return;
     const sorted = [...this.times].sort((one, other) => one - other);

@@ -18,8 +18,8 @@ export class Model {
   }
 
   // Probabilities of one window, and how long they took.
-  hear(samples) {
-    return this.ask("hear", { samples });
+  predict(samples) {
+    return this.ask("predict", { samples });
   }
 
   picture(samples, count) {

@@ -31,7 +31,7 @@ export class Pictures {
     this.draw();
   }
 
-  // Draws once a frame at most, however often it is asked.
+  // Draws once a frame at most, however often it is called.
   draw() {
     this.wanted ??= requestAnimationFrame(() => {
       this.wanted = null;

@@ -1,4 +1,4 @@
-// What is heard when: windows, smoothing and the overall answer, as the Python runtime has them.
+// Windows, smoothing and the overall prediction, as the Python runtime has them.
 
 export const RATE = 16000;
 
@@ -14,7 +14,7 @@ export class Plan {
     Object.assign(this, { window, hop, smoothing, whole });
   }
 
-  // Windows of a recording of `length` samples, in order. Those that count make up the overall answer; the others only draw.
+  // Windows of a recording of `length` samples, in order. Those that count make up the overall prediction; the others only draw.
   *windows(length) {
     const [window, hop, step] = [this.window, this.hop, STEP].map((seconds) => Math.round(seconds * RATE));
     for (let end = LEAST * RATE; end < length; end += step) {

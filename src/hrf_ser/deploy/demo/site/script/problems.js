@@ -1,4 +1,4 @@
-// What can go wrong, said in a sentence that tells what to do.
+// Errors that a user can cause, each in a sentence with the remedy.
 
 export class Problem extends Error {}
 
@@ -11,12 +11,12 @@ export function checkSamples(name, samples, rate) {
   if (seconds < LEAST_SECONDS) {
     throw new Problem(`${name} is too short: ${seconds.toFixed(3)} s, and at least ${LEAST_SECONDS} s are needed.`);
   }
-  let heard = false;
+  let sound = false;
   for (const sample of samples) {
     if (!Number.isFinite(sample)) throw new Problem(`${name} holds samples that are no numbers. Choose another file.`);
-    heard ||= sample !== 0;
+    sound ||= sample !== 0;
   }
-  if (!heard) throw new Problem(`${name} is silent: every sample is zero. Choose another file.`);
+  if (!sound) throw new Problem(`${name} is silent: every sample is zero. Choose another file.`);
 }
 
 const MICROPHONE = {

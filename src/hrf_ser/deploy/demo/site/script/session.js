@@ -1,11 +1,11 @@
-// One recording or one time of listening: what is heard goes to the answer, the pictures and the meters.
+// One recording or one time of listening: predictions go to the page's prediction, pictures and meters.
 
 import { percent } from "./answer.js";
 import { isSilent, largest, LEAST, Mean, RATE, Smoother, STEP } from "./plan.js";
 import { COLUMNS, Track } from "./track.js";
 
 const LIVE_COLUMN = 0.025; // seconds
-const EVENT = "hrf-ser:heard";
+const EVENT = "hrf-ser:prediction";
 
 class Session {
   stopped = false;
@@ -26,13 +26,13 @@ class Session {
   // Hear one window; null if it is silent, or if nobody waits any more.
   async window(samples, { end, counts }) {
     if (isSilent(samples)) return null;
-    const { probabilities, milliseconds } = await this.page.model.hear(samples);
+    const { probabilities, milliseconds } = await this.page.model.predict(samples);
     if (this.stopped) return null;
     this.now = this.smoother.add(probabilities, end / RATE);
     this.track.addPoint(end / RATE, this.now);
     this.page.meters.add(milliseconds);
     if (counts) this.mean.add(probabilities);
-    // For programs that watch the page; tests compare with what Python hears in the same samples.
+    // For programs that watch the page; tests compare with Python's predictions for the same samples.
     document.dispatchEvent(new CustomEvent(EVENT, { detail: { samples, probabilities, end: end / RATE } }));
     return probabilities;
   }
@@ -50,10 +50,10 @@ export class Recording extends Session {
     const { page, samples } = this;
     this.track.addColumns(await page.model.picture(samples, this.columns));
     page.pictures.draw();
-    // Short recordings are heard in one piece, as utterances of training were; long ones by the mean of their windows.
-    const whole = this.seconds <= page.plan.whole ? await page.model.hear(samples) : null;
+    // Short recordings are one input, as utterances of training were; long ones are the mean of their windows.
+    const whole = this.seconds <= page.plan.whole ? await page.model.predict(samples) : null;
     if (this.stopped) return;
-    if (whole) page.answer.show(whole.probabilities, "the whole recording, heard at once");
+    if (whole) page.answer.show(whole.probabilities, "the whole recording as one input");
     for (const window of page.plan.windows(samples.length)) {
       await this.window(samples.slice(window.start, window.end), window);
       if (this.stopped) return;
@@ -72,24 +72,24 @@ export class Listening extends Session {
     super(page, LIVE_COLUMN, true);
     // The last window, and no more, however long it listens.
     this.ring = new Float32Array(page.plan.window * RATE);
-    this.heard = 0;
+    this.taken = 0;
     this.sounded = false;
     this.busy = false;
   }
 
   get seconds() {
-    return this.heard / RATE;
+    return this.taken / RATE;
   }
 
   async chunk(samples) {
     if (this.stopped) return;
     this.ring.copyWithin(0, samples.length);
     this.ring.set(samples, this.ring.length - samples.length);
-    this.heard += samples.length;
+    this.taken += samples.length;
     this.sounded ||= !isSilent(samples);
-    const due = this.heard >= LEAST * RATE && this.heard % (STEP * RATE) === 0;
+    const due = this.taken >= LEAST * RATE && this.taken % (STEP * RATE) === 0;
     const work = [this.picture(samples)];
-    // A slow computer hears fewer windows instead of falling behind.
+    // A slow computer takes fewer windows instead of falling behind.
     if (due && !this.busy) work.push(this.hop());
     await Promise.all(work);
   }
@@ -105,7 +105,7 @@ export class Listening extends Session {
   async hop() {
     this.busy = true;
     const { plan, answer, meters, pictures } = this.page;
-    const [window, hop, end] = [plan.window * RATE, plan.hop * RATE, this.heard];
+    const [window, hop, end] = [plan.window * RATE, plan.hop * RATE, this.taken];
     const samples = this.ring.slice(Math.max(0, this.ring.length - end));
     const probabilities = await this.window(samples, { end, counts: end >= window && (end - window) % hop === 0 });
     this.busy = false;
@@ -129,7 +129,7 @@ export class Listening extends Session {
     const { value, count } = this.mean;
     if (value) answer.show(value, `the ${this.seconds.toFixed(0)} s you listened, mean of ${count} windows`);
     else if (this.now) answer.show(this.now, "the last moment");
-    else answer.clear("–", "Too short to hear anything: listen for a second at least.");
+    else answer.clear("–", "Too short for a prediction: listen for a second at least.");
     pictures.describe();
   }
 }

@@ -47,7 +47,7 @@ export class Track {
     this.points.push({ time, values });
   }
 
-  // The answer at a moment: that of the next window's end.
+  // The prediction at a moment: that of the next window's end.
   at(time) {
     return this.points.find((point) => point.time >= time) ?? this.points.at(-1);
   }

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from hrf_ser.deploy.predict.meter import Meter, listen
-from hrf_ser.deploy.runtime import Listener, Posterior
+from hrf_ser.deploy.runtime import Posterior, Predictor
 from hrf_ser.deploy.runtime.windows import Windows
 from hrf_ser.errors import UserError
+from hrf_ser.predict import Meter
 
 
-class Level(Listener):
+class Level(Predictor):
     labels = ("quiet", "loud")
     sample_rate = 16_000
 
@@ -24,15 +24,15 @@ def chunks(count, rate=8_000):
         yield np.full(rate // 10, 0.8, np.float32), rate
 
 
-def test_a_source_is_heard_as_it_comes_and_stops_in_time():
+def test_a_source_is_followed_and_stops_in_time():
     source = chunks(1_000)
-    found = list(listen(Level(), source, Windows(1.0, 0.5, 0.0), seconds=2.2))
+    found = list(Level().follow(source, Windows(1.0, 0.5, 0.0), seconds=2.2))
     assert [one.end for one in found] == pytest.approx([1.0, 1.5, 2.0, 2.2])
     assert {one.label for one in found} == {"loud"}
     assert len(list(source)) == 1_000 - 22
 
 
-def test_a_posterior_is_shown_before_the_source_goes_on():
+def test_a_posterior_is_shown_before_the_next_chunk_is_read():
     taken = []
 
     def source():
@@ -40,26 +40,26 @@ def test_a_posterior_is_shown_before_the_source_goes_on():
             taken.append(number)
             yield chunk
 
-    next(listen(Level(), source(), Windows(1.0, 0.5, 0.0)))
+    next(Level().follow(source(), Windows(1.0, 0.5, 0.0)))
     assert len(taken) <= 11  # The filter's delay may want one chunk more than the window has.
 
 
 def test_a_chunk_that_is_no_audio_ends_it():
     with pytest.raises(UserError, match="NaN"):
-        list(listen(Level(), [(np.full(800, np.nan), 8_000)], Windows()))
+        list(Level().follow([(np.full(800, np.nan), 8_000)], Windows()))
 
 
 def test_the_meter_shows_a_bar_a_class_in_a_terminal_and_lines_elsewhere():
-    heard = Posterior(0.0, 3.0, {"quiet": 0.9, "loud": 0.1}, {"quiet": 0.25, "loud": 0.75})
+    loud = Posterior(0.0, 3.0, {"quiet": 0.9, "loud": 0.1}, {"quiet": 0.25, "loud": 0.75})
     silent = Posterior(1.0, 4.0, None, None, silent=True)
     screen, file = io.StringIO(), io.StringIO()
     with Meter(("quiet", "loud"), Console(file=screen, force_terminal=True, width=80)) as meter:
-        for one in (silent, heard):
+        for one in (silent, loud):
             meter.show(one)
     assert "loud" in screen.getvalue()
     assert "0.75" in screen.getvalue()
     assert "━" in screen.getvalue()
     with Meter(("quiet", "loud"), Console(file=file)) as meter:
-        for one in (heard, silent):
+        for one in (loud, silent):
             meter.show(one)
     assert file.getvalue() == "3.00 s  loud  0.75\n4.00 s  silence\n"

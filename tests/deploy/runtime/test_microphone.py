@@ -5,7 +5,7 @@ import types
 import numpy as np
 import pytest
 
-from hrf_ser.deploy.predict.microphone import microphone
+from hrf_ser.deploy.runtime.microphone import microphone
 from hrf_ser.errors import UserError
 
 
@@ -53,13 +53,13 @@ def test_chunks_come_in_order_and_the_device_is_closed(sounddevice):
     assert sounddevice.closed
 
 
-def test_a_microphone_that_is_gone_is_told(sounddevice):
+def test_a_microphone_that_is_gone_is_an_error(sounddevice):
     with pytest.raises(UserError, match="gives nothing any more"):
-        next(microphone(patience_s=0.05))
+        next(microphone(timeout_s=0.05))
     assert sounddevice.closed
 
 
-def test_lost_audio_is_told_and_not_skipped(sounddevice):
+def test_lost_audio_is_an_error_and_not_skipped(sounddevice):
     sounddevice.chunks = [0.1] * 200
     with pytest.raises(UserError, match="too slow"):
         next(microphone())
@@ -68,7 +68,7 @@ def test_lost_audio_is_told_and_not_skipped(sounddevice):
 @pytest.mark.parametrize(
     "error", [PortAudioError("Error querying device -1"), ValueError("No input device matching 'x'")]
 )
-def test_no_microphone_is_told(sounddevice, error):
+def test_no_microphone_is_an_error(sounddevice, error):
     def query_devices(device, kind):
         raise error
 
@@ -77,7 +77,7 @@ def test_no_microphone_is_told(sounddevice, error):
         next(microphone())
 
 
-def test_a_missing_package_or_library_is_told(monkeypatch, tmp_path):
+def test_a_missing_package_or_library_is_an_error(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     for content, message in (
         ("raise ImportError('no')", r"pip install 'hrf_ser\[mic\]'"),

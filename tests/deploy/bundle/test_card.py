@@ -1,6 +1,6 @@
 import pytest
 
-from hrf_ser.deploy.card import render_card
+from hrf_ser.deploy.bundle import render_card
 
 RECORD = {
     "model": "conformer",
@@ -26,7 +26,7 @@ def card(selection: str = "", warning: str = "", **changes) -> str:
     return render_card({**RECORD, **changes}, ("angry", "sad"), "CC BY", 636_432, 4.25, selection, warning)
 
 
-def test_the_card_says_how_good_for_whom_and_at_what_cost():
+def test_card_has_scores_costs_and_limits():
     text = card()
     for words in (
         "# conformer on ravdess>emodb",
@@ -57,10 +57,10 @@ def test_the_card_says_how_good_for_whom_and_at_what_cost():
             "\nNo checkpoint was selected: all others trained.\n",
         ),
         ({"leaks": ["the label decides"]}, "**Leaking: the label decides.**"),
-        ({"sexes": {}}, "scores by sex are not known"),
+        ({"sexes": {}}, "there are no scores by sex"),
         ({"hrf": False, "rank": None}, "Trained without HRF."),
         ({"evaluation_unit": "participant"}, "On 40 participants of speakers"),
     ],
 )
-def test_what_a_reader_must_know_is_said(changes, words):
+def test_caveats_are_on_the_card(changes, words):
     assert words in card(**changes)

@@ -1,8 +1,7 @@
-"""The bundle: a folder with the merged model that is all one needs to hear emotion in a waveform.
+"""Writes and reads bundles.
 
 ``model.safetensors`` holds weights and normalisation, ``bundle.json`` the architecture's name and options, the front end, class
-names, scores and the weights' checksum. Nothing in it is code, and nothing in it names code: the architecture is looked up in
-the registry of this package.
+names, scores and the weights' checksum. Nothing in it is code or names code: the architecture is looked up in the registry.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
 from hrf_ser.audio.front_end import FrontEndConfig, LogMel, Normaliser
-from hrf_ser.deploy.card import CARD
+from hrf_ser.deploy.bundle.card import CARD
 from hrf_ser.errors import UserError
 from hrf_ser.files import new_folder
 from hrf_ser.models import create_model
@@ -31,7 +30,7 @@ from hrf_ser.run_folder import DESCRIPTION
 FORMAT = "hrf_ser bundle"
 VERSION = 1
 WEIGHTS = "model.safetensors"
-# Least and greatest option of a front end that anybody could mean: memory for the filters grows with the first three.
+# Smallest and largest plausible options of a front end: memory for the filters grows with the first three.
 _FRONT_END = {
     "n_mels": (1, 4096),
     "window_ms": (1, 10_000),
@@ -45,7 +44,7 @@ _FRONT_END = {
 
 @dataclass(frozen=True)
 class BundleDescription:
-    """What ``bundle.json`` says of the model.
+    """The content of ``bundle.json``.
 
     Attributes:
         model: registered name of the backbone.
@@ -53,7 +52,7 @@ class BundleDescription:
         labels: class names.
         front_end: options of the log-mel front end.
         normalisation: ``train``, ``utterance`` or ``none``.
-        card: everything that a reader wants to know and no program needs: corpus, protocol, scores, versions.
+        card: facts for readers: corpus, protocol, scores, versions.
     """
 
     model: str
@@ -101,7 +100,7 @@ def save_bundle(
         description: names and options of the model.
         model: the merged backbone.
         normaliser: with the training speakers' statistics.
-        card: Markdown for people, see :func:`hrf_ser.deploy.card.render_card`; empty leaves it out.
+        card: Markdown for people, see :func:`~hrf_ser.deploy.bundle.card.render_card`; empty leaves it out.
     """
     state = _state(model, normaliser)
     with new_folder(path) as folder:
@@ -140,7 +139,7 @@ def load_bundle(path: Path | str) -> SpeechClassifier:
             raise UserError(f"{weights}: is not the file that {DESCRIPTION} describes; write the bundle again.")
         state = load_file(weights)
         shapes = {key: value.shape for key, value in state.items()}
-        # First without memory: options that ask for more than the weights hold are seen before it is taken.
+        # First without memory, so that options that ask for more than the weights hold are refused before it is allocated.
         with torch.device("meta"), _at_most(len(shapes)):
             model = _backbone(description)
             normaliser = Normaliser(description.normalisation, description.front_end.n_mels)
@@ -154,7 +153,7 @@ def load_bundle(path: Path | str) -> SpeechClassifier:
             raise ValueError("its weights are of another type than its architecture's")
     except UserError:
         raise
-    except Exception as error:  # a model makes of impossible options what it likes
+    except Exception as error:  # models raise anything for impossible options
         raise UserError(
             f"{path / DESCRIPTION}: cannot be used ({_first_line(error)}); write the bundle again."
         ) from error
@@ -163,19 +162,19 @@ def load_bundle(path: Path | str) -> SpeechClassifier:
 
 
 def _state(model: nn.Module, normaliser: nn.Module) -> dict[str, Tensor]:
-    """What the weights file holds."""
+    """The content of the weights file."""
     state = {f"model.{key}": value for key, value in model.state_dict().items()}
     return state | {f"normaliser.{key}": value for key, value in normaliser.state_dict().items()}
 
 
 @contextmanager
 def _at_most(parameters: int) -> Iterator[None]:
-    """Modules that this thread makes in the block have together no more than so many parameters, or ``ValueError``."""
-    made, ours = 0, threading.get_ident()
+    """Raise ``ValueError`` where modules that this thread makes in the block have more parameters together."""
+    made, this_thread = 0, threading.get_ident()
 
     def count(*_: Any) -> None:
         nonlocal made
-        if threading.get_ident() == ours:
+        if threading.get_ident() == this_thread:
             made += 1
             if made > parameters:
                 raise ValueError("its weights do not fit its architecture")
@@ -188,7 +187,7 @@ def _at_most(parameters: int) -> Iterator[None]:
 
 
 def read_description(path: Path) -> tuple[BundleDescription, str]:
-    """What ``bundle.json`` says, and the checksum of the weights.
+    """The content of ``bundle.json``, and the checksum of the weights.
 
     Raises:
         UserError: as :func:`load_bundle`.
@@ -212,7 +211,7 @@ def read_description(path: Path) -> tuple[BundleDescription, str]:
         _check_front_end(front_end)
         sha256 = content["weights"]["sha256"]
         if not re.fullmatch("[0-9a-f]{64}", sha256):
-            raise ValueError("its checksum is none")
+            raise ValueError("its checksum is not one")
         description = BundleDescription(
             model=str(content["model"]["name"]),
             options=dict(content["model"]["options"]),

@@ -1,19 +1,15 @@
-"""Does an exported file decide as the bundle does? The question that every file must pass before it is published."""
+"""The numerical equivalence check: does an exported file predict what the bundle predicts?"""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from hrf_ser.audio.read import SAMPLE_RATE
-from hrf_ser.deploy.bundle import SpeechClassifier
-from hrf_ser.deploy.runtime.benchmark import take_turns
 
 # ``(samples,)`` float32 -> logits ``(classes,)``.
 Run = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -29,11 +25,11 @@ class Example:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a file may differ by; None limits nothing.
+    """The allowed differences; None limits nothing.
 
     Attributes:
         logits: largest difference of any logit.
-        decisions: share of utterances whose most probable class changed.
+        decisions: share of changed predictions.
         ua: loss of unweighted average recall, 0 to 1; where labels are known.
     """
 
@@ -42,8 +38,8 @@ class Limits:
     ua: float | None
 
 
-# float32 must decide as the bundle does. Of smaller weights the issue is what they cost in UA; the logits' bound is there for
-# the case without labels, in which nothing else could catch a broken file.
+# float32 must predict what the bundle predicts. With smaller weights the loss of UA counts; the logits' bound is there for the
+# case without labels, in which nothing else would catch a broken file.
 LIMITS = {
     "onnx": Limits(logits=1e-4, decisions=0.0, ua=0.0),
     "onnx-fp16": Limits(logits=0.05, decisions=0.01, ua=0.005),
@@ -55,14 +51,14 @@ LIMITS = {
 
 
 @dataclass(frozen=True)
-class Parity:
-    """How far a file is from the bundle.
+class Equivalence:
+    """The differences between a file and its bundle.
 
     Attributes:
         utterances: compared.
         audio: ``real`` or ``synthetic``.
         max_logit_difference: over all utterances and classes; NaN where a file gives NaN.
-        decisions_changed: utterances whose most probable class differs.
+        changed_predictions: utterances whose most probable class differs.
         ua_before: unweighted average recall of the bundle, None without labels.
         ua_after: of the file.
     """
@@ -70,80 +66,65 @@ class Parity:
     utterances: int
     audio: str
     max_logit_difference: float
-    decisions_changed: int
+    changed_predictions: int
     ua_before: float | None
     ua_after: float | None
 
     def failures(self, limits: Limits) -> list[str]:
-        """The limits that are not kept, each as half a sentence; empty if the file may be published."""
+        """The limits that are exceeded, each as half a sentence; empty if the file passes."""
         found = []
         # Written so that NaN fails.
         if not math.isfinite(self.max_logit_difference):
             found.append("it gives logits that are not numbers")
         elif limits.logits is not None and not self.max_logit_difference <= limits.logits:
             found.append(f"a logit differs by {self.max_logit_difference:.2g}, more than {limits.logits:g}")
-        if limits.decisions is not None and not self.decisions_changed <= limits.decisions * self.utterances:
+        if limits.decisions is not None and not self.changed_predictions <= limits.decisions * self.utterances:
             allowed = math.floor(limits.decisions * self.utterances)
-            found.append(f"{self.decisions_changed} of {self.utterances} decisions changed, more than {allowed}")
+            found.append(f"{self.changed_predictions} of {self.utterances} predictions changed, more than {allowed}")
         if limits.ua is not None and self.ua_before is not None and self.ua_after is not None:
             loss = self.ua_before - self.ua_after
             if not loss <= limits.ua + 1e-9:
                 found.append(f"UA fell from {self.ua_before:.4f} to {self.ua_after:.4f}, more than {limits.ua:g}")
         return found
 
-    def as_dict(self) -> dict[str, Any]:
-        return asdict(self)
 
-
-def bundle_logits(classifier: SpeechClassifier, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The bundle's own answer, ``(classes,)``."""
-    with torch.inference_mode():
-        logits = classifier(torch.from_numpy(waveform)[None], torch.tensor([len(waveform)]))
-    answer: NDArray[np.float32] = logits[0].numpy()
-    return answer
-
-
-def compare(classifier: SpeechClassifier, run: Run, examples: Iterable[Example], audio: str) -> Parity:
-    """Hear every example with the bundle and with the file.
+def compare(bundle: Run, file: Run, examples: Iterable[Example], audio: str) -> Equivalence:
+    """Predict every example with the bundle and with the file.
 
     Args:
-        classifier: from ``load_bundle``.
-        run: the file.
-        examples: what to hear; they may be read one by one.
+        bundle: the bundle's logits.
+        file: the file's logits.
+        examples: may be read one by one.
         audio: ``real`` or ``synthetic``.
 
     Raises:
         ValueError: there are no examples.
     """
-    before, after, targets = [], [], []
-    for example in examples:
-        before.append(bundle_logits(classifier, example.waveform))
-        after.append(np.asarray(run(example.waveform), dtype=np.float32))
-        targets.append(example.target)
-    if not before:
+    results = [(bundle(one.waveform), np.asarray(file(one.waveform), np.float32), one.target) for one in examples]
+    if not results:
         raise ValueError("there is nothing to compare on")
-    one, other = np.stack(before), np.stack(after)
-    known = [target for target in targets if target is not None]
-    labelled = len(known) == len(targets)
-    return Parity(
-        utterances=len(before),
+    before, after = np.stack([result[0] for result in results]), np.stack([result[1] for result in results])
+    targets = [target for _, _, target in results if target is not None]
+    labelled = len(targets) == len(results)
+    return Equivalence(
+        utterances=len(results),
         audio=audio,
-        max_logit_difference=float(np.abs(one - other).max()),
-        decisions_changed=int((one.argmax(1) != other.argmax(1)).sum()),
-        ua_before=recall(one.argmax(1), known) if labelled else None,
-        ua_after=recall(other.argmax(1), known) if labelled else None,
+        max_logit_difference=float(np.abs(before - after).max()),
+        changed_predictions=int((before.argmax(1) != after.argmax(1)).sum()),
+        ua_before=recall(before.argmax(1), targets) if labelled else None,
+        ua_after=recall(after.argmax(1), targets) if labelled else None,
     )
 
 
-def recall(decisions: NDArray[np.int64], targets: Sequence[int]) -> float:
+def recall(predictions: NDArray[np.int64], targets: Sequence[int]) -> float:
     """Unweighted average recall over the classes that occur."""
     wanted = np.asarray(targets)
-    return float(np.mean([(decisions[wanted == label] == label).mean() for label in np.unique(wanted)]))
+    return float(np.mean([(predictions[wanted == label] == label).mean() for label in np.unique(wanted)]))
 
 
 def synthetic(longest: float = math.inf) -> list[Example]:
-    """Signals for parity where no corpus is at hand: tones, chirps, noise, near silence, from one sample to eight seconds, or
-    to the ``longest``."""
+    """Signals for the check without a corpus: tones, chirps, noise, near silence, from one sample to eight seconds, or to the
+    ``longest``."""
     generator = np.random.default_rng(0)
     signals = [np.zeros(SAMPLE_RATE), np.full(1, 0.1), generator.normal(0, 1e-4, SAMPLE_RATE)]
     for seconds in (0.05, 0.4, 1.0, 2.5, 3.0, 8.0):
@@ -160,12 +141,3 @@ def synthetic(longest: float = math.inf) -> list[Example]:
             swell * (0.3 * np.sin(2 * np.pi * 150 * time_axis) + generator.normal(0, 0.02, len(time_axis))),
         ]
     return [Example(signal.astype(np.float32)) for signal in signals]
-
-
-def latency(runs: dict[str, Run], seconds: float, repeats: int = 100) -> dict[str, dict[str, float]]:
-    """Milliseconds from waveform to decision, p50 and p95, the files taking turns so that all meet the same machine.
-
-    The audio is noise: it has no silence that would be trimmed, so all of it is work.
-    """
-    found = take_turns(runs, [seconds], repeats, SAMPLE_RATE)
-    return {name: {key: round(times[seconds][key], 3) for key in ("p50", "p95")} for name, times in found.items()}

@@ -1,4 +1,4 @@
-"""The model card that lies in every bundle: what the model is, how good, for whom, and for what not.
+"""The model card of a bundle: scores, costs, intended use and limits.
 
 After Mitchell et al., Model Cards for Model Reporting, FAT* 2019.
 """
@@ -40,12 +40,12 @@ def render_card(
     lines = [
         f"# {record['model']} on {record['corpus']}",
         "",
-        f"Hears one of {len(labels)} classes in speech: {', '.join(labels)}. Trained {hrf}.",
+        f"Classifies speech into {len(labels)} classes: {', '.join(labels)}. Trained {hrf}.",
         "",
         *_warnings(record, warning),
         "## How good it is",
         "",
-        f"On {scored:,} {unit} of speakers it never heard (fold {record['fold']}, seed {record['seed']}, protocol "
+        f"On {scored:,} {unit} of speakers that were not in training (fold {record['fold']}, seed {record['seed']}, protocol "
         f"{record['protocol']}):",
         "",
         f"UA **{_number(test['ua'])}**, WA {_number(test['wa'])}, weighted F1 {_number(test['wf1'])}, macro F1 "
@@ -78,7 +78,7 @@ def render_card(
         "work and in schools is prohibited (Regulation 2024/1689, Article 5).",
         f"- Speech unlike {record['corpus'].replace('>', ' and ')}: other languages, ages, rooms, microphones. What speakers "
         "of a corpus show is often acted, and nobody's inner state.",
-        "- Hearing people who have not agreed to it.",
+        "- Listening to people who have not agreed to it.",
         "",
         "## Where it comes from",
         "",
@@ -97,7 +97,7 @@ def _warnings(record: Mapping[str, Any], warning: str) -> list[str]:
 
 def _sexes(sexes: Mapping[str, Mapping[str, Any]], unit: str) -> list[str]:
     if not sexes:
-        return ["The corpus does not say the sex of its speakers, so scores by sex are not known.", ""]
+        return ["The corpus does not state the sex of its speakers, so there are no scores by sex.", ""]
     rows = [f"| {sex} | {_number(entry['ua'])} | {entry['scored']:,} |" for sex, entry in sexes.items()]
     few = [sex for sex, entry in sexes.items() if entry["scored"] < _SMALL]
     warning = [f"Under {_SMALL} {unit} ({', '.join(few)}) say little.", ""] if few else []

@@ -1,4 +1,4 @@
-"""The page hears what Python hears: files, the microphone, windows and means."""
+"""The page predicts what Python predicts: files, the microphone, windows and means."""
 
 import base64
 
@@ -11,12 +11,12 @@ from hrf_ser.deploy.runtime.audio import is_silent
 from hrf_ser.deploy.runtime.windows import Smoother, Windower, Windows
 
 RATE = 16_000
-COLLECT = """window.heard = [];
-  document.addEventListener('hrf-ser:heard', ({detail: {samples, probabilities, end}}) => {
-    if (window.heard.length > 40) window.heard.shift();
-    window.heard.push({samples, probabilities: [...probabilities], end}); })"""
+COLLECT = """window.found = [];
+  document.addEventListener('hrf-ser:prediction', ({detail: {samples, probabilities, end}}) => {
+    if (window.found.length > 40) window.found.shift();
+    window.found.push({samples, probabilities: [...probabilities], end}); })"""
 # The last windows; samples as bytes, since a number as text is ten times as long.
-HEARD = """return window.heard.slice(-arguments[0]).map(({samples, probabilities, end}) => {
+FOUND = """return window.found.slice(-arguments[0]).map(({samples, probabilities, end}) => {
     const bytes = new Uint8Array(samples.buffer, samples.byteOffset, samples.byteLength);
     let text = '';
     for (let place = 0; place < bytes.length; place += 8192)
@@ -24,8 +24,8 @@ HEARD = """return window.heard.slice(-arguments[0]).map(({samples, probabilities
     return {samples: btoa(text), probabilities, end}; })"""
 
 
-def heard(page, last):
-    found = page.js(HEARD, last)
+def predictions(page, last):
+    found = page.js(FOUND, last)
     for one in found:
         one["samples"] = np.frombuffer(base64.b64decode(one["samples"]), np.float32)
     return found
@@ -38,16 +38,16 @@ def sound(seconds, seed=0):
     return (noise + 0.2 * np.sin(2 * np.pi * (200 + 90 * np.sin(time)) * time)).astype(np.float32)
 
 
-def same(page, answer, tolerance=1e-3):
+def same(page, prediction, tolerance=1e-3):
     assert page.text("#problem") == ""
-    assert page.probabilities() == pytest.approx(list(answer.probabilities.values()), abs=tolerance)
+    assert page.probabilities() == pytest.approx(list(prediction.probabilities.values()), abs=tolerance)
     # Where values may differ by more, two classes may be nearer to each other than that.
     if tolerance <= 1e-3:
-        assert page.text("#word") == answer.label
+        assert page.text("#word") == prediction.label
     return True
 
 
-def test_chosen_file_is_heard_as_python_hears_it(page, voice, emotion):
+def test_chosen_file_is_predicted_as_in_python(page, voice, emotion):
     page.js(COLLECT)
     page.choose(voice)
     assert same(page, emotion(voice))
@@ -55,13 +55,13 @@ def test_chosen_file_is_heard_as_python_hears_it(page, voice, emotion):
     assert shown in (f"{100 * emotion(voice).probability:.0f} %", f"{100 * emotion(voice).probability:.1f} %")
     # The very samples of the file arrive at the model.
     samples, _ = soundfile.read(voice, dtype="float32")
-    last = heard(page, 1)[0]
+    last = predictions(page, 1)[0]
     # But for half a step of 16 bits: Chromium divides what is above zero by 32767.
     assert np.allclose(last["samples"], samples[-len(last["samples"]) :], rtol=4e-5)
     assert "voice.wav" in page.text("#status")
 
 
-def test_dropped_file_is_heard_as_python_hears_it(page, voice, emotion):
+def test_dropped_file_is_predicted_as_in_python(page, voice, emotion):
     page.js(
         """const bytes = Uint8Array.from(atob(arguments[0]), (letter) => letter.charCodeAt(0));
           const dataTransfer = new DataTransfer();
@@ -76,16 +76,16 @@ def test_dropped_file_is_heard_as_python_hears_it(page, voice, emotion):
     assert page.js("return [window.offered, document.getElementById('drop').hidden]") == [True, True]
 
 
-def test_long_file_is_heard_as_the_mean_over_its_windows(page, tmp_path, emotion):
+def test_long_file_is_predicted_as_the_mean_over_its_windows(page, tmp_path, emotion):
     samples = sound(33.3)
     samples[10 * RATE : 15 * RATE] = 0  # Two windows are silent and count nowhere.
     soundfile.write(tmp_path / "long.wav", samples, RATE, subtype="PCM_16")
-    answer = emotion(tmp_path / "long.wav")
-    assert len(answer.windows) == 32
+    prediction = emotion(tmp_path / "long.wav")
+    assert len(prediction.windows) == 32
     page.choose(tmp_path / "long.wav")
-    assert same(page, answer)
+    assert same(page, prediction)
     assert "mean of 29 windows" in page.text("#under")
-    assert sum(window.silent for window in answer.windows) == 3
+    assert sum(window.silent for window in prediction.windows) == 3
 
 
 def test_other_rates_and_channels_are_brought_to_16_khz_mono(page, tmp_path, emotion):
@@ -101,20 +101,20 @@ def test_other_rates_and_channels_are_brought_to_16_khz_mono(page, tmp_path, emo
         assert same(page, emotion(tmp_path / name), tolerance=0.03)
 
 
-def test_microphone_is_heard_as_python_hears_it(page, voice, emotion):
+def test_microphone_is_predicted_as_in_python(page, voice, emotion):
     page.js(COLLECT)
     page.one("#microphone").click()
-    page.until("return window.heard.length >= 7", seconds=20)
+    page.until("return window.found.length >= 7", seconds=20)
     assert page.text("#microphone span") == "Stop"
     assert page.js("return document.body.dataset.state") == "listening"
-    found = heard(page, 3)
+    found = predictions(page, 3)
     shown = [page.text("#word"), page.probabilities()]
     for one in found:
         expected = emotion.posterior(one["samples"])
         assert one["probabilities"] == pytest.approx(expected.tolist(), abs=1e-3)
         assert np.argmax(one["probabilities"]) == np.argmax(expected)
     assert len(found[-1]["samples"]) == 3 * RATE
-    # What is shown is the class of the largest smoothed probability, and it was the file that the microphone heard.
+    # What is shown is the class of the largest smoothed probability, and the microphone played the file.
     assert shown[0] == emotion.labels[int(np.argmax(shown[1]))]
     assert "just now; since you began" in page.text("#under")
     samples, _ = soundfile.read(voice, dtype="float32")
@@ -173,11 +173,11 @@ def test_silence_is_the_same_as_in_the_runtime(page):
 def test_memory_does_not_grow_while_it_listens(page):
     sizes = page.module(
         "session.js",
-        """let heard = 0;
+        """let calls = 0;
           const nothing = new Proxy({}, {get: () => () => undefined});
           const floats = (length) => new Float32Array(length);
           const model = {
-            hear: async () => { heard += 1; return {probabilities: [0.5, 0.5], milliseconds: 1}; },
+            predict: async () => { calls += 1; return {probabilities: [0.5, 0.5], milliseconds: 1}; },
             picture: async (_, count) => ({low: floats(count), high: floats(count), mel: floats(count * 64)}),
           };
           const plan = {window: 3, hop: 1, smoothing: 2, whole: 30};
@@ -189,7 +189,7 @@ def test_memory_does_not_grow_while_it_listens(page):
             for (let number = 0; number < count; number += 1) await listening.chunk(chunk);
             return [ring.length, track.points.length, track.filled, track.mel.length];
           };
-          return run(400).then((early) => run(6000).then((late) => [early, late, track.end, heard]))""",
+          return run(400).then((early) => run(6000).then((late) => [early, late, track.end, calls]))""",
     )
     early, late, seconds, windows = sizes
     # Forty seconds and ten minutes.

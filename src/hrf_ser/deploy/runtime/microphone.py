@@ -13,18 +13,18 @@ from numpy.typing import NDArray
 from hrf_ser.errors import UserError
 
 _CHUNK_S = 0.1
-# Ten seconds that a slow machine may lag behind before audio is lost.
+# A slow machine may lag behind by ten seconds before audio is lost.
 _WAITING = 100
 # A microphone that is unplugged falls silent without an error.
-_PATIENCE_S = 5.0
+_TIMEOUT_S = 5.0
 
 
-def microphone(device: str | int | None = None, patience_s: float = _PATIENCE_S) -> Iterator[tuple[NDArray[Any], int]]:
+def microphone(device: str | int | None = None, timeout_s: float = _TIMEOUT_S) -> Iterator[tuple[NDArray[Any], int]]:
     """Chunks of 100 ms, ``(samples, 1)`` float32, with their rate; without end.
 
     Args:
         device: number or a part of the name, as sounddevice lists them; None is the system's.
-        patience_s: seconds without a chunk after which the microphone counts as gone.
+        timeout_s: seconds without a chunk after which the microphone counts as gone.
 
     Raises:
         UserError: sounddevice or PortAudio is missing, there is no microphone, it cannot be opened, it is gone, or this machine
@@ -59,9 +59,9 @@ def microphone(device: str | int | None = None, patience_s: float = _PATIENCE_S)
     try:
         while True:
             if lost:
-                raise UserError("audio=mic: this machine is too slow to hear every window; give a larger hop_s=.")
+                raise UserError("audio=mic: this machine is too slow for every window; give a larger hop_s=.")
             try:
-                yield chunks.get(timeout=patience_s), rate
+                yield chunks.get(timeout=timeout_s), rate
             except queue.Empty:
                 raise UserError("audio=mic: the microphone gives nothing any more; connect it again.") from None
     finally:

@@ -137,7 +137,7 @@ def test_a_failed_write_leaves_the_old_bundle(bundle, monkeypatch):
     def fail(*arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("hrf_ser.deploy.bundle.save", fail)
+    monkeypatch.setattr("hrf_ser.deploy.bundle.bundle.save", fail)
     with pytest.raises(OSError, match="No space"):
         save_bundle(path, classifier.description, classifier.model, classifier.normaliser)
     assert (path / "bundle.json").read_bytes() == before

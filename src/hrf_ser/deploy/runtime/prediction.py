@@ -1,4 +1,4 @@
-"""What comes back: a posterior for each window, and one answer for all of the audio."""
+"""Results: a posterior for each window, and one prediction for a whole recording."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Posterior:
-    """What was heard in one window.
+    """The class probabilities of one window.
 
     Attributes:
         start: seconds from the beginning of the audio.
         end: seconds from the beginning of the audio.
-        probabilities: of each class, sum 1; in a silent window None.
-        smoothed: the same as a moving average over windows; None until a window had sound.
+        probabilities: by class, sum 1; None in a silent window.
+        smoothed: their moving average over windows; None until a window had sound.
         silent: every sample is zero, so there is nothing to classify.
     """
 
@@ -45,14 +45,14 @@ class Posterior:
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What was heard in the whole of a recording.
+class Prediction:
+    """The prediction for a whole recording.
 
     Attributes:
         label: the most probable class.
-        probabilities: of each class, sum 1: of the recording heard at once, or the mean over its windows with sound.
+        probabilities: by class, sum 1: of the recording as one input, or the mean over its windows with sound.
         seconds: length of the recording.
-        windows: one posterior a window; a single one where the recording was heard at once.
+        windows: one posterior a window; a single one where the recording was one input.
     """
 
     label: str
@@ -78,9 +78,9 @@ class Answer:
         return content
 
 
-def named(labels: Sequence[str], probabilities: NDArray[np.floating[Any]]) -> dict[str, float]:
+def by_label(labels: Sequence[str], probabilities: NDArray[np.floating[Any]]) -> dict[str, float]:
     """``(classes,)`` -> class by class."""
-    return dict(zip(labels, (float(value) for value in probabilities), strict=True))
+    return dict(zip(labels, map(float, probabilities), strict=True))
 
 
 def top(probabilities: dict[str, float]) -> str:

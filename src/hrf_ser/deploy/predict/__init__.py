@@ -1,1 +1,0 @@
-"""Hearing files and microphones from the command line, with a bundle or an exported file."""

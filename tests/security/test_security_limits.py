@@ -149,5 +149,5 @@ def test_a_table_of_predictions_with_classes_without_number_is_damaged(tmp_path)
     (folder / "predictions.csv").write_text(f"utterance,speaker,label,predicted,{classes}\nu,s,c0,c1,0.5\n")
     with within():
         run, (sentence,) = read_run(str(folder))
-    assert run.counts is None
+    assert run["confusion"] is None
     assert "it has 100,000 classes" in sentence

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from hrf_ser.evaluation.run import Run
+from hrf_ser.evaluation.read import row_of
 from hrf_ser.evaluation.scores import scores
 
+Row = dict[str, Any]
 LABELS = ("angry", "happy", "neutral", "sad")
 
 
@@ -41,11 +43,11 @@ def make_record(test: dict[str, float], **cell) -> dict:
 
 def make_run(
     right: float | dict[str, float] = 0.5, each: int = 10, settings: dict[str, str] | None = None, **cell
-) -> Run:
-    """A run that hears ``right`` of ``each`` utterances a class of every speaker, the others as the next class.
+) -> Row:
+    """A run that recognises ``right`` of ``each`` utterances per class and speaker, and takes the others for the next class.
 
     Args:
-        right: fraction, of everybody or by speaker; speakers are those of the fold unless named.
+        right: fraction, of all speakers or by speaker; speakers are those of the fold unless named.
         each: utterances a speaker and class.
         settings: as read from ``config.yaml``.
         cell: corpus, protocol, model, rank, fold, seed and other keys of the record.
@@ -62,24 +64,32 @@ def make_run(
     record = make_record(test, **{**cell, "fold": fold})
     folder = "/".join(str(record[key]) for key in ("corpus", "protocol", "model", "rank", "fold", "seed"))
     history = {"train/loss": [2.0, 1.5, 1.2, 1.1], "val/ua": [0.3, 0.4, 0.5, test["ua"]]}
-    return Run(folder, record, 1, LABELS, tuple(by_speaker), counts, history, settings or {})
+    row = row_of(record, folder, 1)
+    predictions = {"labels": LABELS, "speakers": tuple(by_speaker), "confusion": counts}
+    return {**row, **predictions, "history": history, "settings": settings or {}}
 
 
-def write_run(folder: Path, run: Run, config: str = "model:\n  label: conformer\ntrainer:\n  max_epochs: 60\n") -> Path:
+def replace(run: Row, **changes: Any) -> Row:
+    return {**run, **changes}
+
+
+def write_run(folder: Path, run: Row, config: str = "model:\n  label: conformer\ntrainer:\n  max_epochs: 60\n") -> Path:
     """The run as a folder that training could have left."""
     folder.mkdir(parents=True, exist_ok=True)
-    lines = [",".join(["utterance", "speaker", "label", "predicted", *run.labels])]
-    for speaker, table in zip(run.speakers, run.counts, strict=True):
+    lines = [",".join(["utterance", "speaker", "label", "predicted", *run["labels"]])]
+    for speaker, table in zip(run["speakers"], run["confusion"], strict=True):
         for (label, predicted), count in np.ndenumerate(table):
             for number in range(int(count)):
                 name = f"{speaker}-{label}-{predicted}-{number}"
-                probabilities = ",".join("0.25" for _ in run.labels)
-                lines.append(f"{name},{speaker},{run.labels[label]},{run.labels[predicted]},{probabilities}")
+                probabilities = ",".join("0.25" for _ in run["labels"])
+                lines.append(f"{name},{speaker},{run['labels'][label]},{run['labels'][predicted]},{probabilities}")
     (folder / "predictions.csv").write_text("\n".join(lines) + "\n")
     (folder / "config.yaml").write_text(config)
-    rows = [",".join(map(str, (epoch, 0.1, *row))) for epoch, row in enumerate(zip(*run.history.values(), strict=True))]
-    (folder / "history.csv").write_text("\n".join([",".join(["epoch", "lr", *run.history]), *rows]) + "\n")
-    (folder / "metrics.json").write_text(json.dumps(run.record))
+    rows = [
+        ",".join(map(str, (epoch, 0.1, *row))) for epoch, row in enumerate(zip(*run["history"].values(), strict=True))
+    ]
+    (folder / "history.csv").write_text("\n".join([",".join(["epoch", "lr", *run["history"]]), *rows]) + "\n")
+    (folder / "metrics.json").write_text(json.dumps(run["record"]))
     return folder
 
 

@@ -15,7 +15,7 @@ FILES = {"report.json", "index.html", "runs.jsonl", *TABLES}
 
 @pytest.fixture
 def runs(tmp_path):
-    """Two arms, six folds; a damaged, a failed and an unfinished run."""
+    """Two variants, six folds; a damaged, a failed and an unfinished run."""
     for rank, right in ((None, 0.5), (4.0, 0.6)):
         for fold in "123456":
             folder = tmp_path / f"my runs, {'hrf' if rank else 'plain'}" / fold
@@ -32,7 +32,7 @@ def test_runs_become_an_answer_and_files(command, runs):
     finished = command("report", "runs=my runs, *", "out=the report", "latency=false", "title=A study", cwd=runs)
     assert finished.returncode == 0, finished.stderr
     assert "Light with HRF is better than light for Conformer on demo" in finished.stdout
-    assert "my runs, hrf/damaged/metrics.json: is damaged" in finished.stdout
+    assert "my runs, hrf/damaged/metrics.json is damaged" in finished.stdout
     assert "1 run failed: my runs, hrf/failed (no audio)." in finished.stdout
     assert "the page      the report/index.html" in finished.stdout
     assert {path.name for path in (runs / "the report").iterdir()} == FILES
@@ -81,14 +81,14 @@ def test_mistakes_end_in_one_sentence(command, runs):
     (runs / "empty").mkdir()
     (runs / "file").touch()
     cases = {
-        ("runs=nowhere",): "Error: runs=nowhere: nothing is there",
-        ("runs=empty",): "Error: runs=empty: holds no finished run",
+        ("runs=nowhere",): "Error: runs=nowhere does not exist",
+        ("runs=empty",): "Error: runs=empty holds no finished run",
         ("runs=",): "Error: runs is empty",
         (): "Error: runs has no value",
         ("runs=my runs, hrf", "latency=maybe"): "Error: latency=maybe must be true or false",
         ("runs=my runs, hrf", "split=train"): "Error: split=train is unknown: use one of test, validation.",
         ("runs=my runs, hrf", "out=file"): "Error: out=file is a file",
-        ("runs=my runs, hrf/damaged",): "Error: my runs, hrf/damaged/metrics.json: is damaged",
+        ("runs=my runs, hrf/damaged",): "Error: my runs, hrf/damaged/metrics.json is damaged",
     }
     for arguments, message in cases.items():
         finished = command("report", *arguments, cwd=runs)
@@ -104,7 +104,7 @@ def test_mistakes_and_help_come_before_anything_heavy(words, tmp_path):
         "import sys\nfrom hrf_ser.report import main\n"
         f"sys.argv = ['report', *{words}]\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
-        "print('heavy:', [name for name in ('torch', 'scipy', 'numpy', 'statsmodels') if name in sys.modules])"
+        "print('heavy:', [name for name in ('torch', 'scipy', 'numpy', 'pandas', 'statsmodels') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.strip().endswith("heavy: []")

@@ -16,7 +16,7 @@ from hrf_ser.evaluation.read import read_runs
 
 DOCS = REPOSITORY / "docs"
 PAGE = (DOCS / "study.md").read_text()
-# Words of a run that say where or how often, not what.
+# Overrides that say where or how often, not what.
 PLACE = {"experiment", "data.root", "logger", "launcher", "fold", "seed", "hrf", "rank", "model", "hydra.sweep.dir"}
 
 
@@ -35,30 +35,30 @@ def records(name: str) -> list[dict]:
     return [json.loads(line) for line in (DOCS / "results" / f"{name}.jsonl").read_text().splitlines()]
 
 
-def words(record: dict) -> frozenset[str]:
+def overrides(record: dict) -> frozenset[str]:
     return frozenset(word for word in record["overrides"] if word.partition("=")[0] not in PLACE)
 
 
-def mean_over_folds(runs: list[dict], part: str) -> float:
+def mean_over_folds(runs: list[dict], split: str) -> float:
     folds = defaultdict(list)
     for run in runs:
-        folds[run["fold"]].append(run[part]["ua"])
+        folds[run["fold"]].append(run[split]["ua"])
     return mean(mean(values) for values in folds.values())
 
 
 def is_shown(value: float, text: str) -> bool:
-    """Whether a figure of three digits says a value; a tie may be rounded either way."""
+    """Whether a figure of three digits shows a value; a tie may be rounded either way."""
     return abs(value - float(text)) < 0.00051
 
 
 @cache
-def report(name: str, part: str = "test") -> dict:
+def report(name: str, split: str = "test") -> dict:
     found = find_runs([str(DOCS / "results" / f"{name}.jsonl")])
-    return build_report(found, read_runs(found)[0], part=part)
+    return build_report(found, read_runs(found)[0], split=split)
 
 
-def compared(name: str, label: str, part: str = "test") -> dict:
-    (one,) = (entry for entry in report(name, part)["comparisons"] if entry["label"] == label)
+def compared(name: str, label: str, split: str = "test") -> dict:
+    (one,) = (entry for entry in report(name, split)["comparisons"] if entry["label"] == label)
     return one
 
 
@@ -67,13 +67,13 @@ def shown(entry: dict) -> str:
 
 
 def accuracy_runs(label: str) -> list[dict]:
-    """The runs that a row of the accuracies speaks of."""
+    """The runs of a row of the accuracies."""
     protocol = next((name for name in ("last_epoch", "out_of_fold") if f"`{name}`" in label), "validation")
     if label.startswith("four"):
         found = [run for run in records("ravdess_light") if run["seed"] in (0, 1)]
     elif label.startswith("three"):
         found = [
-            run for run in records("ravdess_three") if run["seed"] == 0 and "augment.time_masks=0" not in words(run)
+            run for run in records("ravdess_three") if run["seed"] == 0 and "augment.time_masks=0" not in overrides(run)
         ]
     else:
         found = [run for run in records("study/runs") if run["model"] == "conv_transformer" and not run["hrf"]]
@@ -93,7 +93,7 @@ def test_a_row_of_the_accuracies(row):
     for fold, shown_ua in zip("123456", folds, strict=True):
         assert is_shown(mean(run["test"]["ua"] for run in runs if run["fold"] == fold), shown_ua)
     assert is_shown(mean_over_folds(runs, "test"), ua.partition(" ")[0])
-    assert validation == "nobody" or is_shown(mean_over_folds(runs, "val"), validation.partition(",")[0])
+    assert validation == "none" or is_shown(mean_over_folds(runs, "val"), validation.partition(",")[0])
 
 
 def study_rows() -> list[list[str]]:
@@ -102,28 +102,28 @@ def study_rows() -> list[list[str]]:
 
 @pytest.mark.parametrize("row", study_rows(), ids=lambda row: f"{row[0]}, {row[1]}")
 def test_a_row_of_the_study(row):
-    model, arm, parameters, count, *folds, ua, difference, p, validation = row
-    label = model.replace(", large", " large") + ("" if arm == "plain" else f", {arm}")
+    model, method, parameters, count, *folds, ua, difference, p, validation = row
+    label = model.replace(", large", " large") + ("" if method == "plain" else f", {method}")
     (entry,) = (one for one in report("study/runs")["configurations"] if one["label"] == label)
     assert (f"{entry['parameters']['training']:,}", str(entry["runs"])) == (parameters, count)
-    heard = defaultdict(list)
+    by_fold = defaultdict(list)
     for run in entry["detail"]:
-        heard[run["fold"]].append(run["ua"])
-    assert [f"{mean(heard[fold]):.3f}" for fold in "123456"] == folds
+        by_fold[run["fold"]].append(run["ua"])
+    assert [f"{mean(by_fold[fold]):.3f}" for fold in "123456"] == folds
     assert f"{entry['scores']['ua']['mean']:.3f}" == ua
-    if arm == "plain":
+    if method == "plain":
         (chosen,) = (one for one in report("study/runs", "validation")["configurations"] if one["label"] == label)
         assert (difference, p, validation) == ("", "", f"{chosen['scores']['ua']['mean']:.3f}")
     else:
-        comparison = f"{model}: {arm} - light"
+        comparison = f"{model}: {method} - light"
         tested = compared("study/runs", comparison)
         assert (difference, p) == (shown(tested), f"{tested['p']:.3f}")
         assert validation == shown(compared("study/runs", comparison, "validation"))
 
 
-@pytest.mark.parametrize("part", ["test", "validation"])
-def test_the_answer_of_the_study(part):
-    pooled = shown(compared("study/runs", "All 9 together: HRF - light", part))
+@pytest.mark.parametrize("split", ["test", "validation"])
+def test_the_answer_of_the_study(split):
+    pooled = shown(compared("study/runs", "All 9 together: HRF - light", split))
     lead = " ".join(PAGE.split("## Design")[0].replace("UA", "").split())
     assert pooled in lead
 
@@ -144,18 +144,18 @@ def test_a_row_of_light_and_large(row):
     assert validation == shown(compared("study/runs", f"{model}: light - large", "validation"))
 
 
-def lever_rows() -> Iterator[tuple[str, str, str]]:
+def ablation_rows() -> Iterator[tuple[str, str, str]]:
     for row in section("Ablation of the recipe"):
         if len(row) == 5 and re.fullmatch(r"0\.\d+", row[2]):
             yield row[1].strip("`"), row[2], row[3].partition(" ")[0]
 
 
-@pytest.mark.parametrize("lever", list(lever_rows()), ids=lambda lever: lever[0] or "the recipe")
-def test_a_row_of_the_ladder(lever):
-    given, ua, difference = lever
+@pytest.mark.parametrize("row", list(ablation_rows()), ids=lambda row: row[0] or "the recipe")
+def test_a_row_of_the_ablation_study(row):
+    given, ua, difference = row
     found = defaultdict(list)
     for run in records("ablation"):
-        found[words(run)].append(run)
+        found[overrides(run)].append(run)
     runs, usual = found[frozenset(given.split())], found[frozenset()]
     assert len(runs) == 6
     assert is_shown(mean_over_folds(runs, "val"), ua)
@@ -163,7 +163,7 @@ def test_a_row_of_the_ladder(lever):
         assert is_shown(mean_over_folds(runs, "val") - mean_over_folds(usual, "val"), difference)
 
 
-def screen_rows() -> Iterator[tuple[str, str, str, str, str]]:
+def pilot_rows() -> Iterator[tuple[str, str, str, str, str]]:
     models = iter(("conv_transformer", "speechformer", "conformer"))
     model = ""
     for row in section("Pilot experiments"):
@@ -174,24 +174,24 @@ def screen_rows() -> Iterator[tuple[str, str, str, str, str]]:
             yield model, given[0].replace(r"\|", "|") if given else "", *row[-3:-1], row[-1].partition(" ")[0]
 
 
-@pytest.mark.parametrize("row", list(screen_rows()), ids=lambda row: f"{row[0]} {row[1]}".strip())
-def test_a_row_of_the_screens(row):
+@pytest.mark.parametrize("row", list(pilot_rows()), ids=lambda row: f"{row[0]} {row[1]}".strip())
+def test_a_row_of_the_pilot_experiments(row):
     model, given, plain, hrf, difference = row
     found = defaultdict(list)
     for run in records("hrf_pilots"):
         if run["model"] == model:
-            found[words(run), run["hrf"]].append(run)
-    asked = frozenset(word for word in given.split() if word.partition("=")[0] not in PLACE)
-    of_model = frozenset(word for word in asked if not word.startswith("reparam."))
+            found[overrides(run), run["hrf"]].append(run)
+    given_overrides = frozenset(word for word in given.split() if word.partition("=")[0] not in PLACE)
+    of_model = frozenset(word for word in given_overrides if not word.startswith("reparam."))
     without = mean_over_folds(found[of_model, False], "val")
     assert is_shown(without, plain)
     if hrf:
-        assert is_shown(mean_over_folds(found[asked, True], "val"), hrf)
-        assert is_shown(mean_over_folds(found[asked, True], "val") - without, difference)
+        assert is_shown(mean_over_folds(found[given_overrides, True], "val"), hrf)
+        assert is_shown(mean_over_folds(found[given_overrides, True], "val") - without, difference)
 
 
 def test_all_rows_are_there():
     # Of a table that is no longer understood pytest would only say that it has no rows.
     assert len(study_rows()) == len(report("study/runs")["configurations"]) == 15
-    found = [len(list(rows())) for rows in (accuracy_rows, large_rows, lever_rows, screen_rows)]
+    found = [len(list(rows())) for rows in (accuracy_rows, large_rows, ablation_rows, pilot_rows)]
     assert found == [6, 3, 10, 25]

@@ -1,4 +1,4 @@
-"""``python -m hrf_ser.report runs=runs/``: from many runs to an answer, with tables and a page."""
+"""``python -m hrf_ser.report runs=runs/``: compare runs, with tables and a page."""
 
 from __future__ import annotations
 
@@ -26,14 +26,13 @@ def main(config: DictConfig) -> None:
     if out.exists() and not out.is_dir():
         raise UserError(f"out={out} is a file; give a folder.")
 
-    # numpy and scipy come after everything that a slip of the user could end.
-    from hrf_ser.evaluation.build import build_report
+    # pandas and scipy are imported after every check of the command line.
+    from hrf_ser.evaluation.build import build_report, write_report
     from hrf_ser.evaluation.read import read_runs
-    from hrf_ser.evaluation.screen import show_report
-    from hrf_ser.evaluation.write import write_report
+    from hrf_ser.evaluation.terminal import show_report
 
     runs, damaged = read_runs(found)
-    if not runs:
+    if runs.empty:
         raise UserError(damaged[0])
     report = build_report(found, runs, damaged, config.title, config.latency, config.split)
     write_report(report, runs, out)
@@ -41,7 +40,7 @@ def main(config: DictConfig) -> None:
 
 
 def split_paths(runs: object) -> list[str]:
-    """``a,b`` or ``[a,b]`` as paths; a name or pattern that exists as it stands is one path, commas or not.
+    """``a,b`` or ``[a,b]`` as paths; an existing name or pattern is one path even if it contains commas.
 
     Raises:
         UserError: none given.
@@ -59,7 +58,7 @@ def split_paths(runs: object) -> list[str]:
 
 
 def default_out(roots: list[Path]) -> Path:
-    """``report/`` inside the first folder of several runs; beside where one stands, for a single run or a file of records."""
+    """``report/`` inside the first folder of several runs; in the working directory for a single run or a file of records."""
     first = roots[0]
     return first / "report" if first.is_dir() and not (first / METRICS).exists() else Path("report")
 

@@ -1,24 +1,23 @@
-"""Paired differences and what is said of them."""
-
-from dataclasses import replace
+"""Paired differences and what is sentence of them."""
 
 import numpy as np
 import pytest
 
 from hrf_ser.evaluation.comparisons import compare_all
-from hrf_ser.evaluation.configurations import group
-from hrf_ser.evaluation.sentences import answer
+from hrf_ser.evaluation.configurations import configure, summarise
+from hrf_ser.evaluation.read import to_frame
 from hrf_ser.evaluation.statistics import sign_flip
-from study import make_run
+from hrf_ser.evaluation.text import answer
+from study import make_run, replace
 
 FOLDS = [str(number) for number in range(1, 9)]
 
 
 def compared(runs):
-    return compare_all(group(runs)[0])
+    return compare_all(configure(to_frame(runs))[0])
 
 
-def arm(right, folds=FOLDS, seeds=(0,), **cell):
+def runs_of(right, folds=FOLDS, seeds=(0,), **cell):
     """Runs whose accuracy is ``right``, a number or a function of fold and seed."""
     return [
         make_run(right(fold, seed) if callable(right) else right, each=20, fold=fold, seed=seed, **cell)
@@ -29,11 +28,11 @@ def arm(right, folds=FOLDS, seeds=(0,), **cell):
 
 def test_hrf_is_compared_with_plain_and_light_with_large():
     runs = [
-        *arm(0.5),
-        *arm(0.6, rank=2.0),
-        *arm(0.7, model="conformer_large"),
-        *arm(0.7, model="conformer_large", rank=4.0),
-        *arm(0.4, corpus="other", rank=2.0),
+        *runs_of(0.5),
+        *runs_of(0.6, rank=2.0),
+        *runs_of(0.7, model="conformer_large"),
+        *runs_of(0.7, model="conformer_large", rank=4.0),
+        *runs_of(0.4, corpus="other", rank=2.0),
     ]
     entries, sentences = compared(runs)
     assert [(entry["kind"], entry["label"]) for entry in entries] == [
@@ -50,11 +49,11 @@ def test_hrf_is_compared_with_plain_and_light_with_large():
 def test_options_of_the_factors_do_not_part_hrf_from_the_plain_model():
     tuned = {"optimizer.lr": "0.001", "reparam.factors": "2"}
     runs = [
-        *arm(0.5, settings={"optimizer.lr": "0.001"}),
-        *arm(0.6, rank=4.0, settings=tuned),
-        *arm(0.65, rank=4.0, settings=tuned | {"reparam.factors": "3"}, folds=FOLDS[:6]),
-        *arm(0.7, rank=4.0, settings=tuned | {"optimizer.lr": "0.1"}, folds=FOLDS[:6]),
-        *arm(0.7, model="conformer_large", settings={"optimizer.lr": "0.001"}),
+        *runs_of(0.5, settings={"optimizer.lr": "0.001"}),
+        *runs_of(0.6, rank=4.0, settings=tuned),
+        *runs_of(0.65, rank=4.0, settings=tuned | {"reparam.factors": "3"}, folds=FOLDS[:6]),
+        *runs_of(0.7, rank=4.0, settings=tuned | {"optimizer.lr": "0.1"}, folds=FOLDS[:6]),
+        *runs_of(0.7, model="conformer_large", settings={"optimizer.lr": "0.001"}),
     ]
     entries, (apart, narrowed) = compared(runs)
     assert [(entry["label"], round(entry["difference"], 3)) for entry in entries] == [
@@ -68,14 +67,14 @@ def test_options_of_the_factors_do_not_part_hrf_from_the_plain_model():
         ("Conformer, HRF x4: reparam.factors=3 - usual", 0.05),
     ]
     assert apart.startswith("Conformer, HRF x4, optimizer.lr=0.1 has no plain counterpart")
-    assert narrowed.startswith("All 2 comparisons of HRF with light are taken together on 6 folds only: ")
+    assert narrowed.startswith("All 2 comparisons of HRF with light are pooled on 6 folds only: ")
 
 
 def test_seeds_are_averaged_before_folds_are_tested():
     liking = {fold: 0.05 * (int(fold) - 3) for fold in FOLDS}
     runs = [
-        *arm(0.4, seeds=(0, 1)),
-        *arm(lambda fold, seed: 0.4 + liking[fold] + (0.05 if seed else -0.05), seeds=(0, 1), rank=4.0),
+        *runs_of(0.4, seeds=(0, 1)),
+        *runs_of(lambda fold, seed: 0.4 + liking[fold] + (0.05 if seed else -0.05), seeds=(0, 1), rank=4.0),
     ]
     (entry,), _ = compared(runs)
     assert (entry["pairs"], entry["units"], entry["unit"]) == (16, 8, "fold")
@@ -84,14 +83,14 @@ def test_seeds_are_averaged_before_folds_are_tested():
     assert [pair["difference"] for pair in entry["per_pair"] if pair["fold"] == "3"] == pytest.approx([-0.05, 0.05])
 
 
-@pytest.mark.parametrize("heard", [True, False])
-def test_a_fold_with_more_seeds_does_not_count_more_in_the_difference(heard):
-    more = [*arm(0.5, seeds=(0,)), *arm(0.5, folds=FOLDS[:1], seeds=range(1, 6))]
+@pytest.mark.parametrize("by_speaker", [True, False])
+def test_a_fold_with_more_seeds_does_not_count_more_in_the_difference(by_speaker):
+    more = [*runs_of(0.5, seeds=(0,)), *runs_of(0.5, folds=FOLDS[:1], seeds=range(1, 6))]
     other = [
-        *arm(lambda fold, _: 0.6 if fold == "1" else 0.45, rank=4.0),
-        *arm(0.6, folds=FOLDS[:1], seeds=range(1, 6), rank=4.0),
+        *runs_of(lambda fold, _: 0.6 if fold == "1" else 0.45, rank=4.0),
+        *runs_of(0.6, folds=FOLDS[:1], seeds=range(1, 6), rank=4.0),
     ]
-    runs = more + other if heard else [replace(run, counts=None, speakers=()) for run in more + other]
+    runs = more + other if by_speaker else [replace(run, confusion=None, speakers=()) for run in more + other]
     (entry,), _ = compared(runs)
     assert (entry["pairs"], entry["units"]) == (13, 8)
     assert entry["difference"] == pytest.approx((0.1 - 7 * 0.05) / 8)
@@ -100,10 +99,10 @@ def test_a_fold_with_more_seeds_does_not_count_more_in_the_difference(heard):
 
 
 def test_only_folds_and_seeds_that_both_have_are_compared():
-    runs = [*arm(0.5, seeds=(0, 1)), *arm(0.6, folds=FOLDS[:6], rank=4.0)]
+    runs = [*runs_of(0.5, seeds=(0, 1)), *runs_of(0.6, folds=FOLDS[:6], rank=4.0)]
     (entry,), _ = compared(runs)
     assert entry["pairs"] == entry["units"] == 6
-    entries, sentences = compared([*arm(0.5, seeds=(0,)), *arm(0.6, seeds=(1,), rank=4.0)])
+    entries, sentences = compared([*runs_of(0.5, seeds=(0,)), *runs_of(0.6, seeds=(1,), rank=4.0)])
     assert entries == []
     assert "no fold and seed in common" in sentences[0]
 
@@ -139,7 +138,7 @@ def test_an_interval_of_differences_is_wider_where_speakers_differ():
 
 
 def test_holm_corrects_over_all_comparisons_but_the_pooled_one():
-    runs = [*arm(0.5), *(run for rank in (2.0, 4.0, 8.0) for run in arm(0.6, rank=rank))]
+    runs = [*runs_of(0.5), *(run for rank in (2.0, 4.0, 8.0) for run in runs_of(0.6, rank=rank))]
     (pooled, *entries), _ = compared(runs)
     assert (pooled["kind"], pooled["p"], pooled["p_holm"], pooled["tests"]) == ("pooled", 2 / 256, 2 / 256, 1)
     assert pooled["verdict"].endswith("p = 0.008.")
@@ -149,37 +148,37 @@ def test_holm_corrects_over_all_comparisons_but_the_pooled_one():
 
 
 def test_a_design_that_is_too_small_says_so():
-    entries, _ = compared([*arm(0.5, folds=FOLDS[:3]), *arm(0.9, folds=FOLDS[:3], rank=4.0)])
-    assert entries[0]["verdict"].startswith("Cannot be decided by this design: +0.400 UA")
-    assert "3 folds give p = 0.25 at best; it takes 6 folds." in entries[0]["verdict"]
+    entries, _ = compared([*runs_of(0.5, folds=FOLDS[:3]), *runs_of(0.9, folds=FOLDS[:3], rank=4.0)])
+    assert entries[0]["verdict"].startswith("This design cannot decide: +0.400 UA")
+    assert "3 folds give p = 0.25 at best; 6 folds are needed." in entries[0]["verdict"]
     assert entries[0]["power"]["power"] == 0.0
 
 
 def test_seven_folds_are_enough_for_one_comparison_and_too_few_for_four():
-    runs = [*arm(0.5, folds=FOLDS[:7]), *arm(0.6, folds=FOLDS[:7], rank=2.0)]
+    runs = [*runs_of(0.5, folds=FOLDS[:7]), *runs_of(0.6, folds=FOLDS[:7], rank=2.0)]
     (entry,), _ = compared(runs)
     assert entry["verdict"].startswith("HRF is better")
     (pooled, *entries), _ = compared(
-        [*runs, *(run for rank in (3.0, 4.0, 8.0) for run in arm(0.6, folds=FOLDS[:7], rank=rank))]
+        [*runs, *(run for rank in (3.0, 4.0, 8.0) for run in runs_of(0.6, folds=FOLDS[:7], rank=rank))]
     )
     assert pooled["verdict"].startswith("HRF is better")
-    assert all(entry["verdict"].startswith("Cannot be decided") for entry in entries)
-    assert "4 comparisons need 0.013: it takes 8 folds, or fewer comparisons" in entries[0]["verdict"]
+    assert all(entry["verdict"].startswith("This design cannot decide") for entry in entries)
+    assert "4 comparisons need 0.013; 8 folds are needed, or fewer comparisons" in entries[0]["verdict"]
 
 
 def test_every_model_counts_the_same_in_the_pooled_comparison():
     liking = {fold: 0.05 * (int(fold) - 4) for fold in FOLDS}
     runs = [
-        *arm(0.4, seeds=(0, 1)),
-        *arm(0.5, seeds=(0, 1), rank=2.0),
-        *arm(0.6, seeds=(0, 1), rank=4.0),
-        *arm(0.4, model="conv_transformer"),
-        *arm(lambda fold, _: 0.4 + liking[fold], model="conv_transformer", rank=4.0),
+        *runs_of(0.4, seeds=(0, 1)),
+        *runs_of(0.5, seeds=(0, 1), rank=2.0),
+        *runs_of(0.6, seeds=(0, 1), rank=4.0),
+        *runs_of(0.4, model="conv_transformer"),
+        *runs_of(lambda fold, _: 0.4 + liking[fold], model="conv_transformer", rank=4.0),
         # Large models and other corpora are no part of the question.
-        *arm(0.1, model="conformer_large"),
-        *arm(0.9, model="conformer_large", rank=4.0),
-        *arm(0.1, corpus="other"),
-        *arm(0.9, corpus="other", rank=4.0),
+        *runs_of(0.1, model="conformer_large"),
+        *runs_of(0.9, model="conformer_large", rank=4.0),
+        *runs_of(0.1, corpus="other"),
+        *runs_of(0.9, corpus="other", rank=4.0),
     ]
     entries, _ = compared(runs)
     (pooled,) = [entry for entry in entries if entry["kind"] == "pooled"]
@@ -203,8 +202,11 @@ def test_pooling_a_comparison_with_itself_changes_nothing():
 
 def test_every_comparison_is_pooled_with_all_seeds_that_it_has():
     seeds = {(fold, seed): 0.05 * seed for fold in FOLDS for seed in range(3)}
-    usual = [*arm(0.4, seeds=range(3)), *arm(lambda fold, seed: 0.4 + seeds[fold, seed], seeds=range(3), rank=4.0)]
-    fewer = [*arm(0.4, model="conv_transformer"), *arm(0.5, model="conv_transformer", rank=4.0)]
+    usual = [
+        *runs_of(0.4, seeds=range(3)),
+        *runs_of(lambda fold, seed: 0.4 + seeds[fold, seed], seeds=range(3), rank=4.0),
+    ]
+    fewer = [*runs_of(0.4, model="conv_transformer"), *runs_of(0.5, model="conv_transformer", rank=4.0)]
     (pooled, *_), sentences = compared([*usual, *fewer])
     assert (pooled["pairs"], pooled["units"], pooled["interval_over"]) == (32, 8, "speakers")
     assert pooled["difference"] == pytest.approx((0.05 + 0.1) / 2)
@@ -213,75 +215,83 @@ def test_every_comparison_is_pooled_with_all_seeds_that_it_has():
 
 
 def test_a_comparison_on_fewer_folds_narrows_the_pool_and_is_named():
-    runs = [*arm(0.5), *arm(0.6, rank=2.0), *arm(0.6, folds=FOLDS[:1], rank=4.0)]
-    (pooled, *_), (said,) = compared(runs)
+    runs = [*runs_of(0.5), *runs_of(0.6, rank=2.0), *runs_of(0.6, folds=FOLDS[:1], rank=4.0)]
+    (pooled, *_), (sentence,) = compared(runs)
     assert (pooled["units"], pooled["unit"]) == (1, "seed")
-    assert said == (
-        "All 2 comparisons of HRF with light are taken together on 1 fold only: Conformer, HRF x4 has 1 of the 8 that "
-        "others have."
+    assert sentence == (
+        "All 2 comparisons of HRF with light are pooled on 1 fold only: Conformer, HRF x4 has 1 of the 8 folds "
+        "of others."
     )
 
 
 def test_of_a_single_fold_the_seeds_that_all_have_are_pooled():
     one = {"folds": ["official"]}
-    runs = [*arm(0.5, seeds=range(7), **one), *arm(0.6, seeds=range(6), rank=2.0, **one)]
-    (pooled, *_), sentences = compared([*runs, *arm(0.7, seeds=range(1, 7), rank=4.0, **one)])
+    runs = [*runs_of(0.5, seeds=range(7), **one), *runs_of(0.6, seeds=range(6), rank=2.0, **one)]
+    (pooled, *_), sentences = compared([*runs, *runs_of(0.7, seeds=range(1, 7), rank=4.0, **one)])
     assert (pooled["units"], pooled["unit"], pooled["pairs"]) == (5, "seed", 10)
     assert [point["difference"] for point in pooled["per_pair"]] == pytest.approx([0.15] * 5)
     assert sentences == []
 
 
 def test_what_has_no_fold_in_common_is_not_pooled_and_it_is_said():
-    runs = [*arm(0.5), *arm(0.6, folds=FOLDS[:4], rank=2.0), *arm(0.6, folds=FOLDS[4:], rank=4.0)]
-    entries, (said,) = compared(runs)
+    runs = [*runs_of(0.5), *runs_of(0.6, folds=FOLDS[:4], rank=2.0), *runs_of(0.6, folds=FOLDS[4:], rank=4.0)]
+    entries, (sentence,) = compared(runs)
     assert [entry["kind"] for entry in entries] == ["hrf", "hrf"]
-    assert said.startswith("All 2 comparisons of HRF with light are not taken together: ")
+    assert sentence.startswith("All 2 comparisons of HRF with light are not pooled: ")
 
 
 def test_no_difference_comes_with_the_power_to_see_one():
     signs = {fold: 0.05 if int(fold) % 2 else -0.05 for fold in FOLDS}
-    (entry,), _ = compared([*arm(0.5), *arm(lambda fold, _: 0.5 + signs[fold], rank=4.0)])
+    (entry,), _ = compared([*runs_of(0.5), *runs_of(lambda fold, _: 0.5 + signs[fold], rank=4.0)])
     assert entry["p"] == 1.0
-    assert entry["verdict"].startswith("No difference shown: +0.000 UA")
-    assert f"found with probability {entry['power']['power']:.2f}" in entry["verdict"]
+    assert entry["verdict"].startswith("No significant difference: +0.000 UA")
+    assert f"detected with probability {entry['power']['power']:.2f}" in entry["verdict"]
     assert 0 < entry["power"]["power"] < 0.3
 
 
 def test_one_split_is_tested_over_seeds_and_says_so():
-    runs = [*arm(0.5, folds=["official"], seeds=range(6)), *arm(0.6, folds=["official"], seeds=range(6), rank=4.0)]
+    runs = [
+        *runs_of(0.5, folds=["official"], seeds=range(6)),
+        *runs_of(0.6, folds=["official"], seeds=range(6), rank=4.0),
+    ]
     (entry,), _ = compared(runs)
     assert (entry["unit"], entry["units"], entry["p"]) == ("seed", 6, 2 / 64)
-    assert entry["verdict"].endswith("This speaks of one split and its speakers only.")
+    assert entry["verdict"].endswith("This holds for one split and its speakers only.")
 
 
-def test_paper_is_said_in_every_verdict():
-    (entry,), _ = compared([*arm(0.5, protocol="test_oracle"), *arm(0.6, protocol="test_oracle", rank=4.0)])
-    assert "Protocol test_oracle: epochs were chosen on the test part" in entry["verdict"]
+def test_test_oracle_is_marked_in_every_verdict():
+    (entry,), _ = compared([*runs_of(0.5, protocol="test_oracle"), *runs_of(0.6, protocol="test_oracle", rank=4.0)])
+    assert "protocol test_oracle selects the checkpoint on the test set" in entry["verdict"]
     # Runs of different protocols are no pair.
-    assert compared([*arm(0.5), *arm(0.6, protocol="test_oracle", rank=4.0)])[0] == []
+    assert compared([*runs_of(0.5), *runs_of(0.6, protocol="test_oracle", rank=4.0)])[0] == []
 
 
 def test_other_settings_are_not_compared():
     usual, short = {"trainer.max_epochs": "60"}, {"trainer.max_epochs": "20"}
-    entries, sentences = compared([*arm(0.5, settings=usual), *arm(0.6, folds=FOLDS[:6], rank=4.0, settings=short)])
+    entries, sentences = compared(
+        [*runs_of(0.5, settings=usual), *runs_of(0.6, folds=FOLDS[:6], rank=4.0, settings=short)]
+    )
     assert entries == []
-    assert compared([*arm(0.5, settings=usual), *arm(0.6, FOLDS[:6], model="conformer_large", settings=short)])[0] == []
+    assert (
+        compared([*runs_of(0.5, settings=usual), *runs_of(0.6, FOLDS[:6], model="conformer_large", settings=short)])[0]
+        == []
+    )
     assert sentences == [
         "Conformer, HRF x4, trainer.max_epochs=20 has no plain counterpart with the same settings: it is not compared."
     ]
 
 
-def lever(value):
+def mixup(value):
     return {"settings": {"augment.mixup": value}}
 
 
 def test_another_setting_is_compared_with_the_usual_one_and_corrected_by_itself():
     runs = [
-        *arm(0.5, seeds=(0, 1), **lever("0.3")),
-        *arm(0.55, rank=4.0, **lever("0.3")),
-        *arm(0.4, **lever("0")),
-        *arm(0.45, seeds=(1,), **lever("0.6")),
-        *arm(0.7, corpus="other", **lever("0")),
+        *runs_of(0.5, seeds=(0, 1), **mixup("0.3")),
+        *runs_of(0.55, rank=4.0, **mixup("0.3")),
+        *runs_of(0.4, **mixup("0")),
+        *runs_of(0.45, seeds=(1,), **mixup("0.6")),
+        *runs_of(0.7, corpus="other", **mixup("0")),
     ]
     hrf, *settings = compared(runs)[0]
     assert (hrf["kind"], hrf["tests"]) == ("hrf", 1)
@@ -294,34 +304,37 @@ def test_another_setting_is_compared_with_the_usual_one_and_corrected_by_itself(
     assert settings[0]["verdict"].startswith("This setting is worse than the usual one: -0.100 UA")
 
 
-def test_settings_that_were_heard_on_other_utterances_are_not_compared():
-    usual = arm(0.5, seeds=(0, 1), **lever("0.3"))
+def test_settings_that_were_scored_on_other_utterances_are_not_compared():
+    usual = runs_of(0.5, seeds=(0, 1), **mixup("0.3"))
     for other in (
-        [replace(run, speakers=("x",)) for run in arm(0.6, **lever("0"))],
-        [make_run(0.6, each=5, fold=fold, **lever("0")) for fold in FOLDS],
-        arm(0.6, seeds=(2,), **lever("0")),
+        [replace(run, speakers=("x",)) for run in runs_of(0.6, **mixup("0"))],
+        [make_run(0.6, each=5, fold=fold, **mixup("0")) for fold in FOLDS],
+        runs_of(0.6, seeds=(2,), **mixup("0")),
     ):
         assert compared([*usual, *other]) == ([], [])
 
 
 def test_a_sweep_of_settings_has_its_own_answer():
-    def said(*values, folds=FOLDS, protocol="validation"):
-        runs = [*arm(0.5, folds=folds, seeds=(0, 1), protocol=protocol, **lever("0.3"))]
+    def sentence(*values, folds=FOLDS, protocol="validation"):
+        runs = [*runs_of(0.5, folds=folds, seeds=(0, 1), protocol=protocol, **mixup("0.3"))]
         for number, right in enumerate(values):
-            runs += arm(right, folds=folds, protocol=protocol, **lever(f"{number}"))
-        configurations = [{"protocol": protocol}]
+            runs += runs_of(right, folds=folds, protocol=protocol, **mixup(f"{number}"))
+        configured, _ = configure(to_frame(runs))
+        configurations = [summarise(one) for _, one in configured.groupby("key", sort=False)]
         return answer(configurations, compared(runs)[0])
 
-    assert said(0.4, 0.5, 0.6).startswith(
-        "Of 3 other settings 1 better and 1 worse than the usual ones, after Holm's correction. The best and the worst: "
-        "Conformer: augment.mixup=2 - usual: +0.100 UA; Conformer: augment.mixup=0 - usual: -0.100 UA."
+    assert sentence(0.4, 0.5, 0.6).startswith(
+        "Of 3 other settings: 1 better and 1 worse after Holm's correction. Best, Conformer: augment.mixup=2 - usual: "
+        "+0.100 UA; worst, Conformer: augment.mixup=0 - usual: -0.100 UA."
     )
-    assert "none is shown to be better or worse" in said(0.5, 0.5)
-    assert said(0.4).endswith("This setting is worse than the usual one: -0.100 UA [-0.100, -0.100], p = 0.008.")
-    assert "Do not believe it yet: protocol test_oracle" in said(0.4, 0.6, protocol="test_oracle")
-    assert said(0.4, 0.6, folds=FOLDS[:3]).endswith(
-        "Do not rely on these differences: 3 folds give p = 0.25 at best, and 2 comparisons need 0.025: it takes 7 folds, or "
-        "fewer comparisons."
+    assert "none is significant after Holm's correction" in sentence(0.5, 0.5)
+    assert sentence(0.4).endswith("This setting is worse than the usual one: -0.100 UA [-0.100, -0.100], p = 0.008.")
+    assert "Note that protocol test_oracle selects the checkpoint on the test set" in sentence(
+        0.4, 0.6, protocol="test_oracle"
+    )
+    assert sentence(0.4, 0.6, folds=FOLDS[:3]).endswith(
+        "Differences cannot be significant: 3 folds give p = 0.25 at best, and 2 comparisons need 0.025; 7 folds are needed, "
+        "or fewer comparisons."
     )
 
 
@@ -337,9 +350,9 @@ def test_other_utterances_are_told_and_no_speakers_are_paired():
 def test_a_comparison_does_not_depend_on_which_others_there_are():
     rng = np.random.default_rng(0)
     jitter = {(fold, seed): rng.normal(0, 0.1) for fold in FOLDS for seed in (0, 1)}
-    pair = [*arm(0.5, seeds=(0, 1)), *arm(lambda f, s: 0.5 + jitter[f, s], seeds=(0, 1), rank=4.0)]
+    pair = [*runs_of(0.5, seeds=(0, 1)), *runs_of(lambda f, s: 0.5 + jitter[f, s], seeds=(0, 1), rank=4.0)]
     alone, _ = compared(pair)
-    among, _ = compared([*arm(0.4, seeds=(0, 1), rank=2.0), *reversed(pair)])
+    among, _ = compared([*runs_of(0.4, seeds=(0, 1), rank=2.0), *reversed(pair)])
     same = next(entry for entry in among if entry["key"] == alone[0]["key"])
     for key in ("difference", "low", "high", "p", "power"):
         assert same[key] == alone[0][key]

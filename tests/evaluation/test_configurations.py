@@ -1,22 +1,27 @@
 """Grouping of runs, their scores and intervals, their commands."""
 
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from hrf_ser.evaluation.configurations import group, missing, seed_of, summarise
+from hrf_ser.evaluation.configurations import configure, missing, summarise
+from hrf_ser.evaluation.read import to_frame
 from hrf_ser.evaluation.scores import scores
-from study import make_run
+from study import make_run, replace
 
 GRID = [(fold, seed) for fold in ("1", "2", "10") for seed in (0, 1)]
 
 
+def grouped(runs):
+    """The rows of each configuration, and sentences on doubles."""
+    configured, doubles = configure(to_frame(runs))
+    return [one for _, one in configured.groupby("key", sort=False)], doubles
+
+
 def one_of(runs):
-    configurations, _ = group(runs)
-    assert len(configurations) == 1
-    return summarise(configurations[0])
+    (runs,), _ = grouped(runs)
+    return summarise(runs)
 
 
 def test_scores_are_those_of_training():
@@ -31,21 +36,21 @@ def test_scores_are_those_of_training():
 
 def test_configurations_are_sorted_and_labelled():
     cells = [("conformer", 8.0), ("conformer_large", None), ("conformer", None), ("conv_transformer", 2.0)]
-    found, _ = group([make_run(model=model, rank=rank) for model, rank in cells])
-    assert [one.label for one in found] == [
+    found, _ = grouped([make_run(model=model, rank=rank) for model, rank in cells])
+    assert [one.label.iloc[0] for one in found] == [
         "Conformer",
         "Conformer, HRF x8",
         "Conformer large",
         "ConvTransformer, HRF x2",
     ]
-    assert [one.key for one in found][1:3] == [
+    assert [one.key.iloc[0] for one in found][1:3] == [
         "demo/validation/conformer/hrf8",
         "demo/validation/conformer_large/plain",
     ]
 
 
 def test_mean_spread_and_pooled_are_what_they_are_called():
-    # Fold 2 has one speaker and one seed, fold 1 two of each: folds count the same, and seed 1 has not heard all.
+    # Fold 2 has one speaker and one seed, fold 1 two of each: folds count the same, and seed 1 has no fold 2.
     runs = [
         make_run({"a": 0.2, "b": 0.4}, fold="1", seed=0),
         make_run({"a": 0.4, "b": 0.6}, fold="1", seed=1),
@@ -70,7 +75,8 @@ def test_an_interval_is_wider_where_speakers_differ_and_utterances_are_the_same(
 
 def test_runs_without_predictions_have_intervals_over_folds():
     runs = [
-        replace(make_run(ua, fold=fold), counts=None, speakers=()) for fold, ua in (("1", 0.4), ("2", 0.5), ("3", 0.6))
+        replace(make_run(ua, fold=fold), confusion=None, speakers=())
+        for fold, ua in (("1", 0.4), ("2", 0.5), ("3", 0.6))
     ]
     entry = one_of(runs)
     assert entry["scores"]["ua"]["low"] < 0.45
@@ -114,10 +120,10 @@ def test_curves_have_no_point_where_no_run_validated():
 def test_of_runs_that_are_there_twice_the_newer_one_counts_and_it_is_told():
     old, new = make_run(0.2), replace(make_run(0.8), folder="again", written=2)
     for runs in ([old, new], [new, old]):
-        (one,), doubles = group(runs)
-        assert [run.score("ua") for run in one.runs.values()] == [0.8]
+        (one,), doubles = grouped(runs)
+        assert one.ua.tolist() == [0.8]
         assert len(doubles) == 1
-        assert old.folder in doubles[0]
+        assert old["folder"] in doubles[0]
         assert "again" in doubles[0]
 
 
@@ -132,8 +138,8 @@ def test_differing_settings_are_not_pooled():
     # Another model has options of its own, and a file of an older version lacks whole groups: neither is a difference.
     other = make_run(model="conformer", settings={**usual, "model.options.width": "128"})
     older = make_run(seed=7, rank=4.0, model="conv_transformer", settings={"trainer.max_epochs": "60"})
-    found, doubles = group([*runs, shorter, patient, other, older])
-    assert [(one.label, len(one.runs)) for one in found] == [
+    found, doubles = grouped([*runs, shorter, patient, other, older])
+    assert [(one.label.iloc[0], len(one)) for one in found] == [
         ("Conformer", 1),
         ("ConvTransformer, HRF x4", 4),
         ("ConvTransformer, HRF x4, trainer.max_epochs=20", 1),
@@ -144,41 +150,23 @@ def test_differing_settings_are_not_pooled():
     assert command.endswith("trainer.max_epochs=20")
 
 
-def test_runs_from_before_a_setting_are_runs_without_it():
-    old = [make_run(rank=4.0, settings={"reparam.mode": "parametrized"}, seed=seed) for seed in (0, 1)]
-    new = make_run(
-        rank=4.0, settings={"reparam.mode": "parametrized", "init_from": "null", "reparam.reopen_every": "null"}, seed=2
-    )
-    anew = make_run(rank=4.0, settings={**new.settings, "reparam.reopen_every": "5"})
-    warm = make_run(rank=4.0, settings={**new.settings, "init_from": "demo/plain"})
-    plain = make_run(settings={"init_from": "null"})
-    found, _ = group([*old, new, anew, warm, plain])
-    assert [(one.arm, one.variant, len(one.runs)) for one in found] == [
+def test_other_weights_to_start_from_are_another_configuration():
+    usual = [make_run(rank=4.0, settings={"init_from": "null"}, seed=seed) for seed in (0, 1)]
+    warm = make_run(rank=4.0, settings={"init_from": "demo/plain"})
+    found, _ = grouped([*usual, warm, make_run(settings={"init_from": "null"})])
+    assert [(one.method.iloc[0], one.variant.iloc[0], len(one)) for one in found] == [
         ("plain", "", 1),
-        ("HRF x4", "", 3),
+        ("HRF x4", "", 2),
         ("HRF x4", "init_from=demo/plain", 1),
-        ("HRF x4", "reparam.reopen_every=5", 1),
     ]
-    assert [one.variant for one in group([plain, anew])[0]] == ["", ""], "a plain run has no factors to differ in"
 
 
 def test_other_classes_and_other_folds_are_other_configurations():
     four, five = make_run(seed=0), replace(make_run(seed=1), labels=("a", "b", "c", "d"))
-    assert len(group([four, make_run(seed=2), five])[0]) == 2
-    # Before there was protocol.folds, folds were those of the corpus.
-    corpus, old, speaker = (
-        make_run(seed=seed, settings=settings)
-        for seed, settings in enumerate(
-            [{"protocol.folds": "corpus"}, {"trainer.max_epochs": "60"}, {"protocol.folds": "speaker"}]
-        )
-    )
-    assert [len(one.runs) for one in group([corpus, old, speaker])[0]] == [2, 1]
-    others = [make_run(seed=seed, settings={"protocol.folds": "speaker"}) for seed in (3, 4)]
-    assert [one.variant for one in group([old, speaker, *others])[0]] == ["", "protocol.folds=corpus"]
-
-
-def test_resamples_are_the_same_in_every_process():
-    assert seed_of("demo/validation/conformer/plain") == 2770343891
+    assert len(grouped([four, make_run(seed=2), five])[0]) == 2
+    speaker = make_run(settings={"protocol.folds": "speaker"})
+    corpus = [make_run(seed=seed, settings={"protocol.folds": "corpus"}) for seed in (0, 1)]
+    assert [one.variant.iloc[0] for one in grouped([speaker, *corpus])[0]] == ["", "protocol.folds=speaker"]
 
 
 def test_missing_runs_are_those_that_others_have():
@@ -186,14 +174,14 @@ def test_missing_runs_are_those_that_others_have():
     hrf = [make_run(fold=fold, seed=seed, rank=4.0) for fold, seed in GRID if (fold, seed) not in (("2", 1), ("10", 0))]
     elsewhere = [make_run(fold="7", seed=9, corpus="other")]
     key = "demo/validation/conformer/hrf4"
-    assert missing(group([*plain, *hrf, *elsewhere])[0]) == [
+    assert missing(configure(to_frame([*plain, *hrf, *elsewhere]))[0]) == [
         {"key": key, "fold": "2", "seed": 1},
         {"key": key, "fold": "10", "seed": 0},
     ]
 
 
-def test_commands_come_from_the_words_the_run_was_started_with():
-    words = [
+def test_commands_come_from_the_overrides_of_the_run_was_started_with():
+    overrides = [
         "experiment=hrf_study",
         "data=demo",
         "model=conformer",
@@ -204,7 +192,9 @@ def test_commands_come_from_the_words_the_run_was_started_with():
         "optimizer.lr=0.01",
     ]
     runs = [
-        make_run(rank=4.0, seed=seed, overrides=[*words[:6], f"seed={seed}", words[7], "hydra.run.dir=/private"])
+        make_run(
+            rank=4.0, seed=seed, overrides=[*overrides[:6], f"seed={seed}", overrides[7], "hydra.run.dir=/private"]
+        )
         for seed in (0, 1)
     ]
     entry = one_of(runs)
@@ -216,12 +206,12 @@ def test_commands_come_from_the_words_the_run_was_started_with():
 
 
 def test_runs_that_each_had_something_of_their_own_are_repeated_one_by_one():
-    words = ["data=demo", "model=conformer", "hrf=true", "rank=4"]
+    overrides = ["data=demo", "model=conformer", "hrf=true", "rank=4"]
     runs = [
         make_run(
             rank=4.0,
             fold=fold,
-            overrides=[*words, f"fold={fold}", f"init_from=runs/fold{fold}", "data.root=/of/" + fold],
+            overrides=[*overrides, f"fold={fold}", f"init_from=runs/fold{fold}", "data.root=/of/" + fold],
         )
         for fold in ("1", "2")
     ]
@@ -231,11 +221,11 @@ def test_runs_that_each_had_something_of_their_own_are_repeated_one_by_one():
         "python -m hrf_ser.train data=demo model=conformer hrf=true rank=4 fold=2 init_from=runs/fold2 data.root=/of/2 "
         "seed=0",
     ]
-    same = [replace(run, record={**run.record, "overrides": run.record["overrides"][:5]}) for run in runs]
+    same = [replace(run, record={**run["record"], "overrides": run["record"]["overrides"][:5]}) for run in runs]
     assert one_of(same)["command"].endswith("hrf=true rank=4 fold=1,2 seed=0")
 
 
-def test_commands_without_such_words_are_made_from_the_record():
+def test_commands_without_overrides_are_made_from_the_record():
     run = replace(make_run(protocol="test_oracle", corpus="emodb>ravdess"), root="/my corpora")
     assert one_of([run])["command"] == (
         "python -m hrf_ser.train model=conformer data=emodb data@test_data=ravdess 'data.root=/my corpora' hrf=false "

@@ -3,20 +3,22 @@
 import itertools
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
-from hrf_ser.evaluation.configurations import fold_means, unit_values
 from hrf_ser.evaluation.statistics import (
     LEVEL,
     bootstrap_weights,
     cell_weights,
+    fold_means,
     holm,
     interval,
     mean_interval,
     power,
     sign_flip,
     smallest_p,
+    unit_values,
     units_needed,
 )
 from study import design
@@ -24,6 +26,17 @@ from study import design
 # Heights of crossed and self-fertilised plants, in eighths of an inch: Darwin's Zea mays, in Fisher 1935, The Design of
 # Experiments, sec. 17 and 21. Of 32,768 signs 863 give a sum at least as large: p = 1726 / 32768.
 ZEA_MAYS = np.array([49, -67, 8, 16, 6, 23, 28, 41, 14, 29, 56, 24, 75, 60, -48]) / 8
+
+
+def table(differences):
+    """(fold, seed) -> difference as a table."""
+    return pd.DataFrame([(fold, seed, value) for (fold, seed), value in differences.items()]).set_axis(
+        ["fold", "seed", "difference"], axis=1
+    )
+
+
+def units_of(differences):
+    return unit_values(table(differences), "difference")
 
 
 def enumerated(differences) -> float:
@@ -71,16 +84,16 @@ def test_holm_gives_published_values():
 def test_false_positives_stay_within_binomial_bounds():
     rng = np.random.default_rng(1)
     trials = 600
-    p = np.array([sign_flip(unit_values(design(rng, folds=8))) for _ in range(trials)])
+    p = np.array([sign_flip(units_of(design(rng, folds=8))) for _ in range(trials)])
     rejected = int((p <= LEVEL).sum())
     # Of 256 assignments 12 fit below 0.05, so the rate to expect is 0.047.
     assert stats.binom.ppf(0.001, trials, 12 / 256) <= rejected <= stats.binom.ppf(0.999, trials, LEVEL)
 
 
-def test_shuffled_arms_reject_as_often_as_they_should():
+def test_shuffled_signs_reject_as_often_as_they_should():
     rng = np.random.default_rng(2)
-    values = unit_values(design(rng, folds=10, effect=0.08))
-    assert sign_flip(values) <= LEVEL  # the arms as they are
+    values = units_of(design(rng, folds=10, effect=0.08))
+    assert sign_flip(values) <= LEVEL  # the signs as they are
     trials = 500
     rejected = sum(sign_flip(values * rng.choice([-1, 1], len(values))) <= LEVEL for _ in range(trials))
     assert stats.binom.ppf(0.001, trials, 0.04) <= rejected <= stats.binom.ppf(0.999, trials, LEVEL)
@@ -91,7 +104,7 @@ def test_more_units_than_folds_reject_too_often():
     rng = np.random.default_rng(3)
     designs = [design(rng, folds=5, seeds=2, speaker_spread=0.1) for _ in range(300)]
     by_run = np.mean([sign_flip(np.array(list(one.values()))) <= LEVEL for one in designs])
-    by_fold = np.mean([sign_flip(unit_values(one)) <= LEVEL for one in designs])
+    by_fold = np.mean([sign_flip(units_of(one)) <= LEVEL for one in designs])
     assert by_run > 0.1
     assert by_fold == 0  # five folds cannot reach it, as smallest_p says
 
@@ -99,7 +112,7 @@ def test_more_units_than_folds_reject_too_often():
 def test_a_planted_difference_is_found_as_often_as_power_says():
     rng = np.random.default_rng(4)
     effect, folds = 0.06, 8
-    designs = [unit_values(design(rng, folds, effect=effect)) for _ in range(300)]
+    designs = [units_of(design(rng, folds, effect=effect)) for _ in range(300)]
     found = np.mean([sign_flip(values) <= LEVEL for values in designs])
     spread = float(np.sqrt(np.mean([values.var(ddof=1) for values in designs])))
     assert 0.5 < found < 0.95
@@ -115,9 +128,9 @@ def test_power_by_simulation_meets_the_t_test_where_one_takes_over():
 
 def test_seeds_are_averaged_and_are_units_only_in_a_single_fold():
     values = {("1", 0): 0.1, ("1", 1): 0.3, ("2", 0): 0.5}
-    assert fold_means(values) == {"1": pytest.approx(0.2), "2": 0.5}
-    assert unit_values(values).tolist() == pytest.approx([0.2, 0.5])
-    assert unit_values({("official", seed): seed / 10 for seed in range(3)}).tolist() == pytest.approx([0, 0.1, 0.2])
+    assert fold_means(table(values), "difference").to_dict() == {"1": pytest.approx(0.2), "2": 0.5}
+    assert units_of(values).tolist() == pytest.approx([0.2, 0.5])
+    assert units_of({("official", seed): seed / 10 for seed in range(3)}).tolist() == pytest.approx([0, 0.1, 0.2])
 
 
 @pytest.mark.parametrize("units", [5, 12, 24])
@@ -133,7 +146,7 @@ def test_intervals_cover_a_known_mean_as_often_as_they_say(units):
 
 
 def test_intervals_over_speakers_and_seeds_cover_the_true_difference():
-    """Six folds of four speakers, two seeds; runs and speakers have their own liking for HRF, whose true mean is zero."""
+    """Six folds of four speakers, two seeds; the effect of HRF varies over runs and speakers, with mean zero."""
     rng = np.random.default_rng(7)
     folds, seeds, speakers, trials = 6, 2, 4, 250
     of_run = np.repeat(np.arange(folds), seeds)
@@ -167,6 +180,6 @@ def test_weights_average_over_a_folds_seeds():
     assert cell_weights(runs, folds).tolist() == [0.5, 0.5, 0.5, 0.5, 1.0]
     weights = bootstrap_weights(speakers, runs, folds, seed=0, draws=4000)
     assert weights.mean(0) == pytest.approx(cell_weights(runs, folds), abs=0.06)
-    # A speaker counts equally often in a resample, whichever seed is heard.
+    # A speaker counts equally often in a resample, whichever seed is drawn.
     both = weights[:, 0] + weights[:, 2]
     assert set(np.unique(both)) <= {0.0, 1.0, 2.0, 3.0}

@@ -13,7 +13,7 @@ from fuzz_mutators import NUMBERS, PIECES, VALUES, mutate, mutate_json
 from fuzz_usable import KEYS, usable
 
 from hrf_ser.errors import UserError
-from hrf_ser.evaluation.records import to_lines
+from hrf_ser.evaluation.read import to_frame, to_lines
 from study import make_run, write_run
 
 Prepared = tuple[Callable[[random.Random], bytes], Callable[[bytes], None], str]
@@ -46,7 +46,7 @@ def _report_of(root: Path) -> None:
 
     found = find_runs([str(root)])
     runs, sentences = read_runs(found)
-    if not runs:
+    if runs.empty:
         raise UserError(sentences[0])  # as the program does
     page = render(build_report(found, runs, sentences))
     page.encode()
@@ -72,7 +72,7 @@ def _of_run(name: str, as_json: bool = False) -> Callable[[Path], Prepared]:
         if name == "records.jsonl":
             file = folder / "runs" / name
             file.write_text(
-                to_lines([make_run(0.5, seed=seed, settings={"optimizer.lr": "0.001"}) for seed in range(3)])
+                to_lines(to_frame([make_run(0.5, seed=seed, settings={"optimizer.lr": "0.001"}) for seed in range(3)]))
             )
         seeds = [file.read_bytes()]
         content = json.loads(seeds[0]) if as_json else None

@@ -146,5 +146,5 @@ def test_predictions_with_too_many_classes_are_damaged(tmp_path):
     (folder / "predictions.csv").write_text(f"utterance,speaker,label,predicted,{classes}\nu,s,c0,c1,0.5\n")
     with within():
         run, (sentence,) = read_run(str(folder))
-    assert run.counts is None
+    assert run["confusion"] is None
     assert "it has 100,000 classes" in sentence

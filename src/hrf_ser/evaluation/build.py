@@ -1,82 +1,75 @@
-"""The report as one dictionary, from which the page, the tables and the last screen are made."""
+"""The report as one dictionary, from which the page, the tables and the terminal output are made."""
 
 from __future__ import annotations
 
 import datetime
+import json
 import platform
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import scipy
 
 from hrf_ser import __version__
+from hrf_ser.errors import UserError
 from hrf_ser.evaluation.comparisons import compare_all
-from hrf_ser.evaluation.configurations import Configuration, group, missing, summarise, versions
-from hrf_ser.evaluation.find import Found
+from hrf_ser.evaluation.configurations import configure, missing, protocol_place, summarise, versions
+from hrf_ser.evaluation.find import TEST, VALIDATION, Found
 from hrf_ser.evaluation.latency import measure
-from hrf_ser.evaluation.part import CHOSEN_ON, TEST, VALIDATION, on_validation
-from hrf_ser.evaluation.run import Run
-from hrf_ser.evaluation.sentences import PAPER, answer, decidable, many
-from hrf_ser.evaluation.statistics import units_needed
+from hrf_ser.evaluation.read import RUNS, to_lines
+from hrf_ser.evaluation.scores import SCORES
+from hrf_ser.evaluation.tables import WRITERS
+from hrf_ser.evaluation.text import answer, decidable, many, sentence
+from hrf_ser.files import write_text
 from hrf_ser.json_values import finite
 
-_SHOWN = 5  # sentences about single runs that a warning repeats before it counts the rest
+REPORT, PAGE = "report.json", "index.html"
+_SHOWN = 5  # warnings about single runs that are shown before the others are counted
 
 
 def build_report(
     found: Found,
-    runs: Sequence[Run],
+    runs: pd.DataFrame,
     damaged: Sequence[str] = (),
     title: str | None = None,
     latency: bool = False,
-    part: str = TEST,
+    split: str = TEST,
 ) -> dict[str, Any]:
     """The report, ready for JSON.
 
-    The same runs give the same report, but for the date and, where it is measured, the latency.
+    The same runs give the same report, except for the date and, where it is measured, the latency.
 
     Args:
-        found: what lies on disk beside the finished runs.
-        runs: the finished runs.
-        damaged: sentences on files that could not be read.
+        found: the failed and unfinished runs.
+        runs: the finished runs, with the columns of :data:`hrf_ser.evaluation.read.SCHEMA`.
+        damaged: warnings about files that could not be read.
         title: of the page; None makes one.
         latency: measure every bundle side by side.
-        part: whose scores: ``test`` or ``validation``.
+        split: whose scores: ``test`` or ``validation``.
 
     Raises:
-        UserError: no run has scores of that part.
+        UserError: no run has scores of that split.
     """
-    unheard: list[str] = []
-    if part == VALIDATION:
-        runs, unheard = on_validation(runs)
-    configurations, doubles = group(runs)
-    entries = [summarise(one) for one in configurations]
+    unvalidated: list[str] = []
+    if split == VALIDATION:
+        runs, unvalidated = _on_validation(runs)
+    runs, doubles = configure(runs)
+    entries = [summarise(one) for _, one in runs.groupby("key", sort=False)]
     if latency:
-        _add_latency(configurations, entries)
-    comparisons, impaired = compare_all(configurations)
-    gaps = missing(configurations)
-    corpora = sorted({one.corpus for one in configurations})
+        _add_latency(runs, entries)
+    comparisons, impaired = compare_all(runs)
+    gaps = missing(runs)
+    corpora = sorted(runs.corpus.unique())
     unfinished = [{"folder": folder} for folder in found.unfinished]
     failed = [{"folder": folder, "reason": reason} for folder, reason in found.failed]
-    warnings = [
-        *([CHOSEN_ON] if part == VALIDATION else _silent(runs)),
-        *_paper(configurations),
-        *_leaks(runs),
-        *_too_small(comparisons),
-        *_counted(gaps, failed, unfinished),
-        *_some(damaged, "damaged files"),
-        *_some(unheard, "runs without validation"),
-        *_some(doubles, "runs that are there twice"),
-        *_some(impaired, "comparisons"),
-        *_design(configurations),
-        *_versions(runs),
-    ]
+    labelled = runs[runs.labels.map(len) > 0].drop_duplicates("corpus").set_index("corpus").labels
+    by = f"{many(len(runs), 'run')}{', validation speakers' if split == VALIDATION else ''}"
     report = {
-        "title": title
-        or f"{' and '.join(corpora)}: {many(sum(e['runs'] for e in entries), 'run')}"
-        f"{', validation speakers' if part == VALIDATION else ''}",
-        "part": part,
+        "title": title or f"{' and '.join(corpora)}: {by}",
+        "split": split,
         "generated": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
         "versions": {
             **versions(runs),
@@ -84,13 +77,20 @@ def build_report(
             f"numpy {np.__version__}, scipy {scipy.__version__}",
         },
         "corpus": corpora,
-        "protocol": sorted({one.protocol for one in configurations}),
-        "labels": {
-            corpus: list(next((run.labels for run in runs if run.corpus == corpus and run.labels), ()))
-            for corpus in corpora
-        },
+        "protocol": sorted(runs.protocol.unique(), key=protocol_place),
+        "labels": {corpus: list(labelled.get(corpus, ())) for corpus in corpora},
         "answer": answer(entries, comparisons),
-        "warnings": warnings,
+        "warnings": [
+            *_about_runs(runs, split),
+            *_about_design(runs, comparisons),
+            *([sentence("missing", gaps, _SHOWN)] if gaps else []),
+            *([sentence("failed", failed)] if failed else []),
+            *([sentence("unfinished", unfinished)] if unfinished else []),
+            *_first(damaged, "damaged files"),
+            *_first(unvalidated, "runs without validation"),
+            *_first(doubles, "runs that are there twice"),
+            *_first(impaired, "comparisons"),
+        ],
         "configurations": entries,
         "comparisons": comparisons,
         "missing": gaps,
@@ -100,113 +100,88 @@ def build_report(
     return finite(report)  # type: ignore[no-any-return]
 
 
-def _add_latency(configurations: Sequence[Configuration], entries: Sequence[dict[str, Any]]) -> None:
-    """HRF is merged away, so configurations of the same model and size share one measurement."""
+def write_report(report: dict[str, Any], runs: pd.DataFrame, folder: Path) -> None:
+    """Write ``report.json``, the tables, the runs themselves and the page, each file whole or not at all.
+
+    The page comes last: where it is new, so is everything that it shows.
+    """
+    from hrf_ser.evaluation.page import render
+
+    write_text(folder / REPORT, json.dumps(report, indent=1, allow_nan=False) + "\n")
+    for name, table in WRITERS.items():
+        write_text(folder / name, table(report))
+    write_text(folder / RUNS, to_lines(runs))
+    write_text(folder / PAGE, render(report))
+
+
+def _on_validation(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """The runs with the scores of their validation speakers and without predictions, which are of the test split.
+
+    Returns:
+        The runs that have such scores, and a sentence for each that has not.
+
+    Raises:
+        UserError: no run has them.
+    """
+    scored = runs.val_ua.notna()
+    if not scored.any():
+        raise UserError("split=validation: no run has scores of validation speakers; leave split=validation out.")
+    runs, without = runs[scored].reset_index(drop=True), runs[~scored]
+    runs[list(SCORES)] = pd.DataFrame([record["val"] for record in runs.record])[list(SCORES)]
+    empty = pd.Series([()] * len(runs))
+    return (
+        runs.assign(labels=empty, speakers=empty, confusion=pd.Series([None] * len(runs), dtype="object")),
+        [f"{folder} has no scores of validation speakers; the run is left out." for folder in without.folder],
+    )
+
+
+def _add_latency(runs: pd.DataFrame, entries: Sequence[dict[str, Any]]) -> None:
+    """Measure each deployed model once: HRF is merged away, so configurations of the same model and size share it."""
+
+    def deployed(entry: dict[str, Any]) -> tuple[Any, ...]:
+        return entry["model"], (entry["parameters"] or {}).get("deployed"), entry["macs_per_second_of_audio"]
+
+    folders = runs[runs.bundle].groupby("key").folder.first()
     bundles: dict[tuple[Any, ...], str] = {}
-    for one, entry in zip(configurations, entries, strict=True):
-        folder = next((run.folder for run in one.runs.values() if run.bundle), None)
-        if folder is not None:
-            bundles.setdefault(_deployed(one, entry), f"{folder}/bundle")
+    for entry in entries:
+        if entry["key"] in folders:
+            bundles.setdefault(deployed(entry), f"{folders[entry['key']]}/bundle")
     times = measure(bundles)
-    for one, entry in zip(configurations, entries, strict=True):
-        entry["latency_ms"] = times.get(_deployed(one, entry))
+    for entry in entries:
+        entry["latency_ms"] = times.get(deployed(entry))
 
 
-def _deployed(one: Configuration, entry: dict[str, Any]) -> tuple[Any, ...]:
-    return one.model, (entry["parameters"] or {}).get("deployed"), entry["macs_per_second_of_audio"]
+def _about_runs(runs: pd.DataFrame, split: str) -> list[str]:
+    """Warnings about what the scores are of, and what the runs' own records say of leaks and versions."""
+    oracle, silent = int((runs.protocol == "test_oracle").sum()), int(runs.confusion.isna().sum())
+    mixed = {package: found for package, found in versions(runs).items() if ", " in found}
+    leaks = {f"{run.corpus}: {leak}" for run in runs.itertuples() for leak in run.record.get("leaks") or ()}
+    return [
+        *([sentence("validation")] if split == VALIDATION else []),
+        *([sentence("no_predictions", silent)] if silent and split == TEST else []),
+        *([sentence("oracle_runs", oracle)] if oracle else []),
+        *sorted(leaks),
+        *([sentence("mixed_versions", mixed)] if mixed else []),
+    ]
 
 
-def _paper(configurations: Sequence[Configuration]) -> list[str]:
-    runs = sum(len(one.runs) for one in configurations if one.protocol == "test_oracle")
-    return [f"{many(runs, 'run')} under {PAPER}."] if runs else []
-
-
-def _leaks(runs: Sequence[Run]) -> list[str]:
-    """What the runs' own records say about labels that reached the choice of what is scored."""
-    return sorted({f"{run.corpus}: {sentence}" for run in runs for sentence in run.record.get("leaks") or ()})
-
-
-def _too_small(comparisons: Sequence[dict[str, Any]]) -> list[str]:
+def _about_design(runs: pd.DataFrame, comparisons: Sequence[dict[str, Any]]) -> list[str]:
+    """Warnings about what the design cannot show."""
     single = [entry for entry in comparisons if entry["kind"] in ("hrf", "size")]
     small = [entry for entry in single if not decidable(entry)]
-    if not small:
-        return []
-    units = sorted({(entry["units"], entry["unit"]) for entry in small})
-    designs = " or ".join(f"{many(count, unit)} (p = {_least(small, count)} at best)" for count, unit in units)
-    of = f"{len(small)} of {many(len(single), 'comparison')}" if len(single) > 1 else "the comparison"
+    tested = runs[["corpus", "key", "fold", "speakers"]].explode("speakers").dropna()
+    folds = tested.groupby(["corpus", "key", "speakers"]).fold.nunique()
+    shared = sorted(folds[folds > 1].index.unique("corpus"))
+    seeds = runs.groupby(["corpus", "key"]).seed.nunique()
+    one_seed = sorted(seeds[seeds == 1].index.unique("corpus"))
     return [
-        f"The design is too small to reach significance in {of}: {designs}; with Holm's correction for "
-        f"{many(len(single), 'comparison')} it takes {units_needed(len(single))} folds, which "
-        "protocol.folds=speaker may have."
+        *([sentence("small_design", small, single)] if small else []),
+        *([sentence("shared_speakers", shared)] if shared else []),
+        *([sentence("one_seed", one_seed)] if one_seed else []),
     ]
 
 
-def _least(entries: Sequence[dict[str, Any]], units: int) -> str:
-    return f"{next(entry['smallest_p'] for entry in entries if entry['units'] == units):.3g}"
-
-
-def _counted(
-    gaps: Sequence[dict[str, Any]], failed: Sequence[dict[str, Any]], unfinished: Sequence[dict[str, Any]]
-) -> list[str]:
-    sentences = []
-    if gaps:
-        verb = "is" if len(gaps) == 1 else "are"
-        places = [f"{gap['key']} fold {gap['fold']} seed {gap['seed']}" for gap in gaps[:_SHOWN]]
-        more = f" and {len(gaps) - _SHOWN:,} more" if len(gaps) > _SHOWN else ""
-        sentences.append(
-            f"{many(len(gaps), 'run')} that other configurations have {verb} missing: {', '.join(places)}{more}."
-        )
-    if failed:
-        first = failed[0]
-        others = f"; {len(failed) - 1:,} more" if len(failed) > 1 else ""
-        sentences.append(
-            f"{many(len(failed), 'run')} failed: {first['folder']} ({first['reason'].rstrip('.')}){others}."
-        )
-    if unfinished:
-        sentences.append(f"{many(len(unfinished), 'run')} began and did not finish, such as {unfinished[0]['folder']}.")
-    return sentences
-
-
-def _some(sentences: Sequence[str], what: str) -> list[str]:
-    """The first few sentences about single runs, and how many more there are."""
-    if len(sentences) <= _SHOWN:
-        return list(sentences)
-    return [*sentences[:_SHOWN], f"And {len(sentences) - _SHOWN:,} more about {what}."]
-
-
-def _silent(runs: Sequence[Run]) -> list[str]:
-    silent = sum(run.counts is None for run in runs)
-    if not silent:
-        return []
-    return [
-        f"{many(silent, 'run')} {'has' if silent == 1 else 'have'} no predictions.csv, so speakers cannot be resampled: "
-        "intervals of their configurations are over folds, or over seeds of a single fold, and there is no pooled score."
-    ]
-
-
-def _design(configurations: Sequence[Configuration]) -> list[str]:
-    sentences = []
-    shared = sorted({one.corpus for one in configurations if _tested_twice(one)})
-    if shared:
-        sentences.append(
-            f"Folds on {', '.join(shared)} test the same speakers, so they are not independent: "
-            "p speaks of these speakers only."
-        )
-    single = sorted({one.corpus for one in configurations if len(one.seeds) == 1})
-    if single:
-        sentences.append(
-            f"Some configurations on {', '.join(single)} have one seed: luck of training is not seen apart, and intervals "
-            "over speakers do not cover it."
-        )
-    return sentences
-
-
-def _tested_twice(one: Configuration) -> bool:
-    fold_of: dict[str, str] = {}
-    return any(fold_of.setdefault(who, run.fold) != run.fold for run in one.runs.values() for who in run.speakers)
-
-
-def _versions(runs: Sequence[Run]) -> list[str]:
-    mixed = {package: found for package, found in versions(runs).items() if ", " in found}
-    told = "; ".join(f"{package} {found}" for package, found in mixed.items())
-    return [f"Runs were made with different versions: {told}."] if mixed else []
+def _first(sentences: Sequence[str], subject: str) -> list[str]:
+    """The first few sentences, and how many more there are."""
+    more = [f"And {len(sentences) - _SHOWN:,} more about {subject}."] if len(sentences) > _SHOWN else []
+    return [*sentences[:_SHOWN], *more]

@@ -1,301 +1,277 @@
 """Paired differences over the same folds and seeds: HRF - plain, light - large, another setting - the usual one.
 
-Where several light models or ranks were trained with HRF, "does it help?" is asked of all together, with one test, and of each
-by itself, with Holm's correction: few folds may answer the one question where they answer none of the many. What settings give
-is a question of its own, corrected by itself.
+Where several light models or ranks were trained with HRF, all of them are tested together with one test, and each by itself
+with Holm's correction: few folds may decide the one question where they decide none of the many. Settings are corrected by
+themselves.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
-from hrf_ser.evaluation.configurations import Configuration, cells, fold_means, seed_of, unit_values
-from hrf_ser.evaluation.run import LARGE, Run, natural
+from hrf_ser.evaluation.configurations import LARGE, PARTS, cells
 from hrf_ser.evaluation.scores import scores
-from hrf_ser.evaluation.sentences import many, verdict
 from hrf_ser.evaluation.statistics import (
-    BOOTSTRAPS,
+    Array,
     bootstrap_weights,
     cell_weights,
+    fold_means,
     holm,
     interval,
     mean_interval,
     power,
     sign_flip,
     smallest_p,
+    unit_values,
 )
+from hrf_ser.evaluation.text import many, verdict
 
 METRIC = "ua"
-# Two points of UA: what published light models differ by, so what a study should be able to see.
+# Two points of UA: what published light models differ by, so what a study should be able to detect.
 PLANTED = 0.02
-
-# Folds and seeds, in order.
-Pairs = Sequence[tuple[str, int]]
-
-
-@dataclass(frozen=True)
-class _Twins:
-    """Two configurations that are compared, on which folds and seeds, and their share of the whole."""
-
-    one: Configuration
-    other: Configuration
-    pairs: Pairs
-    share: float = 1.0
-
-    def differences(self) -> dict[tuple[str, int], float]:
-        return {pair: self.one.runs[pair].score(METRIC) - self.other.runs[pair].score(METRIC) for pair in self.pairs}
-
-    def folds(self) -> set[str]:
-        return {fold for fold, _ in self.pairs}
+# Columns of a run that a comparison needs.
+_SIDE = ["fold", "seed", METRIC, "folder", "speakers", "confusion"]
 
 
-def compare_all(configurations: Sequence[Configuration]) -> tuple[list[dict[str, Any]], list[str]]:
-    """Every comparison that the configurations allow, with Holm's correction: of pooled, single ones, settings.
+class Comparison(NamedTuple):
+    """Two configurations and their runs, one row per fold and seed that both have; columns of the second end in ``_b``."""
+
+    kind: str
+    label: str
+    a: Any
+    b: str
+    pairs: pd.DataFrame
+
+
+def compare_all(runs: pd.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
+    """Every comparison that the configurations allow, with Holm's correction.
+
+    Args:
+        runs: of :func:`hrf_ser.evaluation.configurations.configure`.
 
     Returns:
-        The entries of the report in this order, and a sentence for each that is missing or impaired.
+        The entries of the report, pooled ones first, then single ones, then settings; and a sentence for each that is missing
+        or impaired.
     """
-    entries, sentences = [], []
-    light: dict[tuple[str, str], list[_Twins]] = defaultdict(list)
-    for kind, one, other in _pairs(configurations):
-        pairs = _common(one, other)
-        if not pairs:
-            sentences.append(f"{one.label} and {other.label} have no fold and seed in common: they are not compared.")
-            continue
-        if uneven := _uneven(one, other, pairs):
-            sentences.append(uneven)
-        entries.append(_compare(kind, one, other, pairs))
-        if kind == "hrf" and one.size == "light":
-            light[one.corpus, one.protocol].append(_Twins(one, other, pairs))
-    sentences.extend(_apart(configurations))
-    pooled = [entry for members in light.values() if (entry := _pool(members)) is not None]
-    sentences.extend(said for members in light.values() if (said := _narrowed(members)) is not None)
-    settings = list(_settings(configurations))
-    for family in (pooled, entries, settings):
+    configurations = runs.drop_duplicates("key")[["key", "label", "name", "method", "family", "size", *PARTS]]
+    candidates = _candidates(configurations)
+    by_key = dict(list(runs.set_index("key")[_SIDE].groupby(level="key")))
+    sentences: list[str] = []
+    compared: list[Comparison] = []
+    for one in candidates.itertuples():
+        pairs = by_key[one.key].merge(by_key[one.key_b], on=["fold", "seed"], suffixes=("", "_b"))
+        pairs["difference"] = pairs[METRIC] - pairs[f"{METRIC}_b"]
+        uneven = _uneven(pairs)
+        if one.kind != "setting":
+            if not len(pairs):
+                sentences.append(
+                    f"{one.label} and {one.label_b} have no fold and seed in common: they are not compared."
+                )
+            sentences.extend([uneven] if uneven else [])
+        if len(pairs) and not (one.kind == "setting" and uneven):
+            compared.append(Comparison(one.kind, _label(one), one, one.key_b, pairs))
+    sentences += _unmatched(configurations, candidates)
+    pooled = []
+    light = [one for one in compared if one.kind == "hrf" and one.a.size == "light"]
+    for place in dict.fromkeys((one.a.corpus, one.a.protocol) for one in light):
+        members = [one for one in light if (one.a.corpus, one.a.protocol) == place]
+        entry, sentence = _pool(members)
+        pooled += [entry] if entry else []
+        sentences += [sentence] if sentence else []
+    entries = [(one.kind == "setting", _entry(one)) for one in compared]
+    families = (pooled, [e for setting, e in entries if not setting], [e for setting, e in entries if setting])
+    for family in families:
         for entry, p in zip(family, holm([entry["p"] for entry in family]), strict=True):
             entry |= {"p_holm": p, "tests": len(family)}
             entry["verdict"] = verdict(entry)
-    return [*pooled, *entries, *settings], sentences
+    return [entry for family in families for entry in family], sentences
 
 
-def _pairs(configurations: Sequence[Configuration]) -> list[tuple[str, Configuration, Configuration]]:
-    """(kind, one, other) for HRF - plain of a model, then light - large."""
-    by_parts = {(c.corpus, c.protocol, c.model, c.rank, c.variant): c for c in configurations}
-    found = []
-    for one in configurations:
-        plain = by_parts.get((one.corpus, one.protocol, one.model, None, one.variant_of_plain))
-        if one.rank is not None and plain is not None:
-            found.append(("hrf", one, plain))
-    for one in configurations:
-        large = by_parts.get((one.corpus, one.protocol, one.model + LARGE, None, one.variant_of_plain))
-        if large is not None:
-            found.append(("size", one, large))
-    return found
+def _candidates(configurations: pd.DataFrame) -> pd.DataFrame:
+    """Configurations that may be compared: ``kind``, the columns of the first, and those of the second with ``_b``."""
+    place = ["corpus", "protocol"]
+    one = configurations.assign(
+        # Options of the factors mean nothing to a plain model.
+        plain_variant=[
+            ", ".join(w for w in v.split(", ") if not w.startswith("reparam.")) for v in configurations.variant
+        ],
+        larger=configurations.model + LARGE,
+    )
+    plain = configurations[configurations["rank"].isna()]
+    usual = configurations.variant == ""
+    of_plain: dict[str, Any] = {"suffixes": ("", "_b"), "right_on": [*place, "model", "variant"]}
+    hrf = one[one["rank"].notna()].merge(plain, left_on=[*place, "model", "plain_variant"], **of_plain)
+    size = one.merge(plain, left_on=[*place, "larger", "plain_variant"], **of_plain)
+    setting = one[~usual].merge(configurations[usual], on=[*place, "model", "rank"], suffixes=("", "_b"))
+    return pd.concat([hrf.assign(kind="hrf"), size.assign(kind="size"), setting.assign(kind="setting")])
 
 
-def _common(one: Configuration, other: Configuration) -> Pairs:
-    """Folds and seeds that both have."""
-    return sorted(set(one.runs) & set(other.runs), key=lambda pair: (natural(pair[0]), pair[1]))
+def _label(one: Any) -> str:
+    hrf = not pd.isna(one.rank)
+    if one.kind == "setting":
+        return f"{one.name}{f', {one.method}' if hrf else ''}: {one.variant} - usual"
+    left = one.method if hrf else "light"
+    right = "large" if one.kind == "size" else "light" if one.size == "light" else "plain"
+    return f"{one.name}: {left} - {right}{f', {one.variant}' if one.variant else ''}"
 
 
-def _settings(configurations: Sequence[Configuration]) -> Iterator[dict[str, Any]]:
-    """Every configuration with another setting against the usual ones, where both were scored on the same utterances."""
-    usual = {(c.corpus, c.protocol, c.model, c.rank): c for c in configurations if not c.variant}
-    for one in configurations:
-        other = usual.get((one.corpus, one.protocol, one.model, one.rank))
-        if not one.variant or other is None:
-            continue
-        pairs = _common(one, other)
-        if pairs and not _uneven(one, other, pairs):
-            yield _compare("setting", one, other, pairs)
-
-
-def _compare(kind: str, one: Configuration, other: Configuration, pairs: Pairs) -> dict[str, Any]:
-    """One comparison, but for Holm's correction and the verdict."""
-    if kind == "setting":
-        arm = "" if one.rank is None else f", {one.arm}"
-        label = f"{one.name}{arm}: {one.variant} - usual"
-    else:
-        left = "light" if one.rank is None else one.arm
-        right = "large" if kind == "size" else "light" if one.size == "light" else "plain"
-        label = f"{one.name}: {left} - {right}{f', {one.variant}' if one.variant else ''}"
-    key = f"{one.key} - {other.key}"
+def _entry(one: Comparison) -> dict[str, Any]:
+    """The report's entry of one comparison, without Holm's correction and the verdict."""
     return {
-        "key": key,
-        "label": label,
-        "kind": kind,
-        "corpus": one.corpus,
-        "protocol": one.protocol,
-        "model": one.model,
-        "rank": one.rank,
-        "a": one.key,
-        "b": other.key,
-        **_measured([_Twins(one, other, pairs)], key),
+        "key": f"{one.a.key} - {one.b}",
+        "label": one.label,
+        "kind": one.kind,
+        "corpus": one.a.corpus,
+        "protocol": one.a.protocol,
+        "model": one.a.model,
+        "rank": None if pd.isna(one.a.rank) else one.a.rank,
+        "a": one.a.key,
+        "b": one.b,
+        **_measured([one.pairs], [1.0]),
     }
 
 
-def _pool(members: Sequence[_Twins]) -> dict[str, Any] | None:
+def _pool(members: Sequence[Comparison]) -> tuple[dict[str, Any] | None, str | None]:
     """HRF - light over all models and ranks of a corpus, on the folds that all of them have.
 
     Every model counts the same, at however many ranks it was trained, and every fold, with however many seeds. Of a single
     fold, whose seeds are the units, the seeds that all have are taken.
 
     Returns:
-        The entry, but for Holm's correction and the verdict; None where there is nothing to take together.
+        The entry, without Holm's correction and the verdict, and a sentence where one comparison leaves the others fewer
+        folds.
     """
-    shared = set.intersection(*(twins.folds() for twins in members))
-    if len(shared) == 1:
-        kept = set.intersection(*(set(twins.pairs) for twins in members))
-    else:
-        kept = {pair for twins in members for pair in twins.pairs}
-    kept = {(fold, seed) for fold, seed in kept if fold in shared}
-    if len(members) < 2 or not kept:
-        return None
-    of_model = Counter(twins.one.model for twins in members)
-    parts = [
-        _Twins(
-            twins.one,
-            twins.other,
-            [pair for pair in twins.pairs if pair in kept],
-            1 / len(of_model) / of_model[twins.one.model],
+    folds = [set(one.pairs.fold) for one in members]
+    shared = set.intersection(*folds)
+    unit = ["fold"] if len(shared) != 1 else ["fold", "seed"]
+    indices = [pd.MultiIndex.from_frame(one.pairs[unit]) for one in members]
+    kept = [one.pairs[np.all([i.isin(j) for j in indices], axis=0)] for one, i in zip(members, indices, strict=True)]
+    sentence = None
+    if len(shared) < (most := max(map(len, folds))):
+        fewest = min(members, key=lambda one: one.pairs.fold.nunique())
+        on = f"are pooled on {many(len(shared), 'fold')} only" if shared else "are not pooled"
+        sentence = (
+            f"All {len(members)} comparisons of HRF with light {on}: {fewest.a.label} has {fewest.pairs.fold.nunique()} of "
+            f"the {most} folds of others."
         )
-        for twins in members
-    ]
-    first = members[0].one
-    key = f"{first.corpus}/{first.protocol}: HRF - light"
-    return {
-        "key": key,
+    if len(members) < 2 or not all(map(len, kept)):
+        return None, sentence
+    of_model = Counter(one.a.model for one in members)
+    first = members[0].a
+    entry = {
+        "key": f"{first.corpus}/{first.protocol}: HRF - light",
         "label": f"All {len(members)} together: HRF - light",
         "kind": "pooled",
         "corpus": first.corpus,
         "protocol": first.protocol,
-        "model": None,
-        "rank": None,
-        "a": None,
-        "b": None,
-        **_measured(parts, key),
+        **dict.fromkeys(("model", "rank", "a", "b")),
+        **_measured(kept, [1 / len(of_model) / of_model[one.a.model] for one in members]),
     }
+    return entry, sentence
 
 
-def _narrowed(members: Sequence[_Twins]) -> str | None:
-    """A sentence where one comparison leaves the others fewer folds to be taken together on."""
-    folds = [len(twins.folds()) for twins in members]
-    shared = len(set.intersection(*(twins.folds() for twins in members)))
-    if shared == max(folds):
-        return None
-    fewest = members[folds.index(min(folds))].one
-    on = f"are taken together on {many(shared, 'fold')} only" if shared else "are not taken together"
-    return (
-        f"All {len(members)} comparisons of HRF with light {on}: {fewest.label} has {min(folds)} of the "
-        f"{max(folds)} that others have."
-    )
-
-
-def _measured(parts: Sequence[_Twins], key: str) -> dict[str, Any]:
-    """The difference, its interval and test: what every kind of comparison says.
+def _measured(parts: Sequence[pd.DataFrame], shares: Sequence[float]) -> dict[str, Any]:
+    """The difference with its interval and test; of several comparisons the weighted mean.
 
     Folds count the same, however many seeds each has.
     """
-    points = _points(parts)
-    units = unit_values(points)
-    # Where the sides were tested on other speakers, there is nothing to resample in pairs.
-    reference = {fold: parts[0].one.runs[fold, seed] for fold, seed in parts[0].pairs}
-    heard = all(
-        _comparable(reference[fold], side.runs[fold, seed])
-        for twins in parts
-        for side in (twins.one, twins.other)
-        for fold, seed in twins.pairs
-    )
+    points = _points(parts, shares)
+    units = unit_values(points, "difference")
     mean = float(units.mean())
-    bounds = _bounds(parts, mean, key) if heard else mean_interval(units, seed_of(key))
+    # Where the sides were tested on other speakers, there are no pairs of speakers to resample.
+    by_speaker = _same_speakers(parts)
+    bounds = _bounds(parts, shares, mean) if by_speaker else mean_interval(units)
     spread = float(units.std(ddof=1)) if len(units) > 1 else None
-    folded = len(reference) > 1
+    unit = "fold" if points.fold.nunique() > 1 else "seed"
     return {
         "metric": METRIC,
-        "pairs": sum(len(twins.pairs) for twins in parts),
-        "unit": "fold" if folded else "seed",
+        "pairs": sum(map(len, parts)),
+        "unit": unit,
         "units": len(units),
-        "interval_over": "speakers" if heard else "folds" if folded else "seeds",
+        "interval_over": "speakers" if by_speaker else f"{unit}s",
         "difference": mean,
         "low": bounds[0] if bounds else None,
         "high": bounds[1] if bounds else None,
-        "p": sign_flip(units, seed_of(key)),
+        "p": sign_flip(units),
         "smallest_p": smallest_p(len(units)),
         "power": None if spread is None else {"difference": PLANTED, "power": power(PLANTED, spread, len(units))},
-        "per_pair": [{"fold": fold, "seed": seed, "difference": value} for (fold, seed), value in points.items()],
+        "per_pair": points.to_dict("records"),
     }
 
 
-def _points(parts: Sequence[_Twins]) -> dict[tuple[str, int | None], float]:
-    """(fold, seed) -> difference; of several comparisons on several folds (fold, None) -> their weighted mean."""
-    points: dict[tuple[str, int | None], float] = defaultdict(float)
-    by_fold = len(parts) > 1 and len(parts[0].folds()) > 1
-    for twins in parts:
-        differences = twins.differences()
-        if by_fold:
-            for fold, value in fold_means(differences).items():
-                points[fold, None] += twins.share * value
-        else:
-            for pair, value in differences.items():
-                points[pair] += twins.share * value
-    return dict(points)
+def _points(parts: Sequence[pd.DataFrame], shares: Sequence[float]) -> pd.DataFrame:
+    """``fold``, ``seed`` and ``difference``; of several comparisons on several folds the seed is None."""
+    if len(parts) == 1:
+        return parts[0][["fold", "seed", "difference"]]
+    if parts[0].fold.nunique() == 1:
+        weighed = [
+            part.set_index(["fold", "seed"]).difference * share for part, share in zip(parts, shares, strict=True)
+        ]
+        return pd.concat(weighed).groupby(level=["fold", "seed"], sort=False).sum().reset_index()
+    means = [fold_means(part, "difference") * share for part, share in zip(parts, shares, strict=True)]
+    table = pd.concat(means).groupby(level="fold", sort=False).sum().reset_index()
+    return table.assign(seed=None)[["fold", "seed", "difference"]]
 
 
-def _bounds(parts: Sequence[_Twins], mean: float, key: str) -> tuple[float, float] | None:
-    """The interval of the difference: all sides are scored on the same resampled speakers, and each pair on the same seeds."""
-    # Every rank of a model has the same plain one beside it, mostly on the same folds and seeds.
-    shares: dict[tuple[str, tuple[tuple[str, int], ...]], float] = defaultdict(float)
-    sides: dict[str, Configuration] = {}
-    for twins in parts:
-        for side, signed in ((twins.one, twins.share), (twins.other, -twins.share)):
-            shares[side.key, tuple(twins.pairs)] += signed
-            sides[side.key] = side
-    weighed: dict[tuple[tuple[str, int], ...], tuple[Any, Any]] = {}
-    observed, resampled, speakers = 0.0, np.zeros(BOOTSTRAPS), 0
-    for (name, pairs), share in shares.items():
-        counts, of_cell, owners, folds = cells([sides[name].runs[pair] for pair in pairs])
-        if pairs not in weighed:
-            # One seed for all: the same speakers are drawn, whatever the runs.
-            weighed[pairs] = (cell_weights(owners, folds), bootstrap_weights(of_cell, owners, folds, seed_of(key)))
-            speakers = int(of_cell.max()) + 1
-        flat = counts.reshape(len(counts), -1)
-        seen, drawn = (scores((w @ flat).reshape(-1, *counts.shape[1:]))[METRIC] for w in weighed[pairs])
-        observed += share * float(seen[0])
-        resampled += share * drawn
-    bounds = interval(resampled, observed, speakers)
+def _bounds(parts: Sequence[pd.DataFrame], shares: Sequence[float], mean: float) -> tuple[float, float] | None:
+    """The interval of the difference: all sides are scored on the same resampled speakers, each pair on the same seeds."""
+    observed, resampled, count = 0.0, np.zeros(1), 0
+    for pairs, share in zip(parts, shares, strict=True):
+        counts, speakers, owners, folds = cells(pairs)
+        weights = (cell_weights(owners, folds)[None], bootstrap_weights(speakers, owners, folds))
+        for side, sign in ((counts, share), (np.concatenate(list(pairs.confusion_b)), -share)):
+            seen, drawn = (_resampled(side, weight) for weight in weights)
+            observed += sign * float(seen[0])
+            resampled = resampled + sign * drawn
+        count = int(speakers.max()) + 1
+    bounds = interval(resampled, observed, count)
     return bounds and (bounds[0] - observed + mean, bounds[1] - observed + mean)
 
 
-def _comparable(a: Run, b: Run) -> bool:
-    return (
-        a.counts is not None and b.counts is not None and a.speakers == b.speakers and a.counts.shape == b.counts.shape
+def _resampled(counts: Array, weights: Array) -> Array:
+    confusion = (weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:])
+    return scores(confusion)[METRIC]
+
+
+def _same_speakers(parts: Sequence[pd.DataFrame]) -> bool:
+    """Whether all sides of all pairs were tested on the same speakers and classes of each fold."""
+    sides = pd.concat(
+        part[["fold", f"speakers{side}", f"confusion{side}"]].set_axis(["fold", "speakers", "confusion"], axis=1)
+        for part in parts
+        for side in ("", "_b")
     )
+    if sides.confusion.isna().any():
+        return False
+    tested = pd.Series([*zip(sides.speakers, (matrix.shape for matrix in sides.confusion), strict=True)])
+    return bool((tested.groupby(sides.fold.to_numpy()).nunique() == 1).all())
 
 
-def _uneven(one: Configuration, other: Configuration, pairs: Pairs) -> str | None:
+def _uneven(pairs: pd.DataFrame) -> str | None:
     """A sentence where a pair was not scored on the same utterances."""
-    for fold, seed in pairs:
-        a, b = one.runs[fold, seed], other.runs[fold, seed]
-        if a.counts is None or b.counts is None:
+    for pair in pairs.itertuples():
+        if pair.confusion is None or pair.confusion_b is None:
             continue
-        if not _comparable(a, b) or (a.counts.sum(2) != b.counts.sum(2)).any():
-            return f"{a.folder} and {b.folder} were scored on different utterances: their difference is not only the model's."
+        # Utterances by speaker and class.
+        if pair.speakers != pair.speakers_b or not np.array_equal(pair.confusion.sum(2), pair.confusion_b.sum(2)):
+            return (
+                f"{pair.folder} and {pair.folder_b} were scored on different utterances: their difference is not only the "
+                "model's."
+            )
     return None
 
 
-def _apart(configurations: Sequence[Configuration]) -> list[str]:
-    """A sentence for each HRF configuration whose plain twin exists under other settings only."""
-    plain = {(c.corpus, c.protocol, c.model): c for c in configurations if c.rank is None}
-    matched = {(c.corpus, c.protocol, c.model, c.variant) for c in configurations if c.rank is None}
+def _unmatched(configurations: pd.DataFrame, candidates: pd.DataFrame) -> list[str]:
+    """A sentence for each HRF configuration whose plain counterpart exists under other settings only."""
+    place = ["corpus", "protocol", "model"]
+    plain = pd.MultiIndex.from_frame(configurations.loc[configurations["rank"].isna(), place])
+    has_plain = pd.MultiIndex.from_frame(configurations[place]).isin(plain) & configurations["rank"].notna()
+    matched = configurations.key.isin(candidates.key[candidates.kind == "hrf"])
     return [
-        f"{one.label} has no plain counterpart with the same settings: it is not compared."
-        for one in configurations
-        if one.rank is not None
-        and (one.corpus, one.protocol, one.model, one.variant_of_plain) not in matched
-        and (one.corpus, one.protocol, one.model) in plain
+        f"{label} has no plain counterpart with the same settings: it is not compared."
+        for label in configurations.label[has_plain & ~matched]
     ]

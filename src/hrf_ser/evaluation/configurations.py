@@ -1,289 +1,221 @@
-"""Runs of the same configuration, and what they say together."""
+"""Configurations: runs that differ in fold and seed only, and their scores."""
 
 from __future__ import annotations
 
-import warnings
-import zlib
-from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from hrf_ser.evaluation.commands import sweep_command, train_command
-from hrf_ser.evaluation.config_text import variants
-from hrf_ser.evaluation.folder import CURVES
-from hrf_ser.evaluation.run import LARGE, Counts, Run, natural
-from hrf_ser.evaluation.scores import SCORES, recalls, scores
-from hrf_ser.evaluation.statistics import bootstrap_weights, cell_weights, interval, mean_interval
+from hrf_ser.evaluation.read import CURVES
+from hrf_ser.evaluation.scores import SCORES, Counts, recalls, scores
+from hrf_ser.evaluation.statistics import bootstrap_weights, cell_weights, interval, mean_interval, unit_values
+from hrf_ser.evaluation.variants import sweep_command, train_command, variants
 
+LARGE = "_large"
+# In the order of a report; protocols with other names come before the last.
+PROTOCOLS = ("validation", "last_epoch", "out_of_fold", "test_oracle")
+PARTS = ["corpus", "protocol", "model", "rank", "variant"]
 _NAMES = {"conv_transformer": "ConvTransformer", "speechformer": "SpeechFormer"}
 
 
-@dataclass
-class Configuration:
-    """Runs that differ in fold and seed only.
+def configure(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Name the configuration of every run.
 
-    Attributes:
-        corpus, protocol, model, rank: what they share; ``rank`` is None without HRF.
-        variant: in what they differ from the usual settings, such as ``trainer.max_epochs=20``; mostly empty.
-        runs: (fold, seed) -> run, in order.
+    Returns:
+        The runs in order of corpus, protocol, model family, size, rank, fold and seed, with the columns ``variant``, ``key``,
+        ``label``, ``name``, ``method``, ``family`` and ``size``; and a sentence for every run that is there twice, of which
+        the newer one counts.
     """
-
-    corpus: str
-    protocol: str
-    model: str
-    rank: float | None
-    variant: str
-    runs: dict[tuple[str, int], Run] = field(default_factory=dict)
-
-    @property
-    def key(self) -> str:
-        arm = "plain" if self.rank is None else f"hrf{self.rank:g}"
-        return "/".join([self.corpus, self.protocol, self.model, arm, *([self.variant] if self.variant else [])])
-
-    @property
-    def variant_of_plain(self) -> str:
-        """The variant of the plain model to compare with: options of the factors mean nothing to it."""
-        return ", ".join(word for word in self.variant.split(", ") if not word.startswith("reparam."))
-
-    @property
-    def family(self) -> str:
-        return self.model.removesuffix(LARGE)
-
-    @property
-    def size(self) -> str:
-        return "large" if self.model.endswith(LARGE) else "light"
-
-    @property
-    def name(self) -> str:
-        """The model's name in prose."""
-        name = _NAMES.get(self.family) or "".join(word.capitalize() for word in self.family.split("_"))
-        return f"{name} large" if self.size == "large" else name
-
-    @property
-    def arm(self) -> str:
-        return "plain" if self.rank is None else f"HRF x{self.rank:g}"
-
-    @property
-    def label(self) -> str:
-        return ", ".join(
-            [self.name, *([] if self.rank is None else [self.arm]), *([self.variant] if self.variant else [])]
-        )
-
-    @property
-    def folds(self) -> list[str]:
-        return sorted({fold for fold, _ in self.runs}, key=natural)
-
-    @property
-    def seeds(self) -> list[int]:
-        return sorted({seed for _, seed in self.runs})
-
-
-def group(runs: Sequence[Run]) -> tuple[list[Configuration], list[str]]:
-    """Configurations in order of corpus, protocol, model family, size and rank; a sentence for every run that is there twice.
-
-    Of two runs with the same configuration, fold and seed the newer one counts, of equally old ones the later.
-    """
-    found: dict[tuple[Any, ...], Configuration] = {}
-    doubles: list[str] = []
-    labelled = sorted(zip(runs, variants(runs), strict=True), key=lambda pair: pair[0].written)
-    for run, variant in labelled:
-        parts = (run.corpus, run.protocol, run.model, run.rank, variant)
-        one = found.setdefault(parts, Configuration(*parts))
-        older = one.runs.get((run.fold, run.seed))
-        if older is not None:
-            doubles.append(
-                f"{older.folder}: is the same run as {run.folder} ({one.label}, fold {run.fold}, seed {run.seed}); "
-                "the newer one counts."
-            )
-        one.runs[run.fold, run.seed] = run
-    for one in found.values():
-        one.runs = dict(sorted(one.runs.items(), key=lambda item: (natural(item[0][0]), item[0][1])))
-    ordered = sorted(
-        found.values(),
-        key=lambda c: (c.corpus, c.protocol, c.family, c.size == "large", c.rank is not None, c.rank or 0, c.variant),
+    runs = runs.assign(
+        variant=variants(runs),
+        family=runs.model.str.removesuffix(LARGE),
+        size=np.where(runs.model.str.endswith(LARGE), "large", "light"),
+        method=[method_name(rank) for rank in runs["rank"]],
     )
-    return ordered, sorted(doubles)
-
-
-def missing(configurations: Sequence[Configuration]) -> list[dict[str, Any]]:
-    """Folds and seeds that other configurations of the same corpus, protocol and settings have, and this one has not."""
-    wanted: dict[tuple[str, str, str], set[tuple[str, int]]] = defaultdict(set)
-    for one in configurations:
-        wanted[one.corpus, one.protocol, one.variant] |= set(one.runs)
-    return [
-        {"key": one.key, "fold": fold, "seed": seed}
-        for one in configurations
-        for fold, seed in sorted(
-            wanted[one.corpus, one.protocol, one.variant] - set(one.runs), key=lambda pair: (natural(pair[0]), pair[1])
-        )
+    runs["name"] = [model_name(model) for model in runs.model]
+    hrf = runs["rank"].notna()
+    slug = runs.method.str.lower().str.replace(" x", "")
+    columns = ["corpus", "protocol", "model"]
+    runs["key"] = runs[columns].agg("/".join, axis=1) + "/" + slug + ("/" + runs.variant).where(runs.variant != "", "")
+    runs["label"] = (
+        runs["name"] + (", " + runs.method).where(hrf, "") + (", " + runs.variant).where(runs.variant != "", "")
+    )
+    runs = runs.sort_values("written", kind="stable")
+    cell = ["key", "fold", "seed"]
+    newest = runs.drop_duplicates(cell, keep="last")
+    older = runs.drop(newest.index).merge(newest[[*cell, "folder"]], on=cell, suffixes=("", "_newer"))
+    doubles = [
+        f"{run.folder} is the same run as {run.folder_newer} ({run.label}, fold {run.fold}, seed {run.seed}); "
+        "the newer one counts."
+        for run in older.itertuples()
     ]
+    order = ["corpus", "protocol", "family", "size", "rank", "variant", "fold", "seed"]
+    places = {"protocol": protocol_place, "fold": natural, "size": ("light", "large").index}
+    ordered = newest.sort_values(
+        order, kind="stable", na_position="first", key=lambda column: _places(column, places.get(str(column.name)))
+    )
+    return ordered.reset_index(drop=True), sorted(doubles)
 
 
-def summarise(one: Configuration) -> dict[str, Any]:
-    """The configuration's entry of the report, but for its latency."""
-    runs = list(one.runs.values())
-    last = runs[-1].record
-    labels = next((run.labels for run in runs if run.labels), ())
-    counts = [run.counts for run in runs if run.counts is not None]
-    confusion = np.sum([count.sum(0) for count in counts], axis=0) if counts else None
-    seconds = [run.record.get("seconds", {}).get("fit") for run in runs]
-    known = [value for value in seconds if value is not None]
-    recall = {} if confusion is None else dict(zip(labels, recalls(confusion).tolist(), strict=True))
+def _places(column: pd.Series[Any], key: Any) -> pd.Series[Any]:
+    """The column as numbers in the order of ``key``."""
+    if key is None:
+        return column
+    return column.map({value: place for place, value in enumerate(sorted(column.unique(), key=key))})
+
+
+def natural(text: str) -> tuple[int, float, str]:
+    """Sort key that puts fold 10 after fold 9, and names after numbers."""
+    return (0, float(text), text) if text.isdecimal() else (1, 0.0, text)
+
+
+def protocol_place(protocol: str) -> tuple[float, str]:
+    """Sort key that puts ``validation`` first and ``test_oracle`` last."""
+    return (PROTOCOLS.index(protocol) if protocol in PROTOCOLS else len(PROTOCOLS) - 1.5, protocol)
+
+
+def model_name(model: str) -> str:
+    family = model.removesuffix(LARGE)
+    name = _NAMES.get(family) or "".join(word.capitalize() for word in family.split("_"))
+    return f"{name} large" if model != family else name
+
+
+def method_name(rank: float) -> str:
+    return "plain" if pd.isna(rank) else f"HRF x{rank:g}"
+
+
+def missing(runs: pd.DataFrame) -> list[dict[str, Any]]:
+    """Folds and seeds that other configurations of the same corpus, protocol and variant have, and this one has not."""
+    shared = ["corpus", "protocol", "variant"]
+    cell = ["fold", "seed"]
+    wanted = runs[["key", *shared]].drop_duplicates().merge(runs[[*shared, *cell]].drop_duplicates(), on=shared)
+    found = wanted.merge(runs[["key", *cell]], how="left", indicator=True)
+    lacking = found.loc[found["_merge"] == "left_only", ["key", *cell]]
+    order = {key: place for place, key in enumerate(runs.key.unique())}
+    entries = [{"key": run.key, "fold": run.fold, "seed": int(run.seed)} for run in lacking.itertuples()]
+    return sorted(entries, key=lambda entry: (order[entry["key"]], natural(entry["fold"]), entry["seed"]))
+
+
+def summarise(runs: pd.DataFrame) -> dict[str, Any]:
+    """The entry of one configuration in the report, without its latency."""
+    first, last = runs.iloc[0], runs.iloc[-1].record
+    counts = runs.confusion.dropna()
+    confusion = np.sum([matrices.sum(0) for matrices in counts], axis=0) if len(counts) else None
+    labels = next((labels for labels in runs.labels if labels), ())
+    seconds = [value for run in runs.record if (value := _fit_seconds(run)) is not None]
     return {
-        "key": one.key,
-        "label": one.label,
-        "corpus": one.corpus,
-        "protocol": one.protocol,
-        "model": one.model,
-        "family": one.family,
-        "size": one.size,
-        "hrf": one.rank is not None,
-        "rank": one.rank,
-        "variant": one.variant,
+        **first[["key", "label", "corpus", "protocol", "model", "family", "size"]],
+        "hrf": not pd.isna(first["rank"]),
+        "rank": None if pd.isna(first["rank"]) else float(first["rank"]),
+        "variant": first.variant,
         "runs": len(runs),
-        "folds": one.folds,
-        "seeds": one.seeds,
+        "folds": list(runs.fold.unique()),
+        "seeds": sorted(map(int, runs.seed.unique())),
         "classes": last.get("classes") or len(labels) or None,
-        "scores": _scores(one),
+        "scores": _scores(runs),
         "parameters": last.get("parameters"),
         "macs_per_second_of_audio": last.get("macs_per_second_of_audio"),
         "latency_ms": None,
-        "recall": recall,
+        "recall": {} if confusion is None else dict(zip(labels, recalls(confusion).tolist(), strict=True)),
         "confusion": [] if confusion is None else confusion.astype(int).tolist(),
-        "seconds": float(np.mean(known)) if known else None,
-        "history": _history(runs),
-        "command": sweep_command(runs, one.variant),
-        "detail": [_detail(run, one.variant) for run in runs],
+        "seconds": float(np.mean(seconds)) if seconds else None,
+        "history": _history(runs.history),
+        "command": sweep_command(runs),
+        "detail": [_detail(run) for run in runs.itertuples()],
     }
 
 
-def fold_means(values: Mapping[tuple[str, Any], float]) -> dict[str, float]:
-    """(fold, seed) -> value, as fold -> mean over its seeds."""
-    by_fold: dict[str, list[float]] = defaultdict(list)
-    for (fold, _), value in values.items():
-        by_fold[fold].append(value)
-    return {fold: float(np.mean(members)) for fold, members in by_fold.items()}
+def _fit_seconds(record: dict[str, Any]) -> float | None:
+    return (record.get("seconds") or {}).get("fit")
 
 
-def seed_of(text: str) -> int:
-    """A seed that depends on the text only, so that an interval does not change when other runs come along."""
-    return zlib.crc32(text.encode())
+def _detail(run: Any) -> dict[str, Any]:
+    return {
+        "fold": run.fold,
+        "seed": int(run.seed),
+        **{name: getattr(run, name) for name in SCORES},
+        "val_ua": run.val_ua,
+        "best_epoch": run.record.get("best_epoch"),
+        "epochs": run.record.get("epochs"),
+        "seconds": _fit_seconds(run.record),
+        "folder": run.folder,
+        "command": train_command(run),
+    }
 
 
-def unit_values(values: Mapping[tuple[str, Any], float]) -> NDArray[np.float64]:
-    """The independent units: folds with their seeds averaged, or the seeds of a single fold."""
-    folds = fold_means(values)
-    return np.array(list(values.values() if len(folds) == 1 else folds.values()))
+def _scores(runs: pd.DataFrame) -> dict[str, dict[str, float | None]]:
+    """Mean over folds, spread over runs, interval over speakers and seeds, and the score of all folds pooled.
+
+    Resamples are of the pooled score, which exists for any set of speakers; the interval is moved to the mean over folds.
+    Without predictions it is over folds, or over the seeds of a single fold.
+    """
+    by_speaker = runs.confusion.notna().all()
+    pooled, observed, resampled, speakers = _pooled(runs) if by_speaker else ({}, {}, {}, 0)
+    entry: dict[str, dict[str, float | None]] = {}
+    for name in SCORES:
+        values = unit_values(runs, name)
+        mean = float(values.mean())
+        if by_speaker:
+            bounds = interval(resampled[name], observed[name], speakers)
+            bounds = bounds and (bounds[0] - observed[name] + mean, bounds[1] - observed[name] + mean)
+        else:
+            bounds = mean_interval(values)
+        entry[name] = {
+            "mean": mean,
+            "sd": float(runs[name].std()) if len(runs) > 1 else None,
+            "low": max(0.0, bounds[0]) if bounds else None,
+            "high": min(1.0, bounds[1]) if bounds else None,
+            "pooled": pooled.get(name),
+        }
+    return entry
 
 
-def cells(
-    runs: Sequence[Run],
-) -> tuple[Counts, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Every speaker as heard by every run.
+def _pooled(runs: pd.DataFrame) -> tuple[dict[str, float], dict[str, float], dict[str, Any], int]:
+    """The scores of all folds together, as mean over the seeds that have all folds, as observed and in resamples; and how
+    many speakers there are."""
+    counts, speakers, owners, folds = cells(runs)
+    flat = counts.reshape(len(counts), -1)
+    shape = (-1, *counts.shape[1:])
+    whole = runs.groupby("seed").filter(lambda one: one.fold.nunique() == runs.fold.nunique())
+    by_seed = [np.concatenate(list(one.confusion)).sum(0) for _, one in whole.groupby("seed")]
+    pooled = {name: float(value.mean()) for name, value in scores(np.stack(by_seed)).items()} if by_seed else {}
+    observed = scores((cell_weights(owners, folds) @ flat).reshape(shape))
+    resampled = scores((bootstrap_weights(speakers, owners, folds) @ flat).reshape(shape))
+    return pooled, {name: float(observed[name][0]) for name in SCORES}, resampled, int(speakers.max()) + 1
+
+
+def cells(runs: pd.DataFrame) -> tuple[Counts, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Every speaker of every run.
 
     Returns:
         Confusion matrices ``(cells, classes, classes)``; speaker and run of each cell ``(cells,)``; fold of each run
         ``(runs,)``, all as numbers.
     """
-    counts = [run.counts for run in runs if run.counts is not None]
-    names = [speaker for run in runs for speaker in run.speakers]
-    _, speakers = np.unique(names, return_inverse=True)
-    owners = np.repeat(np.arange(len(runs)), [len(run.speakers) for run in runs])
-    _, folds = np.unique([run.fold for run in runs], return_inverse=True)
-    return np.concatenate(counts), speakers.astype(np.int64), owners.astype(np.int64), folds.astype(np.int64)
+    speakers = pd.factorize(runs.speakers.explode(), sort=True)[0]
+    owners = np.repeat(np.arange(len(runs)), runs.speakers.map(len))
+    return np.concatenate(list(runs.confusion)), speakers, owners, pd.factorize(runs.fold, sort=True)[0]
 
 
-def _scores(one: Configuration) -> dict[str, dict[str, float | None]]:
-    runs = list(one.runs.values())
-    heard = all(run.counts is not None for run in runs)
-    pooled, observed, resampled, speakers = _pooled(one) if heard else ({}, {}, {}, 0)
-    entry: dict[str, dict[str, float | None]] = {}
-    for name in SCORES:
-        values = {pair: run.score(name) for pair, run in one.runs.items()}
-        mean = float(unit_values(values).mean())
-        if heard:
-            bounds = interval(resampled[name], observed[name], speakers)
-            # Resamples are of the pooled score, which exists for any set of speakers; the mean over folds may lie beside it.
-            bounds = bounds and (bounds[0] - observed[name] + mean, bounds[1] - observed[name] + mean)
-        else:
-            bounds = mean_interval(unit_values(values), seed_of(one.key + name))
-        low, high = bounds or (None, None)
-        entry[name] = {
-            "mean": mean,
-            "sd": float(np.std(list(values.values()), ddof=1)) if len(values) > 1 else None,
-            "low": low if low is None else max(0.0, low),
-            "high": high if high is None else min(1.0, high),
-            "pooled": pooled[name] if heard else None,
-        }
-    return entry
-
-
-def _pooled(one: Configuration) -> tuple[dict[str, float | None], dict[str, float], dict[str, Any], int]:
-    """What all folds together give: of each seed that has all of them, the mean; of all seeds averaged, as observed and in
-    resamples; and how many speakers there are."""
-    runs = list(one.runs.values())
-    counts, speakers, owners, folds = cells(runs)
-    flat = counts.reshape(len(counts), -1)
-    shape = (-1, *counts.shape[1:])
-    whole = [seed for seed in one.seeds if all((fold, seed) in one.runs for fold in one.folds)]
-    of_seed = [counts[np.isin(owners, [i for i, run in enumerate(runs) if run.seed == seed])].sum(0) for seed in whole]
-    by_seed = scores(np.stack(of_seed)) if of_seed else None
-    observed = scores((cell_weights(owners, folds) @ flat).reshape(shape))
-    resampled = scores((bootstrap_weights(speakers, owners, folds, seed_of(one.key)) @ flat).reshape(shape))
-    return (
-        {name: None if by_seed is None else float(by_seed[name].mean()) for name in SCORES},
-        {name: float(observed[name][0]) for name in SCORES},
-        resampled,
-        int(speakers.max()) + 1,
-    )
-
-
-def _history(runs: Sequence[Run]) -> dict[str, list[float]]:
+def _history(histories: pd.Series[Any]) -> dict[str, list[float]]:
     """Mean curves, as far as half of the runs went; beyond, the mean would be that of the runs that were not stopped."""
-    histories = [run.history for run in runs if run.history.get(CURVES[0])]
-    if not histories:
+    known = [history for history in histories if history.get(CURVES[0])]
+    if not known:
         return {}
-    lengths = sorted(len(history[CURVES[0]]) for history in histories)
+    lengths = sorted(len(history[CURVES[0]]) for history in known)
     until = lengths[(len(lengths) - 1) // 2]
-    stacked = {
-        curve: np.array(
-            [h[curve][:until] + [np.nan] * (until - len(h[curve])) for h in histories],
-        )
-        for curve in CURVES
-        if all(curve in h for h in histories)
-    }
-    with warnings.catch_warnings():
-        # Of an epoch that no run validated: there is no point there.
-        warnings.filterwarnings("ignore", "Mean of empty slice|All-NaN slice", RuntimeWarning)
-        curves = {curve: np.nanmean(values, 0).tolist() for curve, values in stacked.items()}
-        if (scored := stacked.get("val/ua")) is not None:
-            curves["val/ua_low"], curves["val/ua_high"] = np.nanmin(scored, 0).tolist(), np.nanmax(scored, 0).tolist()
-    return {"epoch": list(range(until)), **curves}
+    curves: dict[str, list[float]] = {"epoch": list(range(until))}
+    for curve in (name for name in CURVES if all(name in history for history in known)):
+        values = pd.DataFrame(pd.Series(history[curve]) for history in known).iloc[:, :until]
+        curves[curve] = values.mean().tolist()
+        if curve == "val/ua":
+            curves[f"{curve}_low"], curves[f"{curve}_high"] = values.min().tolist(), values.max().tolist()
+    return curves
 
 
-def _detail(run: Run, variant: str) -> dict[str, Any]:
-    record = run.record
-    return {
-        "fold": run.fold,
-        "seed": run.seed,
-        **{name: run.score(name) for name in SCORES},
-        "val_ua": (record.get("val") or {}).get("ua"),
-        "best_epoch": record.get("best_epoch"),
-        "epochs": record.get("epochs"),
-        "seconds": record.get("seconds", {}).get("fit"),
-        "folder": run.folder,
-        "command": train_command(run, variant),
-    }
-
-
-def versions(runs: Sequence[Run]) -> dict[str, str]:
-    """Package -> its versions over all runs, the commonest first."""
-    found: dict[str, Counter[str]] = defaultdict(Counter)
-    for run in runs:
-        for package, version in (run.record.get("versions") or {}).items():
-            found[package][str(version)] += 1
-    return {package: ", ".join(version for version, _ in counter.most_common()) for package, counter in found.items()}
+def versions(runs: pd.DataFrame) -> dict[str, str]:
+    """Package -> its versions over all runs, the most frequent first."""
+    table = pd.DataFrame([record.get("versions") or {} for record in runs.record])
+    return {name: ", ".join(version for version, _ in Counter(table[name].dropna()).most_common()) for name in table}

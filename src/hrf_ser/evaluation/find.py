@@ -1,4 +1,4 @@
-"""Where the runs are: finished, failed and unfinished run folders below the paths that the user names."""
+"""Run folders and files of records below the paths that the user names."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from pathlib import Path
 from hrf_ser.errors import UserError
 from hrf_ser.run_folder import CHECKPOINTS, CONFIG, FAILED, METRICS
 
-_LONGEST_REASON = 1_000
+TEST, VALIDATION = "test", "validation"
+SPLITS = (TEST, VALIDATION)
 
 
 @dataclass
 class Found:
-    """What lies below the user's paths, sorted.
+    """What lies below the paths, sorted.
 
     Attributes:
         roots: the paths that exist.
         finished: folders with ``metrics.json``.
-        records: ``.jsonl`` files with a record a line.
+        records: ``.jsonl`` files with one record per line.
         failed: folder and reason.
-        unfinished: folders of runs that began and did not end.
+        unfinished: folders of runs without ``metrics.json`` and without ``failed.json``.
     """
 
     roots: list[Path] = field(default_factory=list)
@@ -35,76 +36,52 @@ class Found:
 
 
 def find_runs(paths: Sequence[str]) -> Found:
-    """All runs below the paths.
-
-    Args:
-        paths: folders, patterns such as ``runs/2026-*``, or ``.jsonl`` files of records.
+    """Find all runs below folders, patterns such as ``runs/2026-*``, and in ``.jsonl`` files of records.
 
     Raises:
-        UserError: a path at which nothing lies, or no finished run below any.
+        UserError: a path does not exist, or no path holds a finished run.
     """
     found = Found()
     for path in paths:
         expanded = os.path.expanduser(path.strip())
         matches = [expanded] if os.path.exists(expanded) else sorted(glob.glob(expanded, recursive=True))
         if not matches:
-            raise UserError(f"runs={path}: nothing is there; give a folder of runs, a pattern or a .jsonl of records.")
+            raise UserError(f"runs={path} does not exist; give a folder of runs, a pattern or a .jsonl of records.")
         found.roots.extend(Path(match) for match in matches)
-    seen: set[str] = set()
-    for root in found.roots:
-        if root.is_file() and root.suffix == ".jsonl":
-            if (real := os.path.realpath(root)) not in seen:
-                seen.add(real)
-                found.records.append(root)
-        elif root.is_dir():
-            for folder, names in _run_folders(str(root)):
-                if (real := os.path.realpath(folder)) not in seen:
-                    seen.add(real)
-                    _enter(found, folder, names)
+    # The same folder may be reached by several paths.
+    folders = {os.path.realpath(folder): (folder, names) for root in found.roots for folder, names in _walk(str(root))}
+    for folder, names in sorted(folders.values(), key=lambda entry: entry[0]):
+        if METRICS in names:
+            found.finished.append(folder)
+        elif FAILED in names:
+            found.failed.append((folder, _reason(Path(folder, FAILED))))
+        else:
+            found.unfinished.append(folder)
+    files = {os.path.realpath(root): root for root in found.roots if root.is_file() and root.suffix == ".jsonl"}
+    found.records = list(files.values())
     if not found.finished and not found.records:
-        others = f" ({len(found.failed)} failed, {len(found.unfinished)} unfinished)"
-        told = others if found.failed or found.unfinished else ""
+        counts = f" ({len(found.failed)} failed, {len(found.unfinished)} unfinished)"
         raise UserError(
-            f"runs={','.join(paths)}: holds no finished run{told}; a finished run is a folder with {METRICS}."
+            f"runs={','.join(paths)} holds no finished run{counts if folders else ''}; "
+            f"a finished run is a folder with {METRICS}."
         )
-    found.finished.sort()
-    found.failed.sort()
-    found.unfinished.sort()
     return found
 
 
-def _run_folders(root: str) -> Iterator[tuple[str, set[str]]]:
-    """Folders of runs and the names in them. A run's own folders are not searched, nor are hidden ones."""
-    stack = [root]
-    while stack:
-        folder = stack.pop()
-        try:
-            with os.scandir(folder) as entries:
-                inside = [(entry.name, entry.is_dir()) for entry in entries]
-        except OSError:
-            continue
-        names = {name for name, _ in inside}
-        if names & {METRICS, FAILED, CONFIG, CHECKPOINTS}:
+def _walk(root: str) -> Iterator[tuple[str, list[str]]]:
+    """Folders of runs and the names in them, without hidden folders and without the folders inside a run."""
+    for folder, inside, files in os.walk(root):
+        names = [*inside, *files]
+        if {METRICS, FAILED, CONFIG, CHECKPOINTS}.intersection(names):
+            inside.clear()
             yield folder, names
-        else:
-            stack.extend(f"{folder}/{name}" for name, is_dir in inside if is_dir and not name.startswith("."))
+        inside[:] = [name for name in inside if not name.startswith(".")]
 
 
-def _enter(found: Found, folder: str, names: set[str]) -> None:
-    if METRICS in names:
-        found.finished.append(folder)
-    elif FAILED in names:
-        found.failed.append((folder, _reason(f"{folder}/{FAILED}")))
-    else:
-        found.unfinished.append(folder)
-
-
-def _reason(path: str) -> str:
+def _reason(path: Path) -> str:
     try:
-        reason = json.loads(Path(path).read_text(encoding="utf-8"))["reason"]
-        # What cannot be shown, half characters and the terminal's own commands among it, becomes a space.
-        shown = "".join(sign if sign.isprintable() else " " for sign in str(reason))
+        reason = str(json.loads(path.read_text(encoding="utf-8"))["reason"])
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return f"{path} is damaged"
-    words = " ".join(shown.split())
-    return words if len(words) <= _LONGEST_REASON else f"{words[:_LONGEST_REASON]} ..."
+    # Control characters would reach the terminal.
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in reason).split())

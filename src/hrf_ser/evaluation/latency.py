@@ -1,4 +1,4 @@
-"""How long one utterance takes: every model of the report side by side in one process, on one CPU thread."""
+"""Latency of one utterance: every model of the report side by side in one process, on one CPU thread."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ Key = TypeVar("Key", bound=Hashable)
 
 
 def measure(bundles: Mapping[Key, str], rounds: int = _ROUNDS) -> dict[Key, dict[str, float]]:
-    """Median and 95th percentile in ms for one waveform of 3 s, the models taking turns.
+    """Median and 95th percentile in ms for one waveform of 3 s, the models interleaved.
 
     Args:
         bundles: name -> bundle folder. One that cannot be loaded is left out.
-        rounds: calls of each model that count.
+        rounds: calls per model.
     """
     if not bundles:
         return {}

@@ -1,28 +1,311 @@
-"""Every run that was found, from folders and from files of records."""
+"""Runs as a table: one row per run, read from run folders and from ``.jsonl`` files of records."""
 
 from __future__ import annotations
 
+import csv
+import functools
+import json
 import os
-from concurrent.futures import ProcessPoolExecutor
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import numpy as np
+import pandas as pd
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from hrf_ser.evaluation.find import Found
-from hrf_ser.evaluation.folder import read_run
-from hrf_ser.evaluation.records import read_records
-from hrf_ser.evaluation.run import Run
+from hrf_ser.evaluation.scores import SCORES, Counts, scores
+from hrf_ser.identity import LEFT_OUT, TRAINER_LEFT_OUT, flatten
+from hrf_ser.run_folder import BUNDLE, CONFIG, HISTORY, METRICS, PREDICTIONS
 
-_POOL_FROM = 400  # Starting processes costs about as much as reading this many runs.
+RUNS = "runs.jsonl"
+CURVES = ("train/loss", "val/ua")
+# Column of a table of runs -> its type. Scores are those of the split that the report is about.
+SCHEMA = {
+    **dict.fromkeys(("corpus", "protocol", "model", "fold", "folder"), "object"),
+    "rank": "float64",  # NaN without HRF
+    "seed": "int64",
+    "written": "int64",  # when the record was written, in nanoseconds
+    **dict.fromkeys(SCORES, "float64"),
+    "val_ua": "float64",  # NaN without validation speakers
+    "record": "object",  # what metrics.json holds
+    "labels": "object",  # class names; empty without predictions, as are speakers
+    "speakers": "object",
+    "confusion": "object",  # (speakers, classes, classes), rows are labels; None without predictions
+    "history": "object",  # curve -> one value per epoch
+    "settings": "object",  # key -> value as typed on the command line
+    "root": "object",  # data.root
+    "bundle": "bool",
+}
+# Settings that name the run, or change where and how fast it runs but not its result.
+_UNSET = LEFT_OUT | {"hrf", "rank", "fold", "seed"}
+_UNSET_KEYS = {f"trainer.{key}" for key in TRAINER_LEFT_OUT} | {
+    *("model.label", "model.name", "protocol.name", "data.name", "data.root", "data.options.download"),
+    *("test_data.name", "test_data.root", "test_data.options.download"),
+}
+_DAMAGE = (OSError, ValueError, RecursionError)
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Score = Annotated[float, Field(ge=0, le=1 + 1e-6)]  # rounding of a device
 
 
-def read_runs(found: Found) -> tuple[list[Run], list[str]]:
-    """Every finished run, and a sentence for each that cannot be used or only in part."""
-    folders = found.finished
-    workers = min(os.cpu_count() or 1, len(folders) // _POOL_FROM + 1)
-    if workers > 1:
-        with ProcessPoolExecutor(workers) as pool:
-            read = list(pool.map(read_run, folders, chunksize=64))
-    else:
-        read = [read_run(folder) for folder in folders]
+class _Strict(BaseModel):
+    model_config = ConfigDict(strict=True, extra="allow", hide_input_in_errors=True)
+
+
+class _Scores(_Strict):
+    ua: Score
+    wa: Score
+    wf1: Score
+    f1: Score
+
+
+class Record(_Strict):
+    """A line of a file of records: ``metrics.json``, and optionally settings and confusion matrices by speaker."""
+
+    status: Literal["finished"]
+    corpus: str
+    protocol: str
+    model: str
+    hrf: bool
+    rank: Annotated[float, Field(gt=0, lt=1e300)] | None = None
+    fold: str | int
+    seed: Annotated[int, Field(ge=-(2**63), lt=2**63)]
+    test: _Scores
+    val: _Scores | None = None
+    classes: int | None = None
+    best_epoch: int | None = None
+    epochs: int | None = None
+    parameters: dict[str, int | None] | None = None
+    macs_per_second_of_audio: Number | None = None
+    seconds: dict[str, Number | None] | None = None
+    versions: dict[str, str] | None = None
+    leaks: list[str] | None = None
+    overrides: list[str] | None = None
+    settings: dict[str, str] = {}
+    labels: list[str] = []
+    speakers: list[str] = []
+    confusion: list[list[list[Annotated[int, Field(ge=0)]]]] | None = None
+
+    @model_validator(mode="after")
+    def _has_a_rank(self) -> Record:
+        if self.hrf and self.rank is None:
+            raise ValueError("rank is missing")
+        return self
+
+
+def read_runs(found: Found) -> tuple[pd.DataFrame, list[str]]:
+    """Read every finished run.
+
+    Returns:
+        A table with the columns of :data:`SCHEMA`, and one warning per damaged or foreign file.
+    """
+    rows: list[dict[str, Any]] = []
+    warnings: list[str] = []
+    for folder in found.finished:
+        row, damaged = read_run(folder)
+        rows.extend([row] if row else [])
+        warnings.extend(damaged)
     for path in found.records:
-        read.extend(read_records(path))
-    runs = [run for run, _ in read if run is not None]
-    return runs, [sentence for _, sentences in read for sentence in sentences]
+        for number, line in enumerate(path.read_bytes().splitlines(), start=1):
+            if not line.strip():
+                continue
+            try:
+                rows.append(_row_of_line(line, f"{path}:{number}", path.stat().st_mtime_ns))
+            except _DAMAGE as error:
+                warnings.append(f"{path}, line {number} is damaged ({_damage(error)}); the run is left out.")
+    if not rows and not warnings:
+        warnings.append(f"{found.records[0]} holds no record; give a file with one record per line.")
+    return to_frame(rows), warnings
+
+
+def to_frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
+    """Rows as a table with the columns and types of :data:`SCHEMA`."""
+    return pd.DataFrame(list(rows), columns=list(SCHEMA), dtype="object").astype(SCHEMA)
+
+
+def read_run(folder: str) -> tuple[dict[str, Any] | None, list[str]]:
+    """The row of a run's folder, None where its record is damaged, and a warning per damaged file."""
+    path = Path(folder, METRICS)
+    try:
+        record = _load(path.read_bytes())
+        row = row_of(record, folder, path.stat().st_mtime_ns)
+    except _DAMAGE as error:
+        return None, [f"{path} is damaged ({_damage(error)}); the run is left out."]
+    warnings: list[str] = []
+
+    def attempt(name: str, read: Any, without: str) -> dict[str, Any]:
+        try:
+            return read(Path(folder, name))  # type: ignore[no-any-return]
+        except _DAMAGE as error:
+            state = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({_damage(error)})"
+            if name == PREDICTIONS or not isinstance(error, FileNotFoundError):
+                warnings.append(f"{folder}/{name} {state}; the run counts without its {without}.")
+            return {}
+
+    row |= attempt(
+        PREDICTIONS, lambda path: _agreeing(record, *read_predictions(path, record.get("classes"))), "speakers"
+    )
+    row |= attempt(HISTORY, lambda path: {"history": read_history(path)}, "curves")
+    row |= attempt(CONFIG, lambda path: read_settings(path.read_text(encoding="utf-8"), record), "settings")
+    return row | {"bundle": os.path.isdir(f"{folder}/{BUNDLE}")}, warnings
+
+
+def read_predictions(path: Path, classes: int | None = None) -> tuple[list[str], list[str], Counts]:
+    """Class names, speakers and confusion matrices ``(speakers, classes, classes)`` of ``predictions.csv``.
+
+    Raises:
+        ValueError: the file is not a table of predictions, or not of so many classes.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        header = next(csv.reader(file), [])
+    columns, labels = header[:4], header[4:]
+    if columns != ["utterance", "speaker", "label", "predicted"] or len(labels) < 2:
+        raise ValueError("its columns are not those of predictions")
+    if len(labels) != (classes or len(labels)):
+        raise ValueError(f"it has {len(labels):,} classes instead of {classes:,}")
+    table = pd.read_csv(path, usecols=columns[1:], dtype=str, keep_default_na=False)
+    speakers, speaker = np.unique(table.speaker.to_numpy(dtype=str), return_inverse=True)
+    label, predicted = (pd.Index(labels).get_indexer(table[name]) for name in ("label", "predicted"))
+    if not len(table) or min(label.min(), predicted.min()) < 0:
+        raise ValueError("a row is cut short or names an unknown class" if len(table) else "it has no rows")
+    shape = (len(speakers), len(labels), len(labels))
+    cells = np.ravel_multi_index((speaker, label, predicted), shape)
+    return labels, speakers.tolist(), np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape).astype(float)
+
+
+def read_history(path: Path) -> dict[str, list[float]]:
+    """The curves of ``history.csv``; without validation speakers it has no ``val/ua``."""
+    table = pd.read_csv(path, usecols=lambda name: name in CURVES, dtype=float)
+    return {name: table[name].tolist() for name in CURVES if name in table}
+
+
+def read_settings(text: str, record: dict[str, Any]) -> dict[str, Any]:
+    """The settings of ``config.yaml`` that change the result, as typed on the command line, and ``data.root``.
+
+    Without HRF ``reparam`` changes nothing. Other weights to start from are named by their run: their path contains the
+    fold. The path of a table of one's own is a setting, because nothing else names the corpus.
+    """
+    values: dict[str, Any] = {}
+    for block in re.split(r"^(?=[A-Za-z_])", text, flags=re.MULTILINE):
+        key = block.partition(":")[0]
+        if block.strip() and key not in _UNSET and (key != "reparam" or record["hrf"]):
+            values |= _parse(block) or {key: "{}"}
+    tables = {f"{key}.root" for key in ("data", "test_data") if values.get(f"{key}.name") == "table"}
+    settings = {key: _typed(value) for key, value in values.items() if key not in _UNSET_KEYS - tables}
+    if isinstance(source := record.get("init_from"), dict):
+        variant = f"hrf{source.get('rank')}" if source.get("hrf") else "plain"
+        settings["init_from"] = f"{source.get('corpus')}/{variant}"
+    json.dumps(settings, ensure_ascii=False).encode()  # raises for text that no page can hold
+    return {"settings": settings, "root": values.get("data.root") or None}
+
+
+def to_lines(runs: pd.DataFrame) -> str:
+    """One line per run, the newest last: ``metrics.json``, settings, labels, speakers and confusion matrices."""
+    return "".join(json.dumps(entry, allow_nan=False) + "\n" for entry in _entries(runs.sort_values("written")))
+
+
+def _entries(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    for run in runs.itertuples():
+        entry = dict(run.record)
+        if run.settings:
+            entry["settings"] = run.settings
+        if run.confusion is not None:
+            entry |= {"labels": run.labels, "speakers": run.speakers, "confusion": run.confusion.astype(int).tolist()}
+        yield entry
+
+
+def _row_of_line(line: bytes, place: str, written: int) -> dict[str, Any]:
+    entry = _load(line)
+    row = row_of(entry, place, written)
+    row["settings"], labels, speakers, confusion = (
+        entry.pop(key, default)
+        for key, default in (("settings", {}), ("labels", []), ("speakers", []), ("confusion", None))
+    )
+    if confusion is not None:
+        row |= _agreeing(entry, labels, speakers, np.array(confusion, dtype=float))
+    return row
+
+
+def row_of(record: dict[str, Any], folder: str, written: int) -> dict[str, Any]:
+    checked = Record.model_validate(record)
+    return {
+        "corpus": checked.corpus,
+        "protocol": checked.protocol,
+        "model": checked.model,
+        "rank": checked.rank if checked.hrf else None,
+        "fold": str(checked.fold),
+        "seed": checked.seed,
+        "folder": folder,
+        "written": written,
+        **{name: record["test"][name] for name in SCORES},
+        "val_ua": checked.val.ua if checked.val else None,
+        "record": record,
+        "labels": (),
+        "speakers": (),
+        "confusion": None,
+        "history": {},
+        "settings": {},
+        "root": None,
+        "bundle": False,
+    }
+
+
+def _agreeing(record: dict[str, Any], labels: list[str], speakers: list[str], confusion: Counts) -> dict[str, Any]:
+    """The columns of predictions, checked against the record.
+
+    Raises:
+        ValueError: shapes or the UA disagree.
+    """
+    if confusion.shape != (len(set(speakers)), len(set(labels)), len(labels)) or not confusion.sum():
+        raise ValueError("its confusion matrices are not one per speaker")
+    # A float32 on a device has fewer digits.
+    if not abs(float(scores(confusion.sum(0))["ua"]) - record["test"]["ua"]) <= 1e-5:
+        raise ValueError(f"its UA is not that of {METRICS}")
+    return {"labels": tuple(labels), "speakers": tuple(speakers), "confusion": confusion}
+
+
+def _load(text: bytes) -> Any:
+    """JSON that can be written again.
+
+    Raises:
+        ValueError: invalid JSON, NaN, or half a surrogate pair.
+    """
+    value = json.loads(text)
+    json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
+    return value
+
+
+class _Loader(yaml.SafeLoader):  # type: ignore[misc]
+    """YAML without aliases: a few of them stand for more text than any memory holds."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            raise yaml.YAMLError("it refers to itself")
+        return super().compose_node(parent, index)
+
+
+@functools.lru_cache(maxsize=4096)
+def _parse(block: str) -> dict[str, Any]:
+    """One top-level key of a ``config.yaml``. The files of a study repeat most of them, and YAML is slow to parse."""
+    try:
+        return flatten(_Loader(block).get_single_data())
+    except (yaml.YAMLError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+
+
+def _typed(value: Any) -> str:
+    """A value as typed on the command line."""
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return f"[{','.join(map(_typed, value))}]" if isinstance(value, list | tuple) else str(value)
+
+
+def _damage(error: Exception) -> str:
+    """What is wrong, in one line."""
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}".removeprefix(": ")
+    return str(error).splitlines()[0] if str(error) else type(error).__name__

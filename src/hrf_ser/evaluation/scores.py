@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+Counts = NDArray[np.float64]
 SCORES = ("ua", "wa", "wf1", "f1")
 
 
-def scores(confusion: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
+def scores(confusion: Counts) -> dict[str, NDArray[np.float64]]:
     """The four scores.
 
     Args:
@@ -36,7 +37,7 @@ def scores(confusion: NDArray[np.float64]) -> dict[str, NDArray[np.float64]]:
         }
 
 
-def recalls(confusion: NDArray[np.float64]) -> NDArray[np.float64]:
+def recalls(confusion: Counts) -> NDArray[np.float64]:
     """Recall of every class ``(classes,)``; NaN for a class without utterances."""
     with np.errstate(invalid="ignore"):
         recall: NDArray[np.float64] = np.diagonal(confusion) / confusion.sum(-1)

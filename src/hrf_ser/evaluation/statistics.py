@@ -1,8 +1,8 @@
 """Tests and intervals for paired runs over folds, seeds and speakers. What each is valid for, and why it was chosen:
 
 **What is independent of what.** Utterances of a speaker resemble each other, so an interval that resamples utterances is too
-narrow. Speakers of one fold are heard by the same trained models, so a lucky start moves them together. Seeds of one fold share
-test speakers and training data, so they repeat a measurement rather than add one. Folds share neither test speakers nor models.
+narrow. Speakers of one fold are tested on the same trained models, so a lucky start moves them together. Seeds of one fold
+share test speakers and training data, so they repeat a measurement. Folds share neither test speakers nor models.
 
 **The test** (:func:`sign_flip`) therefore takes the fold as its unit: the difference of a fold is the mean over its seeds, and
 under the null hypothesis, that the two recipes do equally well, its sign is as likely to be the other one (Fisher 1935, The
@@ -16,6 +16,9 @@ answer is about that one split.
 and Hinkley 1997, Bootstrap Methods and their Application, sec. 3.8; for crossed factors Owen 2007, Annals of Applied Statistics
 1:386). With one seed a fold it cannot see luck of training. Plain percentiles are too narrow for 5 to 25 speakers; they are
 stretched by what a t interval exceeds them (Hesterberg 2015, The American Statistician 69:371, on narrowness bias).
+
+**Random numbers.** Every call starts from :data:`SEED`, so that a result depends on its own data only: not on names, not on
+other comparisons, and not on the process.
 """
 
 from __future__ import annotations
@@ -24,11 +27,13 @@ import functools
 from collections.abc import Sequence
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
 Array = NDArray[np.float64]
 
+SEED = 0
 LEVEL = 0.05
 BOOTSTRAPS = 2000
 _EXACT_UNITS = 14  # 16,384 assignments of signs; more are drawn at random
@@ -37,7 +42,19 @@ _POWER_DRAWS = 2_000
 _POWER_UNITS = 10
 
 
-def sign_flip(differences: Array, seed: int = 0) -> float:
+def fold_means(scores: pd.DataFrame, column: str) -> pd.Series[float]:
+    """Fold -> mean over its seeds, of a table with the columns ``fold`` and ``column``."""
+    return scores.groupby("fold", sort=False)[column].mean()
+
+
+def unit_values(scores: pd.DataFrame, column: str) -> Array:
+    """The independent units: folds with their seeds averaged, or the seeds of a single fold."""
+    means = fold_means(scores, column)
+    units: Array = (scores[column] if len(means) == 1 else means).to_numpy(float)
+    return units
+
+
+def sign_flip(differences: Array, seed: int = SEED) -> float:
     """Two-sided p value of the paired permutation test on the mean.
 
     Exact up to 14 units, beyond that from 9,999 random assignments with the observed one counted.
@@ -124,9 +141,13 @@ def _power_draws(units: int) -> tuple[Array, Array]:
 
 
 def bootstrap_weights(
-    speakers: NDArray[np.int64], runs: NDArray[np.int64], folds: NDArray[np.int64], seed: int, draws: int = BOOTSTRAPS
+    speakers: NDArray[np.int64],
+    runs: NDArray[np.int64],
+    folds: NDArray[np.int64],
+    seed: int = SEED,
+    draws: int = BOOTSTRAPS,
 ) -> Array:
-    """Weights of cells, a cell being one speaker as heard by one run, in resamples of speakers and of each fold's seeds.
+    """Weights of cells, a cell being one speaker as tested by one run, in resamples of speakers and of each fold's seeds.
 
     Runs of a fold always weigh one together, so that a fold with more seeds does not count more.
 
@@ -140,6 +161,15 @@ def bootstrap_weights(
     Returns:
         ``(draws, cells)``.
     """
+    # Configurations and comparisons of one study mostly have the same design.
+    return _bootstrap_weights(*(tuple(values.tolist()) for values in (speakers, runs, folds)), seed, draws)
+
+
+@functools.lru_cache(maxsize=32)
+def _bootstrap_weights(
+    speaker_of_cell: tuple[int, ...], run_of_cell: tuple[int, ...], fold_of_run: tuple[int, ...], seed: int, draws: int
+) -> Array:
+    speakers, runs, folds = (np.array(values) for values in (speaker_of_cell, run_of_cell, fold_of_run))
     rng = np.random.default_rng(seed)
     count = int(speakers.max()) + 1
     of_speaker = rng.multinomial(count, np.full(count, 1 / count), size=draws)
@@ -174,7 +204,7 @@ def interval(resampled: Array, observed: float, units: int) -> tuple[float, floa
     return float(low), float(high)
 
 
-def mean_interval(values: Array, seed: int, draws: int = BOOTSTRAPS) -> tuple[float, float] | None:
+def mean_interval(values: Array, seed: int = SEED, draws: int = BOOTSTRAPS) -> tuple[float, float] | None:
     """The interval of a mean over units ``(units,)``, where there are no speakers to resample."""
     size = len(values)
     picks = np.random.default_rng(seed).integers(size, size=(draws, size))

@@ -2,79 +2,71 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Callable, Sequence
 from itertools import groupby
 from typing import Any
 
-from hrf_ser.evaluation.scores import SCORES
-from hrf_ser.evaluation.sentences import PAPER, bounds, signed
+import pandas as pd
 
-_STATISTICS = ("mean", "sd", "low", "high", "pooled")
+from hrf_ser.evaluation.scores import SCORES
+from hrf_ser.evaluation.text import bounds, sentence, signed
+
+_CONFIGURATION = (
+    "key", "label", "corpus", "protocol", "model", "family", "size", "hrf", "rank", "variant", "runs", "folds", "seeds",
+    *(f"{name}_{statistic}" for name in SCORES for statistic in ("mean", "sd", "low", "high", "pooled")),
+    "parameters_training", "parameters_deployed", "macs_per_second_of_audio", "latency_p50_ms", "latency_p95_ms",
+    "seconds", "command",
+)  # fmt: skip
 _COMPARISON = (
     "key", "label", "kind", "corpus", "protocol", "a", "b", "metric", "pairs", "unit", "units", "difference", "low", "high",
-    "interval_over", "p", "p_holm", "smallest_p", "verdict",
+    "interval_over", "p", "p_holm", "smallest_p", "verdict", "power_difference", "power_power",
 )  # fmt: skip
 _RUN = (
-    "fold", "seed", "ua", "wa", "wf1", "f1", "val_ua", "best_epoch", "epochs", "seconds", "folder", "command",
+    "configuration", "fold", "seed", *SCORES, "val_ua", "best_epoch", "epochs", "seconds", "folder", "command",
 )  # fmt: skip
 Cell = tuple[str, bool]  # text, and whether it is the best of its column
 
 
 def configurations_csv(report: dict[str, Any]) -> str:
-    """One row a configuration."""
-    plain = ("key", "label", "corpus", "protocol", "model", "family", "size", "hrf", "rank", "variant", "runs")
-    header = [
-        *plain,
-        "folds",
-        "seeds",
-        *(f"{name}_{statistic}" for name in SCORES for statistic in _STATISTICS),
-        "parameters_training",
-        "parameters_deployed",
-        "macs_per_second_of_audio",
-        "latency_p50_ms",
-        "latency_p95_ms",
-        "seconds",
-        "command",
-    ]
+    """One row per configuration."""
     rows = [
-        [
-            *(entry[key] for key in plain),
-            " ".join(entry["folds"]),
-            " ".join(map(str, entry["seeds"])),
-            *(entry["scores"][name][statistic] for name in SCORES for statistic in _STATISTICS),
-            *((entry["parameters"] or {}).get(key) for key in ("training", "deployed")),
-            entry["macs_per_second_of_audio"],
-            *((entry["latency_ms"] or {}).get(key) for key in ("p50", "p95")),
-            entry["seconds"],
-            entry["command"],
-        ]
+        {**entry, "folds": " ".join(entry["folds"]), "seeds": " ".join(map(str, entry["seeds"]))}
         for entry in report["configurations"]
     ]
-    return _csv(header, rows)
+    return _csv(rows, _CONFIGURATION)
 
 
 def comparisons_csv(report: dict[str, Any]) -> str:
-    """One row a comparison."""
-    header = [*_COMPARISON, "power_difference", "power"]
-    rows = [
-        [*(entry[key] for key in _COMPARISON), *((entry["power"] or {}).get(key) for key in ("difference", "power"))]
-        for entry in report["comparisons"]
-    ]
-    return _csv(header, rows)
+    """One row per comparison."""
+    return _csv(report["comparisons"], _COMPARISON, power_power="power")
 
 
 def runs_csv(report: dict[str, Any]) -> str:
-    """One row a run."""
-    rows = [
-        [entry["key"], *(run[key] for key in _RUN)] for entry in report["configurations"] for run in entry["detail"]
-    ]
-    return _csv(["configuration", *_RUN], rows)
+    """One row per run."""
+    rows = [{"configuration": entry["key"], **run} for entry in report["configurations"] for run in entry["detail"]]
+    return _csv(rows, _RUN)
+
+
+def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str], **renamed: str) -> str:
+    """Nested values become columns such as ``scores_ua_mean``, of which ``columns`` names the last parts."""
+    flat = [_flat(row) for row in rows]
+    # Columns of whole numbers with gaps would become floats.
+    table = pd.DataFrame(flat, columns=list(columns), dtype="object")
+    return str(table.rename(columns=renamed).to_csv(index=False, lineterminator="\n"))
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """One level of keys: ``scores.ua.mean`` as ``ua_mean``, ``parameters.deployed`` as ``parameters_deployed``."""
+    flat = dict(row)
+    for name, statistics in (row.get("scores") or {}).items():
+        flat |= {f"{name}_{statistic}": value for statistic, value in statistics.items()}
+    for name in ("parameters", "power"):
+        flat |= {f"{name}_{key}": value for key, value in (row.get(name) or {}).items()}
+    return flat | {f"latency_{key}_ms": value for key, value in (row.get("latency_ms") or {}).items()}
 
 
 def markdown(report: dict[str, Any]) -> str:
-    """Both tables and the answer, for a README or an issue."""
+    """The answer, both tables and the warnings, for a README or an issue."""
     parts = [f"# {_md(report['title'])}", _md(report["answer"])]
     for corpus, protocol, entries in sections(report["configurations"]):
         parts.append(f"## {_md(_heading(corpus, protocol))}")
@@ -82,30 +74,27 @@ def markdown(report: dict[str, Any]) -> str:
         rows = [[f"**{_md(text)}**" if best else _md(text) for text, best in row] for row in _rows(entries, "×")]
         parts.append(_pipes(header, rows))
     if report["comparisons"]:
-        parts.append("## Paired differences")
         header = ["corpus", "comparison", "pairs", "UA difference [95 %]", "p", "p (Holm)", "smallest p"]
         rows = [[_md(text) for text in row] for row in _difference_rows(report)]
-        parts.append(_pipes(header, rows))
+        parts += ["## Paired differences", _pipes(header, rows)]
     if report["warnings"]:
-        parts.append("## To be known")
-        parts.append("\n".join(f"- {_md(sentence)}" for sentence in report["warnings"]))
+        parts += ["## Warnings", "\n".join(f"- {_md(text)}" for text in report["warnings"])]
     return "\n\n".join(parts) + "\n"
 
 
 def latex(report: dict[str, Any]) -> str:
-    """A table a corpus and one of paired differences; the preamble needs ``booktabs`` only."""
+    """One table per corpus and one of paired differences; the preamble needs ``booktabs`` only."""
     parts = ["% \\usepackage{booktabs}"]
-    for number, (corpus, protocol, entries) in enumerate(sections(report["configurations"])):
+    for number, (corpus, protocol, entries) in enumerate(sections(report["configurations"]), start=1):
         rows: list[str] = []
         for _, members in groupby(zip(entries, _rows(entries, "x"), strict=True), key=lambda pair: pair[0]["family"]):
-            if rows:
-                rows.append("\\addlinespace")
+            rows += ["\\addlinespace"] if rows else []
             for _, row in members:
                 cells = [f"\\textbf{{{_tex(text)}}}" if best else _tex(text) for text, best in row]
                 rows.append(" & ".join(cells) + r" \\")
         caption = f"{_heading(corpus, protocol)}: mean over folds, 95 % interval in brackets, best in bold."
         header = ["Model", "HRF", "Parameters", "MACs/s", "UA", "SD", "WA", "WF1", "F1", "Runs"]
-        parts.append(_table(header, "llrrlrrrrr", rows, caption, f"tab:scores-{number + 1}"))
+        parts.append(_table(header, "llrrlrrrrr", rows, caption, f"tab:scores-{number}"))
     if report["comparisons"]:
         rows = [" & ".join(map(_tex, row)) + r" \\" for row in _difference_rows(report)]
         header = ["Corpus", "Comparison", "Pairs", "UA difference", "$p$", "$p$ (Holm)", "smallest $p$"]
@@ -125,19 +114,19 @@ def _rows(entries: Sequence[dict[str, Any]], times: str) -> list[list[Cell]]:
     best = {name: max(round(entry["scores"][name]["mean"], 3) for entry in entries) for name in SCORES}
     rows = []
     for entry in entries:
-        found = entry["scores"]
-        marked = {name: round(found[name]["mean"], 3) == best[name] for name in SCORES}
-        name, _, variant = entry["label"].partition(", ")
-        variant = variant if not entry["hrf"] else variant.partition(", ")[2]
+        scores = {name: entry["scores"][name]["mean"] for name in SCORES}
+        marked = {name: round(scores[name], 3) == best[name] for name in SCORES}
+        ua = entry["scores"]["ua"]
+        name = entry["label"].split(", ")[0]
         rows.append(
             [
-                (f"{name} ({variant})" if variant else name, False),
+                (f"{name} ({entry['variant']})" if entry["variant"] else name, False),
                 (f"{times}{entry['rank']:g}" if entry["hrf"] else "-", False),
                 (number((entry["parameters"] or {}).get("deployed")), False),
                 (number(entry["macs_per_second_of_audio"]), False),
-                (" ".join(filter(None, [score(found["ua"]["mean"]), plain_bounds(found["ua"])])), marked["ua"]),
-                (score(found["ua"]["sd"]), False),
-                *((score(found[key]["mean"]), marked[key]) for key in ("wa", "wf1", "f1")),
+                (f"{score(scores['ua'])} {score_bounds(ua)}".rstrip(), marked["ua"]),
+                (score(ua["sd"]), False),
+                *((score(scores[key]), marked[key]) for key in ("wa", "wf1", "f1")),
                 (str(entry["runs"]), False),
             ]
         )
@@ -150,7 +139,7 @@ def _difference_rows(report: dict[str, Any]) -> list[list[str]]:
             _heading(entry["corpus"], entry["protocol"]),
             entry["label"],
             str(entry["pairs"]),
-            " ".join(filter(None, [signed(entry["difference"]), bounds(entry)])),
+            f"{signed(entry['difference'])} {bounds(entry)}".rstrip(),
             *(f"{entry[key]:.3f}" for key in ("p", "p_holm", "smallest_p")),
         ]
         for entry in report["comparisons"]
@@ -162,13 +151,13 @@ def score(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def plain_bounds(entry: dict[str, Any]) -> str:
+def score_bounds(entry: dict[str, Any]) -> str:
     """``[0.512, 0.589]``, or nothing where there is no interval."""
     return "" if entry["low"] is None else f"[{entry['low']:.3f}, {entry['high']:.3f}]"
 
 
 def number(value: float | None) -> str:
-    """``0.16 M``: three digits, as tables of light models have it."""
+    """``0.16 M``: three digits, as in tables of light models."""
     if value is None:
         return "-"
     return f"{value / 1e6:.2f} M" if value < 1e8 else f"{value / 1e6:.0f} M"
@@ -177,15 +166,7 @@ def number(value: float | None) -> str:
 def _heading(corpus: str, protocol: str) -> str:
     if protocol == "validation":
         return corpus
-    return f"{corpus} ({PAPER if protocol == 'test_oracle' else f'protocol {protocol}'})"
-
-
-def _csv(header: Sequence[str], rows: Sequence[Sequence[Any]]) -> str:
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return buffer.getvalue()
+    return f"{corpus} ({sentence('oracle') if protocol == 'test_oracle' else f'protocol {protocol}'})"
 
 
 def _pipes(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -221,7 +202,7 @@ def _md(text: str) -> str:
     return text.replace("|", "\\|")
 
 
-# Name of the file -> its text.
+# File -> its text.
 WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "configurations.csv": configurations_csv,
     "comparisons.csv": comparisons_csv,

@@ -28,12 +28,13 @@ def fake_report(
         for protocol in protocols:
             found = []
             for family in FAMILIES:
-                members = [configuration(chance, corpus, protocol, family, *arm) for arm in arms()]
+                members = [configuration(chance, corpus, protocol, family, *variant) for variant in variants()]
                 configurations += members
                 found += family_comparisons(chance, members)
             comparisons += [pooled(found), *found]
     return {
         "title": "HRF study: light against large",
+        "split": "test",
         "generated": "2025-05-04",
         "versions": {"hrf_ser": "0.4.0", "torch": "2.8.0", "python": "3.11.9"},
         "corpus": list(corpora),
@@ -43,7 +44,7 @@ def fake_report(
         "Light is 0.029 UA below large.",
         "warnings": ["2 of 180 runs are missing; the averages of their configurations rest on fewer folds."]
         + (
-            ["Protocol test_oracle chose the best epoch on the test part: its numbers are too good."]
+            ["Protocol test_oracle selects the checkpoint on the test set: its scores are optimistic."]
             * ("test_oracle" in protocols)
         ),
         "configurations": configurations,
@@ -54,7 +55,7 @@ def fake_report(
     }
 
 
-def arms() -> list[tuple[str, bool, int | None]]:
+def variants() -> list[tuple[str, bool, int | None]]:
     return [("light", False, None), *(("light", True, rank) for rank in RANKS), ("large", False, None)]
 
 
@@ -63,7 +64,7 @@ def configuration(
 ) -> dict[str, Any]:
     name, parameters, macs, base = FAMILIES[family]
     large = size == "large"
-    arm = f"hrf{rank}" if hrf else ("large" if large else "plain")
+    method = f"hrf{rank}" if hrf else ("large" if large else "plain")
     truth = base + (LARGE_GAIN if large else 0) + (GAIN[rank] if rank else 0) + 0.05 * (protocol == "test_oracle")
     truth += chance.gauss(0, 0.004)
     model = f"{family}_large" if large else family
@@ -75,7 +76,7 @@ def configuration(
     for fold in FOLDS:
         for seed in SEEDS:
             ua = truth + chance.gauss(0, 0.035)
-            folder = f"runs/study/{corpus}-{protocol}-{family}-{arm}-{fold}-{seed}"
+            folder = f"runs/study/{corpus}-{protocol}-{family}-{method}-{fold}-{seed}"
             line = f"python -m hrf_ser.train {overrides} fold={fold} seed={seed}"
             detail.append(
                 {
@@ -88,7 +89,7 @@ def configuration(
     confusion = confusion_matrix(chance, mean)
     deployed = parameters[large]
     return {
-        **{"key": f"{corpus}/{protocol}/{family}/{arm}", "label": label, "corpus": corpus, "protocol": protocol},
+        **{"key": f"{corpus}/{protocol}/{family}/{method}", "label": label, "corpus": corpus, "protocol": protocol},
         **{
             "model": model,
             "family": family,

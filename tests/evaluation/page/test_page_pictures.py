@@ -61,14 +61,14 @@ def test_every_picture_has_a_name_a_description_and_axis_titles(show, report):
         "Deployed parameters (log)",
         "Test UA (95 % interval)",
         "HRF rank",
-        "Recall on the test part",
+        "Recall on the test set",
         "Epoch",
     ):
         assert any(title in text for text in titles), title
 
 
 def test_scores_of_validation_speakers_are_called_so(show):
-    page = show({**fake_report(), "part": "validation"})
+    page = show({**fake_report(), "split": "validation"})
     text = " ".join(page.texts(".plot [aria-label$='axis label']"))
     assert "Validation UA (95 % interval)" in text
     assert "Test UA" not in text
@@ -282,12 +282,12 @@ def test_confusion_cell_is_said_in_words(show, report):
     shown = next(c for c in report["configurations"] if c["rank"] == 4)
     row = shown["confusion"][1]
     page.click("[data-cell='1,6']")
-    said = page.texts("#confusion-words")[0]
+    said = page.texts("#confusion-text")[0]
     share = round(100 * row[6] / sum(row))
-    assert said.startswith(f"Of {sum(row)} utterances of calm, {row[6]} ({share}\u00a0%) were taken for disgust.")
+    assert said.startswith(f"Of {sum(row)} utterances of calm, {row[6]} ({share}\u00a0%) were predicted as disgust.")
     assert "large" in said
     page.click("[data-cell='3,3']")
-    assert f"{shown['confusion'][3][3]} (" in page.one("#confusion-words").text
+    assert f"{shown['confusion'][3][3]} (" in page.one("#confusion-text").text
     assert page.one("[data-cell='3,3']").get_attribute("aria-pressed") == "true"
 
 
@@ -308,5 +308,5 @@ def test_confusion_is_walked_with_arrow_keys(show, report):
     page.focus("[data-cell='0,0']")
     page.keys("\ue014", "\ue015", "\ue015", "\ue010", "\ue012", " ")  # right, down, down, end, left, space
     assert page.js("return document.activeElement.dataset.cell") == "2,6"
-    assert "of happy" in page.one("#confusion-words").text
+    assert "of happy" in page.one("#confusion-text").text
     assert page.count(".confusion button[tabindex='0']") == 1

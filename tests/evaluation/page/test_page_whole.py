@@ -77,16 +77,16 @@ def test_one_corpus_and_one_protocol_are_shown_at_a_time(show):
         keys = page.js("return [...document.querySelectorAll('tr.configuration')].map((row) => row.dataset.key)")
         return {tuple(key.split("/")[:2]) for key in keys}, len(keys)
 
-    # What is honest is seen first, whatever the order in the report.
+    # Protocol validation is shown first, whatever the order in the report.
     assert shown() == ({("ravdess", "validation")}, 15)
     page.click("#filters input[value=emodb]")
     assert shown() == ({("emodb", "validation")}, 15)
-    page.click("#filters input[value=paper]")
+    page.click("#filters input[value=test_oracle]")
     assert shown() == ({("emodb", "test_oracle")}, 15)
     page.until("return [...document.querySelectorAll('.plot')].every((plot) => plot.querySelector('svg'))")
 
 
-def test_protocol_fixed_comes_after_honest_and_has_no_curve_of_validation(show):
+def test_protocol_last_epoch_comes_after_validation_and_has_no_curve_of_validation(show):
     report = fake_report(protocols=("last_epoch", "validation"))
     for one in report["configurations"]:
         if one["protocol"] == "last_epoch":
@@ -95,25 +95,25 @@ def test_protocol_fixed_comes_after_honest_and_has_no_curve_of_validation(show):
                 run["val_ua"] = None
     page = show(report)
     assert page.texts("#curves h3") == ["UA on validation speakers", "Training loss"]
-    page.click("#filters input[value=fixed]")
+    page.click("#filters input[value=last_epoch]")
     assert page.texts("#curves h3") == ["Training loss"]
-    assert page.count("main .paper") == 0
+    assert page.count("main .oracle") == 0
 
 
-def test_protocol_paper_is_marked_wherever_its_numbers_are(show):
+def test_protocol_test_oracle_is_marked_wherever_its_numbers_are(show):
     page = show(fake_report(protocols=("validation", "test_oracle")))
-    assert page.count("main .paper") == 0
-    page.click("#filters input[value=paper]")
+    assert page.count("main .oracle") == 0
+    page.click("#filters input[value=test_oracle]")
     parts = "main section:not(#incomplete):not(#headline), .tile, tr.configuration"
     unmarked = page.js(
         """return [...document.querySelectorAll(arguments[0])]
-          .filter((part) => !part.querySelector('.paper')).map((part) => part.id || part.className)""",
+          .filter((part) => !part.querySelector('.oracle')).map((part) => part.id || part.className)""",
         parts,
     )
     assert unmarked == []
-    red = page.js("return getComputedStyle(document.querySelector('main .paper')).color")
+    red = page.js("return getComputedStyle(document.querySelector('main .oracle')).color")
     assert red == "rgb(179, 20, 29)"
-    assert page.count("#warnings .about-paper") == 1
+    assert page.count("#warnings .about-oracle") == 1
 
 
 def test_incomplete_runs_are_listed(show):
@@ -164,7 +164,7 @@ def test_hostile_names_are_shown_and_not_run(show):
     assert page.count("img") == 0
     assert page.texts(".answer") == [report["answer"]]
     assert HOSTILE in page.one("tr.configuration .expand").text
-    assert HOSTILE in page.one("#confusion-words").text
+    assert HOSTILE in page.one("#confusion-text").text
     assert page.count("[data-plot=recall] g.dots > *") == 40
 
 

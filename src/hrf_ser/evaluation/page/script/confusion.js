@@ -1,14 +1,14 @@
-// What is taken for what. A table of buttons: arrow keys move, a click says the cell in words.
+// The confusion matrix. A table of buttons: arrow keys move, a click describes the cell.
 
 function confusion(view) {
   const shown = families(view.configurations).flatMap(({ members }) => members).filter((c) => square(c.confusion, view.labels));
   if (!shown.length) return null;
   const state = { configuration: typicalHrf(shown.filter((c) => familyKey(c) === familyKey(shown[0]))) ?? shown[0], counts: false };
   const place = element("div");
-  const words = element("p", { class: "drill", "aria-live": "polite", id: "confusion-words" });
+  const text = element("p", { class: "drill", "aria-live": "polite", id: "confusion-text" });
   const show = () => {
-    words.textContent = "Choose a cell to read it in words.";
-    place.replaceChildren(matrix(view, state, (row, column) => (words.textContent = inWords(view, shown, state.configuration, row, column))));
+    text.textContent = "Select a cell for its description.";
+    place.replaceChildren(matrix(view, state, (row, column) => (text.textContent = describeCell(view, shown, state.configuration, row, column))));
   };
   const select = element(
     "select",
@@ -32,7 +32,7 @@ function confusion(view) {
     "Confusion",
     view.protocol,
     element("div", { class: "controls" }, element("label", { for: "confusion-of" }, "Configuration "), select, segmented("Cells", unit, "share", choose)),
-    element("div", { class: "beside" }, place, words),
+    element("div", { class: "beside" }, place, text),
   );
 }
 
@@ -43,7 +43,7 @@ function square(cells, labels) {
 function matrix(view, state, tell) {
   const { labels } = view;
   const buttons = [];
-  const head = [element("th", { class: "corner" }, element("span", {}, "heard →"), element("span", {}, "spoken ↓")), ...labels.map((label) => element("th", { scope: "col" }, element("span", {}, label)))];
+  const head = [element("th", { class: "corner" }, element("span", {}, "predicted →"), element("span", {}, "label ↓")), ...labels.map((label) => element("th", { scope: "col" }, element("span", {}, label)))];
   const body = labels.map((label, row) => {
     const total = d3.sum(state.configuration.confusion[row]);
     const cells = labels.map((other, column) => {
@@ -55,7 +55,7 @@ function matrix(view, state, tell) {
         {
           type: "button",
           tabindex: buttons.length ? "-1" : "0",
-          "aria-label": `${label} taken for ${other}: ${state.counts ? whole(count) : percent(share)}`,
+          "aria-label": `${label} predicted as ${other}: ${state.counts ? whole(count) : percent(share)}`,
           "data-cell": `${row},${column}`,
           class: row === column && "diagonal",
           click: () => {
@@ -107,16 +107,16 @@ function rove(buttons, target) {
   buttons.forEach((button, index) => button.setAttribute("tabindex", index === target ? "0" : "-1"));
 }
 
-// "Of 48 utterances of sad, 12 (25 %) were taken for calm.", and the same cell of the other members of the family.
-function inWords(view, shown, configuration, row, column) {
+// "Of 48 utterances of sad, 12 (25 %) were predicted as calm.", and the same cell of the other members of the family.
+function describeCell(view, shown, configuration, row, column) {
   const [label, other] = [view.labels[row], view.labels[column]];
   const counts = configuration.confusion[row];
   const total = d3.sum(counts);
   if (!total) return `No utterance of ${label} was tested.`;
-  const what = row === column ? "were recognised" : `were taken for ${other}`;
+  const what = row === column ? "were recognised" : `were predicted as ${other}`;
   const rest = shown
     .filter((c) => c !== configuration && familyKey(c) === familyKey(configuration) && d3.sum(c.confusion[row]))
     .map((c) => `${memberName(c)}: ${percent(c.confusion[row][column] / d3.sum(c.confusion[row]))}`);
-  const compared = rest.length ? ` For comparison: ${words(rest)}.` : "";
+  const compared = rest.length ? ` For comparison: ${joined(rest)}.` : "";
   return `Of ${plural(total, "utterance", "utterances")} of ${label}, ${whole(counts[column])} (${percent(counts[column] / total)}) ${what}.${compared}`;
 }

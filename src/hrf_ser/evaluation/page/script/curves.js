@@ -27,7 +27,7 @@ function curvesOf({ name, members }) {
   const show = () => {
     const visible = members.filter((c) => chosen.has(c));
     const loss = curve(name, visible, members, "train/loss", "Training loss");
-    // Under protocol `last_epoch` nobody validates.
+    // Protocol `last_epoch` has no validation speakers.
     const validated = members.some((c) => curvePoints(c, "val/ua").length);
     place.replaceChildren(...(validated ? [curve(name, visible, members, "val/ua", "UA on validation speakers")] : []), loss);
   };

@@ -13,9 +13,9 @@ function element(tag, attributes = {}, ...children) {
 
 let identifiers = 0;
 
-function identifier(word) {
+function identifier(prefix) {
   identifiers += 1;
-  return `${word}-${identifiers}`;
+  return `${prefix}-${identifiers}`;
 }
 
 // Radio buttons that look like one control: arrow keys and the spoken "2 of 3" come from the browser.
@@ -57,20 +57,20 @@ function plainTable(caption, columns, rows) {
   return scrolling(caption, table);
 }
 
-// What is wider than the screen scrolls by itself, with the keyboard too; the page never does.
+// What is wider than the window scrolls by itself, with the keyboard too; the page never does.
 function scrolling(label, node) {
   return element("div", { class: "scrolling", role: "region", "aria-label": label, tabindex: "0" }, node);
 }
 
 function section(id, title, protocol, ...children) {
-  const heading = element("h2", { id: `${id}-title` }, title, " ", paperMark(protocol));
+  const heading = element("h2", { id: `${id}-title` }, title, " ", oracleMark(protocol));
   return element("section", { id, "aria-labelledby": `${id}-title` }, heading, children);
 }
 
 // Numbers of protocol `test_oracle` never stand without this.
-function paperMark(protocol) {
-  if (protocol !== "paper") return null;
-  return element("span", { class: "paper", title: "The best epoch was chosen on the test part" }, "protocol test_oracle");
+function oracleMark(protocol) {
+  if (protocol !== "test_oracle") return null;
+  return element("span", { class: "oracle", title: "The checkpoint was selected on the test set: optimistic scores" }, "protocol test_oracle");
 }
 
 function note(...children) {

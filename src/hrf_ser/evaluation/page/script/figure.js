@@ -1,4 +1,4 @@
-// A picture: drawn for the width it has, described in words, with its numbers in a table beneath.
+// A picture: drawn for the width it has, described in text, with its numbers in a table beneath.
 
 const STYLE = { fontSize: "12px", fontFamily: "inherit", overflow: "visible" };
 // Room for the title of the axis beneath its numbers.

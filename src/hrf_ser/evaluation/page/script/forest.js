@@ -29,7 +29,7 @@ function forest(view) {
     "Paired differences",
     view.protocol,
     note("Each faint point is one pair: the same fold and the same seed in both configurations. The large mark is their mean, the bar its 95 % interval."),
-    figure("forest", `Paired differences of ${partUA({ capital: false })}`, description, (width) => forestPlot(width, rows), numbers),
+    figure("forest", `Paired differences of ${splitUA({ capital: false })}`, description, (width) => forestPlot(width, rows), numbers),
     note(`A filled mark is clear: Holm-corrected p below ${LEVEL}. A hollow one is not.`),
   );
 }
@@ -72,7 +72,7 @@ function forestPlot(width, rows) {
     marginBottom: 48,
     style: STYLE,
     x: {
-      domain: [reach[0] - room, reach[1] + room], label: `Difference of ${partUA({ capital: false })}  (left: worse, right: better)`, ...AXIS,
+      domain: [reach[0] - room, reach[1] + room], label: `Difference of ${splitUA({ capital: false })}  (left: worse, right: better)`, ...AXIS,
       tickFormat: (v) => signed(v).replace(/0$/, ""), ticks: narrow ? 5 : 8, grid: true,
     },
     y: { domain: [rows.length - 0.5, -0.5], axis: null },

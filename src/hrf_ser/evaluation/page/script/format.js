@@ -58,7 +58,7 @@ function plural(count, one, many) {
   return `${whole(count)} ${count === 1 ? one : many}`;
 }
 
-function words(list) {
+function joined(list) {
   if (list.length < 2) return list.join("");
   return `${list.slice(0, -1).join(", ")} and ${list[list.length - 1]}`;
 }

@@ -6,9 +6,9 @@ const GROUPS = {
   large: { name: "large", symbol: "square", colour: "var(--large)", size: 0.9 },
 };
 
-// Whose scores these are.
-function partUA({ capital = true } = {}) {
-  const name = report.part === "validation" ? "validation UA" : "test UA";
+// The split whose scores these are.
+function splitUA({ capital = true } = {}) {
+  const name = report.split === "validation" ? "validation UA" : "test UA";
   return capital ? name[0].toUpperCase() + name.slice(1) : name;
 }
 

@@ -3,7 +3,7 @@
 function headline(view) {
   // The question is about the light models; HRF in a large one is in the forest plot.
   const hrf = view.comparisons.filter((c) => c.kind === "hrf" && view.byKey.get(c.a)?.size !== "large");
-  // "light - large" is asked of the plain light model where it is there; HRF - large is in the forest plot.
+  // "light - large" is about the plain light model where there is one; HRF - large is in the forest plot.
   const pooled = view.comparisons.find((c) => c.kind === "pooled");
   const size = view.comparisons.filter((c) => c.kind === "size");
   const plain = size.filter((c) => view.byKey.get(c.a) && !view.byKey.get(c.a).hrf);
@@ -19,7 +19,7 @@ function tile(question, number, unit, lines, picture, protocol) {
   return element(
     "div",
     { class: "tile" },
-    element("h2", {}, question, " ", paperMark(protocol)),
+    element("h2", {}, question, " ", oracleMark(protocol)),
     element("p", { class: "big" }, element("span", { class: "figure" }, number), " ", element("span", { class: "unit" }, unit)),
     picture,
     lines.filter(Boolean).map((line) => element("p", {}, line)),
@@ -56,7 +56,7 @@ function clear(comparisons) {
   ].filter(([count]) => count);
   if (tested.length === 1) return `${of} is ${holds.length ? `clearly ${directions[0][1]}` : "not clear"} (Holm p ${probability(tested[0].p_holm)}).`;
   if (directions.length === 1) return `${of} clearly ${directions[0][1]} after Holm's correction.`;
-  const split = directions.map(([count, word]) => `${count} ${word}`).join(", ");
+  const split = directions.map(([count, verdict]) => `${count} ${verdict}`).join(", ");
   return holds.length ? `${of} clear after Holm's correction: ${split}.` : `${of} is clear after Holm's correction.`;
 }
 

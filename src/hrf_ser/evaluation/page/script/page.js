@@ -59,7 +59,7 @@ function filters() {
 }
 
 function warnings() {
-  const items = report.warnings.map((text) => element("li", { class: /\btest_oracle\b/.test(text) ? "about-paper" : null }, text));
+  const items = report.warnings.map((text) => element("li", { class: /\btest_oracle\b/.test(text) ? "about-oracle" : null }, text));
   if (items.length) document.getElementById("warnings").replaceChildren(...items);
   else document.getElementById("warnings").remove();
 }

@@ -60,7 +60,7 @@ function paretoPicture(view, choice) {
   const chance = chanceOf(view.configurations);
   const range = scoreRange(rows.flatMap((row) => [row.ua, row.low, row.high]), chance);
   const front = paretoFront(rows);
-  const best = words(front.map((row) => row.c.label));
+  const best = joined(front.map((row) => row.c.label));
   const numbers = plainTable(`UA against ${cost.text.toLowerCase()}`, [
     { title: "Configuration", text: (row) => row.c.label },
     { title: cost.text, text: (row) => cost.format(row.measured), number: true },
@@ -73,7 +73,7 @@ function paretoPicture(view, choice) {
       (choice === "latency" ? " Latencies that agree within 15 % are drawn at their mean; the table has each." : "") +
       chanceNote(chance, range),
   );
-  const title = `${partUA()} against ${cost.axis}`;
+  const title = `${splitUA()} against ${cost.axis}`;
   const draw = (width) => paretoPlot(width, view, rows, front, cost, chance, range);
   return element("div", {}, figure("pareto", title, `On the Pareto front: ${best}.`, draw, numbers), caption);
 }
@@ -112,7 +112,7 @@ function paretoPlot(width, view, rows, front, cost, chance, scores) {
     ...margins,
     style: STYLE,
     x: { type: "log", domain, label: cost.axis, ...AXIS, ticks: logTicks(domain), tickFormat: cost.format },
-    y: { domain: range, label: `${partUA()} (95 % interval)`, labelArrow: "none", grid: true, ticks: 6 },
+    y: { domain: range, label: `${splitUA()} (95 % interval)`, labelArrow: "none", grid: true, ticks: 6 },
     marks: [
       chanceLine(chance, range),
       Plot.line(front, { x: "x", y: "ua", curve: "step-after", stroke: "var(--soft)", strokeWidth: 1.5, strokeDasharray: "5 4", className: "front" }),

@@ -17,7 +17,7 @@ function rankCurve(view) {
     ], large ? [...rows.map((row) => row.c), large] : rows.map((row) => row.c));
     const description = rows.map((row) => `${memberName(row.c)}: ${score(row.ua)}`).join("; ") + (large ? `; large: ${score(large.scores?.ua?.mean)}` : "");
     const draw = (width) => rankPlot(width, rows, large, ranks, chance, range);
-    return element("div", {}, element("h3", {}, name), figure("rank", `${partUA()} by rank, ${name}`, description, draw, numbers));
+    return element("div", {}, element("h3", {}, name), figure("rank", `${splitUA()} by rank, ${name}`, description, draw, numbers));
   });
   return section(
     "rank",
@@ -59,7 +59,7 @@ function rankPlot(width, rows, large, ranks, chance, range) {
     marginBottom: 48,
     style: STYLE,
     x: { type: "point", domain: ranks, label: "HRF rank", ...AXIS, tickFormat: (rank) => (rank === 0 ? "no HRF" : `×${rank}`), padding: 0.5 },
-    y: { domain: range, label: partUA(), labelArrow: "none", grid: true, ticks: 5 },
+    y: { domain: range, label: splitUA(), labelArrow: "none", grid: true, ticks: 5 },
     color: { type: "identity" },
     marks: [
       chanceLine(chance, range),

@@ -51,7 +51,7 @@ function recallPlot(width, labels, lanes, rows, chance) {
     marginTop: 26,
     marginBottom: 48,
     style: STYLE,
-    x: { domain: [0, 1], label: "Recall on the test part", ...AXIS, grid: true, ticks: narrow ? 4 : 10 },
+    x: { domain: [0, 1], label: "Recall on the test set", ...AXIS, grid: true, ticks: narrow ? 4 : 10 },
     y: { domain: [bottom, -1], axis: null },
     color: { type: "identity" },
     marks: [

@@ -1,4 +1,4 @@
-// A picture as a file of its own, for papers and pages: what the page's styles give it is written into it.
+// A picture as a file of its own, for papers and websites: the page's styles are written into it.
 
 // All of them are inherited, so each is written only where it changes.
 const INHERITED = [

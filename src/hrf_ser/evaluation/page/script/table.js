@@ -1,4 +1,4 @@
-// All configurations: sorted by a click on a heading, filtered by words, opened to the runs; with the command of each.
+// All configurations: sorted by a click on a heading, filtered by text, opened to the runs; with the command of each.
 
 const COLUMNS = [
   { key: "label", title: "Configuration", value: (c) => c.label, first: "ascending" },
@@ -20,7 +20,7 @@ function withSpread(numbers) {
 }
 
 function configurationTable(view) {
-  const state = { column: COLUMNS[1], direction: "descending", words: "", open: new Set() };
+  const state = { column: COLUMNS[1], direction: "descending", filter: "", open: new Set() };
   const body = element("tbody");
   const status = element("p", { class: "note", role: "status" });
   const headings = COLUMNS.map((column) => {
@@ -37,7 +37,7 @@ function configurationTable(view) {
     headings.forEach((heading, index) => {
       heading.setAttribute("aria-sort", COLUMNS[index] === state.column ? state.direction : "none");
     });
-    const rows = sorted(view.configurations.filter((c) => matches(c, state.words)), state);
+    const rows = sorted(view.configurations.filter((c) => matches(c, state.filter)), state);
     body.replaceChildren(...rows.flatMap((c) => configurationRow(c, state)));
     status.textContent = `${rows.length} of ${plural(view.configurations.length, "configuration", "configurations")}`;
   };
@@ -47,7 +47,7 @@ function configurationTable(view) {
     placeholder: "conformer hrf",
     autocomplete: "off",
     input: (event) => {
-      state.words = event.target.value;
+      state.filter = event.target.value;
       show();
     },
   });
@@ -58,15 +58,15 @@ function configurationTable(view) {
     "configurations",
     "Configurations",
     view.protocol,
-    element("div", { class: "controls" }, element("label", { for: "filter" }, "Filter by words "), filter, status),
+    element("div", { class: "controls" }, element("label", { for: "filter" }, "Filter "), filter, status),
     scrolling("Table of configurations", table),
   );
 }
 
-// Every word must occur somewhere in the name or the key.
-function matches(configuration, words) {
+// Every part of the filter must occur somewhere in the name or the key.
+function matches(configuration, filter) {
   const text = `${configuration.label} ${configuration.key} ${GROUPS[groupOf(configuration)].name}`.toLowerCase();
-  return words.toLowerCase().split(/\s+/).every((word) => text.includes(word));
+  return filter.toLowerCase().split(/\s+/).every((part) => text.includes(part));
 }
 
 // What is unknown comes last in both directions.
@@ -100,7 +100,7 @@ function configurationRow(configuration, state) {
   const row = element(
     "tr",
     { class: "configuration", "data-key": configuration.key },
-    element("th", { scope: "row" }, button, " ", paperMark(configuration.protocol)),
+    element("th", { scope: "row" }, button, " ", oracleMark(configuration.protocol)),
     cells,
     element("td", {}, copyButton(configuration.command, configuration.label)),
   );

@@ -1,4 +1,4 @@
-"""The last screen of a report: the answer, the configurations, the comparisons, what is wrong, where the page lies."""
+"""A report in the terminal: the answer, the configurations, the comparisons, the warnings and the files."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
 
-from hrf_ser.evaluation.records import RUNS
-from hrf_ser.evaluation.sentences import bounds, signed
+from hrf_ser.evaluation.read import RUNS
 from hrf_ser.evaluation.statistics import LEVEL
-from hrf_ser.evaluation.tables import number, plain_bounds, score, sections
+from hrf_ser.evaluation.tables import number, score, score_bounds, sections
+from hrf_ser.evaluation.text import bounds, many, signed
 
-_ROWS = 40  # more do not fit a screen; the page and the CSV files have all
+_ROWS = 40  # the page and the CSV files have all
 
 
 def show_report(report: dict[str, Any], folder: Path, console: Console | None = None) -> None:
@@ -47,7 +47,9 @@ def show_report(report: dict[str, Any], folder: Path, console: Console | None = 
         console.print(f"the page      [bold]{escape(str(page))}[/]", highlight=False, soft_wrap=True)
     console.print(f"the tables    {escape(str(folder / 'tables.md'))}, .tex, .csv", highlight=False, soft_wrap=True)
     console.print(
-        f"the records   {escape(str(folder / RUNS))}: another report can be made of it", highlight=False, soft_wrap=True
+        f"the records   {escape(str(folder / RUNS))}, from which a report can be made again",
+        highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -69,7 +71,7 @@ def _configurations(corpus: str, protocol: str, entries: list[dict[str, Any]]) -
         table.add_row(
             escape(entry["label"]),
             f"[bold]{score(ua['mean'])}[/]" if ua["mean"] == best else score(ua["mean"]),
-            escape(plain_bounds(ua)),
+            escape(score_bounds(ua)),
             score(ua["sd"]),
             score(entry["scores"]["wa"]["mean"]),
             score(entry["scores"]["f1"]["mean"]),
@@ -94,7 +96,7 @@ def _comparisons(entries: list[dict[str, Any]]) -> Table:
             escape(where + entry["label"]),
             signed(entry["difference"]),
             escape(bounds(entry)),
-            f"{entry['units']} {entry['unit']}{'' if entry['units'] == 1 else 's'}",
+            many(entry["units"], entry["unit"]),
             f"{entry['p']:.3f}",
             f"[bold]{entry['p_holm']:.3f}[/]" if found else f"{entry['p_holm']:.3f}",
             f"[dim]{entry['smallest_p']:.3f}[/]",

@@ -1,0 +1,91 @@
+"""Numbers as text, and the sentences of a report, which come from ``sentences.txt``."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
+
+from hrf_ser.evaluation.statistics import LEVEL, units_needed
+
+Entry = dict[str, Any]
+
+
+def signed(value: float | None) -> str:
+    return "n/a" if value is None else f"{value:+.3f}"
+
+
+def bounds(entry: Entry) -> str:
+    """``[-0.010, +0.031]``, or nothing where one unit gives no interval."""
+    return "" if entry["low"] is None else f"[{signed(entry['low'])}, {signed(entry['high'])}]"
+
+
+def many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def p_value(p: float) -> str:
+    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+
+
+def decidable(entry: Entry) -> bool:
+    """Whether the design could have given a p value of at most 0.05 after Holm's correction."""
+    return bool(entry["smallest_p"] * entry["tests"] <= LEVEL)
+
+
+def sentence(name: str, *arguments: Any) -> str:
+    """The sentence that a macro of ``sentences.txt`` makes."""
+    return " ".join(str(getattr(_macros(), name)(*arguments)).split())
+
+
+def verdict(entry: Entry) -> str:
+    """What one comparison shows; it needs ``p_holm`` and ``tests``, the number of comparisons that it was corrected for."""
+    return sentence("verdict", entry)
+
+
+def answer(configurations: Sequence[Entry], comparisons: Sequence[Entry]) -> str:
+    """Whether light with HRF is better than light, how far light is from large, and how reliable that is.
+
+    Each protocol is answered by itself: they train on different speakers, so a mean over them has no meaning.
+    """
+    protocols = list(dict.fromkeys(entry["protocol"] for entry in configurations))
+    found = [
+        _answer(
+            *([entry for entry in entries if entry["protocol"] == one] for entries in (configurations, comparisons))
+        )
+        for one in protocols
+    ]
+    return (
+        found[0] if len(found) == 1 else " ".join(f"Protocol {p}: {a}" for p, a in zip(protocols, found, strict=True))
+    )
+
+
+def _answer(configurations: Sequence[Entry], comparisons: Sequence[Entry]) -> str:
+    kinds = {kind: [c for c in comparisons if c["kind"] == kind] for kind in ("pooled", "hrf", "size", "setting")}
+    hrf = [entry for entry in kinds["hrf"] if not entry["model"].endswith("_large")]
+    pooled = {entry["corpus"] for entry in kinds["pooled"]}
+    leads = kinds["pooled"] + [entry for entry in hrf if entry["corpus"] not in pooled]
+    best = max(configurations, key=lambda entry: entry["scores"]["ua"]["mean"])
+    return sentence("answer", leads, hrf, kinds["size"], kinds["setting"], best)
+
+
+def _design(entry: Entry) -> str:
+    return f"{many(entry['units'], entry['unit'])} (p = {entry['smallest_p']:.3g} at best)"
+
+
+@functools.cache
+def _macros() -> Any:
+    # Files that are not HTML are not escaped: the page, the tables and the terminal escape each in their own way.
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(), undefined=StrictUndefined
+    )
+    environment.filters |= {
+        "signed": signed, "bounds": bounds, "many": many, "p_value": p_value, "units_needed": units_needed,
+        "design": _design,
+    }  # fmt: skip
+    environment.tests["decidable"] = decidable
+    environment.globals["level"] = LEVEL
+    return environment.get_template("sentences.txt").module

@@ -1,4 +1,4 @@
-"""How a step and an answer grow with batch, length, width and rank, and where they bend.
+"""How a step and a prediction grow with batch, length, width and rank, and where they bend.
 
     python -m benchmarks.growth
 
@@ -93,7 +93,7 @@ def markdown(result: Result) -> str:
         "exponent between neighbours",
         "bends at (exponent before, after)",
     )
-    head = f"Training steps on {result['batch']} x {result['frames']} frames unless said otherwise; rank is folded HRF.\n\n"
+    head = f"Training steps on {result['batch']} x {result['frames']} frames unless stated; ranks with mode=parametrized.\n\n"
     return head + table(columns, rows)
 
 

@@ -86,7 +86,7 @@ def test_a_dialog_with_a_speaker_who_validates_does_not_train():
 def test_the_owners_parts_of_the_source_train_and_validate(fold):
     source, target = corpus("a", ("angry", "sad")), corpus("b", ("angry", "sad"), groups=2)
     parts = ["train"] * 4 + ["val"] * 2 + ["test"] * 2
-    source.utterances = [replace(one, part=part) for one, part in zip(source.utterances, parts, strict=True)]
+    source.utterances = [replace(one, split=part) for one, part in zip(source.utterances, parts, strict=True)]
     source.folds = {"official": (), "dev": ()}
     joined = join(source, target)
     divided = cross_split(joined, source, fold, "validation")

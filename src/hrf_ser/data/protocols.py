@@ -171,7 +171,7 @@ def _require_parts(divided: Split, name: str) -> None:
 
 def _by_parts(corpus: Corpus, name: str, protocol: str) -> Split:
     """The parts that the corpus's owners drew; ``dev`` tests their validation part, as one must without test labels."""
-    rows = {part: [row for row, one in enumerate(corpus.utterances) if one.part == part] for part in SPLITS}
+    rows = {part: [row for row, one in enumerate(corpus.utterances) if one.split == part] for part in SPLITS}
     train, val, test = rows["train"], rows["val"], rows["test"]
     if name == DEV:
         test = val

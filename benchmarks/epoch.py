@@ -20,7 +20,7 @@ from benchmarks.part import Part, Result, Settings, ratio, table
 from benchmarks.rounds import compare, spread
 
 GOAL = 1.05
-# Words of the command, of the first model; the others are measured as the last.
+# Overrides of the command, of the first model; the others are measured as the last.
 SETUPS = (("logger=none",), ("logger=none", "cache_on_device=true"), ("logger=wandb",))
 PARTS = ("steps", "between steps", "evaluation", "end of epoch")
 BARE = ("bare training", "bare evaluation")
@@ -30,12 +30,12 @@ def measure(settings: Settings) -> Result:
     """Every light model with the default logger; the first also without one, and then with features in memory as well."""
     found: Result = {"corpus": settings.data, "models": {}}
     for number, label in enumerate(settings.light):
-        for words in SETUPS if number == 0 else SETUPS[-1:]:
-            epochs = run(settings, label, words, 2 if settings.quick else 10)
+        for overrides in SETUPS if number == 0 else SETUPS[-1:]:
+            epochs = run(settings, label, overrides, 2 if settings.quick else 10)
             times = {part: [epoch[part] for epoch in epochs] for part in (*BARE, *PARTS)}
             for name, parts in (("bare", BARE), ("command", PARTS)):
                 times[name] = [sum(epoch[part] for part in parts) for epoch in epochs]
-            found["models"][", ".join((label, *words))] = {
+            found["models"][", ".join((label, *overrides))] = {
                 "epochs": len(epochs),
                 "compared": compare({name: times[name] for name in ("bare", "command")}),
                 "seconds": {name: spread(values) for name, values in times.items()},
@@ -47,7 +47,7 @@ def run(settings: Settings, label: str, setup: Sequence[str], epochs: int) -> li
     """The command in a process of its own -> seconds by part of each measured epoch."""
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "epochs.json"
-        words = [
+        overrides = [
             f"model={label}",
             *setup,
             f"data={settings.data}",
@@ -64,7 +64,7 @@ def run(settings: Settings, label: str, setup: Sequence[str], epochs: int) -> li
         ]
         repository = Path(__file__).parents[1]
         environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": str(settings.threads)}
-        line = [sys.executable, "-m", "hrf_ser.train", *words]
+        line = [sys.executable, "-m", "hrf_ser.train", *overrides]
         done = subprocess.run(line, cwd=name, env=environment, capture_output=True, text=True, check=False)
         if done.returncode:
             raise RuntimeError(f"{' '.join(line)} failed: {done.stderr[-2000:]}")

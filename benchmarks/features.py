@@ -98,7 +98,7 @@ def markdown(result: Result) -> str:
     first, cached = (loading[kind]["median"] for kind in ("first", "cached"))
     return (
         table(("what", "seconds of audio", "real-time factor (quartiles)"), rows)
-        + f"\n\nLoading {result['corpus']} ({loading['hours']:.2f} h of speech, one view, the batches of an epoch included): "
+        + f"\n\nLoading {result['corpus']} ({loading['hours']:.2f} h of speech, clean only, with the batches of an epoch): "
         f"{first:.2f} s the first time, {cached:.3f} s from the cache, {cached / first:.3f} of it."
     )
 

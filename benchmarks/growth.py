@@ -1,4 +1,4 @@
-"""How a step and an answer grow with batch, length, width and rank, and where they bend.
+"""How a step and a prediction grow with batch, length, width and rank, and where they bend.
 
     python -m benchmarks.growth
 

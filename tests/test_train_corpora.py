@@ -68,7 +68,9 @@ def test_daic_woz_is_trained_and_scored_by_participant(train, tmp_path, protocol
     with (tmp_path / "run/segments.csv").open(newline="") as file:
         segments = list(csv.DictReader(file))
     part = "test" if fold == "official" else "dev"
-    assert {row["utterance"] for row in participants} == {str(p.number) for p in release.participants if p.part == part}
+    assert {row["utterance"] for row in participants} == {
+        str(p.number) for p in release.participants if p.split == part
+    }
     assert record["scored"]["test"] == len(participants) < len(segments) == record["utterances"]["test"]
     for row in participants:
         posteriors = [float(one["depressed"]) for one in segments if one["speaker"] == row["speaker"]]

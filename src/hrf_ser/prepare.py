@@ -19,13 +19,13 @@ def main(config: DictConfig) -> None:
     from hrf_ser.audio.augment import OfflineAugmentation
     from hrf_ser.audio.front_end import FrontEndConfig
     from hrf_ser.data.corpora import read_corpus
-    from hrf_ser.data.doctor import diagnose
     from hrf_ser.data.manifest import write_manifest
     from hrf_ser.data.store import open_store
+    from hrf_ser.data.summary import print_summary
 
     console = Console()
     corpus = read_corpus(config.data.name, config.data.root, **to_dict(config.data.options))
-    diagnose(corpus, console)
+    print_summary(corpus, console)
     cache_dir = Path(config.cache_dir).expanduser()
     store = open_store(
         cache_dir,

@@ -4,7 +4,7 @@ import torch
 from hrf_ser.audio.augment import FeatureAugment, OfflineAugmentation, offline_augmentations
 
 
-def test_views_are_the_clean_one_then_speeds_then_noise():
+def test_augmentations_are_the_clean_copy_then_speeds_then_noise():
     assert offline_augmentations([0.9, 1.0, 1.1], (10.0, 20.0)) == [
         OfflineAugmentation(),
         OfflineAugmentation(speed=0.9),
@@ -27,10 +27,10 @@ def test_speed_changes_length_and_pitch():
 
 def test_noise_has_the_drawn_ratio_and_depends_on_the_utterance_alone():
     wave = torch.randn(16_000, generator=torch.Generator().manual_seed(0))
-    view = OfflineAugmentation(snr_db=(10.0, 20.0))
-    noisy = view.apply(wave, "u1")
-    assert torch.equal(noisy, view.apply(wave, "u1"))
-    assert not torch.equal(noisy, view.apply(wave, "u2"))
+    augmentation = OfflineAugmentation(snr_db=(10.0, 20.0))
+    noisy = augmentation.apply(wave, "u1")
+    assert torch.equal(noisy, augmentation.apply(wave, "u1"))
+    assert not torch.equal(noisy, augmentation.apply(wave, "u2"))
     ratio = 10 * torch.log10(wave.square().sum() / (noisy - wave).square().sum())
     assert 9.9 < ratio < 20.1
 

@@ -6,7 +6,7 @@ from hrf_ser.data.balance import balanced_order
 
 
 @given(st.lists(st.integers(1, 40), min_size=2, max_size=9), st.integers(0, 5))
-def test_classes_and_participants_are_heard_alike_and_segments_evenly(sizes, seed):
+def test_classes_and_participants_are_drawn_alike_and_segments_evenly(sizes, seed):
     participants = np.repeat(np.arange(len(sizes)), sizes)
     classes = (participants >= (len(sizes) + 1) // 2).astype(np.int64)
     order = balanced_order(np.random.default_rng(seed), classes, participants)

@@ -34,7 +34,7 @@ def test_every_utterance_is_drawn_once_an_epoch():
         assert len(list(draw)) == len(draw) == 13
 
 
-def test_strata_are_heard_equally_often():
+def test_strata_are_drawn_equally_often():
     participants = np.repeat(np.arange(4), [70, 20, 10, 3])
     draw = sampler(strata=(participants // 2, participants))
     assert len(draw) == len(list(draw)) == 13
@@ -60,10 +60,10 @@ def test_buckets_spare_padding():
     assert padded(sampler()) < 1.25 < padded(sampler(pool=1))
 
 
-def test_views_are_all_drawn_in_training_and_only_the_clean_one_in_evaluation():
-    assert {view for batch in sampler(views=3) for _, view in batch} == {0, 1, 2}
-    evaluation = list(sampler(views=3, shuffle=False))
-    assert {view for batch in evaluation for _, view in batch} == {0}
+def test_augmentations_are_all_drawn_in_training_and_only_the_clean_one_in_evaluation():
+    assert {copy for batch in sampler(augmentations=3) for _, copy in batch} == {0, 1, 2}
+    evaluation = list(sampler(augmentations=3, shuffle=False))
+    assert {copy for batch in evaluation for _, copy in batch} == {0}
     assert sorted(rows(evaluation)) == list(range(103))
 
 
@@ -76,10 +76,10 @@ def test_batches_hold_padded_features_lengths_labels_and_rows():
     assert batch["rows"].tolist() == [5, 7]
     assert batch["units"].tolist() == [101, 103]
     assert batch["features"].shape == (2, max(LENGTHS[5], LENGTHS[7]), 2)
-    for index, (row, view) in enumerate([(5, 0), (7, 1)]):
+    for index, (row, copy) in enumerate([(5, 0), (7, 1)]):
         frames = batch["features"][index]
         torch.testing.assert_close(
-            frames[: LENGTHS[row]], torch.tensor([[row, row + view + 1.0]]).expand(LENGTHS[row], 2)
+            frames[: LENGTHS[row]], torch.tensor([[row, row + copy + 1.0]]).expand(LENGTHS[row], 2)
         )
         assert not frames[LENGTHS[row] :].any()
 

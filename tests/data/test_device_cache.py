@@ -43,7 +43,13 @@ def features(device: torch.device = CPU) -> DeviceCache:
 
 
 def sampler(**options) -> BucketSampler:
-    defaults = {"rows": range(1, ROWS), "lengths": STORES[0].lengths, "batch_size": 4, "views": 3, "shuffle": True}
+    defaults = {
+        "rows": range(1, ROWS),
+        "lengths": STORES[0].lengths,
+        "batch_size": 4,
+        "augmentations": 3,
+        "shuffle": True,
+    }
     return BucketSampler(**{**defaults, **options})
 
 
@@ -69,7 +75,7 @@ def assert_same(found, expected) -> None:
         {},
         {"seed": 1, "batch_size": 5},
         {"strata": (UNITS % 2, UNITS)},
-        {"rows": range(ROWS), "views": 1, "shuffle": False},
+        {"rows": range(ROWS), "augmentations": 1, "shuffle": False},
         {"rows": [7], "batch_size": 1},
     ],
     ids=["augmentations", "a part batch", "strata", "evaluation", "nothing but padding"],

@@ -7,7 +7,7 @@ from hrf_ser.data.manifest import COLUMNS, write_manifest
 def test_manifest_has_the_promised_columns_times_and_no_skipped_rows(tone, tmp_path):
     path = tone("a.wav", seconds=2.0)
     utterances = [
-        Utterance("whole", path, "sad", "s1", sex="male", group="g", part="train"),
+        Utterance("whole", path, "sad", "s1", sex="male", group="g", split="train"),
         Utterance("cut", path, "sad", "s1", start=0.500001, end=1.25),
         Utterance("beyond", path, "sad", "s1", start=1.5, end=9.0),
         Utterance("bad", tmp_path / "gone.wav", "sad", "s2"),

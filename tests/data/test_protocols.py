@@ -80,7 +80,7 @@ def test_two_folds_validate_on_a_fifth_of_the_other_groups():
 
 def test_the_official_split_is_that_of_the_column():
     utterances = [
-        Utterance(f"u{i}", Path("a.wav"), "a", f"s{i}", group="g", part=part) for i, part in enumerate(SPLITS * 2)
+        Utterance(f"u{i}", Path("a.wav"), "a", f"s{i}", group="g", split=part) for i, part in enumerate(SPLITS * 2)
     ]
     table = Corpus("c", utterances, ("a",), {"official": ()})
     parts = split_corpus(table, None, "validation")
@@ -90,7 +90,7 @@ def test_the_official_split_is_that_of_the_column():
     assert split_corpus(table, "official", "test_oracle").val == (2, 5)
     last_epoch = split_corpus(table, "official", "last_epoch")
     assert (last_epoch.train, last_epoch.val, last_epoch.test) == ((0, 1, 3, 4), (), (2, 5))
-    table.utterances[3] = Utterance("u3", Path("a.wav"), "a", "s5", part="train")
+    table.utterances[3] = Utterance("u3", Path("a.wav"), "a", "s5", split="train")
     with pytest.raises(UserError, match="Speaker s5 is in the train and in the test split of fold=official"):
         split_corpus(table, None, "validation")
 
@@ -165,7 +165,12 @@ def test_dialog_on_two_sides_is_named():
 def test_dev_tests_the_official_validation_split_and_validates_on_training_groups_of_every_label():
     utterances = [
         Utterance(
-            f"u{i:02}", Path("a.wav"), "ab"[i % 3 == 0], f"s{i:02}", group=f"s{i:02}", part="train" if i < 20 else "val"
+            f"u{i:02}",
+            Path("a.wav"),
+            "ab"[i % 3 == 0],
+            f"s{i:02}",
+            group=f"s{i:02}",
+            split="train" if i < 20 else "val",
         )
         for i in range(26)
     ]

@@ -55,25 +55,25 @@ def test_features_are_computed_once_and_read_back_alike(corpus, tmp_path, comput
     assert files_below(tmp_path / "tones") == {"frames.f32", "index.json"}
 
 
-@pytest.mark.parametrize("change", ["front_end", "view", "audio", "stretch"])
-def test_a_change_of_front_end_view_or_audio_computes_anew(corpus, tmp_path, computed, tone, change):
+@pytest.mark.parametrize("change", ["front_end", "augmentation", "audio", "segment"])
+def test_a_change_of_front_end_augmentation_or_audio_computes_again(corpus, tmp_path, computed, tone, change):
     before = open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())[3].copy()
-    front_end, view = FRONT_END, OfflineAugmentation()
+    front_end, augmentation = FRONT_END, OfflineAugmentation()
     if change == "front_end":
         front_end = FrontEndConfig(n_mels=20, f_max=4_000)
-    elif change == "view":
-        view = OfflineAugmentation(speed=1.1)
+    elif change == "augmentation":
+        augmentation = OfflineAugmentation(speed=1.1)
     elif change == "audio":
         tone("audio/u3.wav", seconds=0.6, hertz=900)
     else:
         old = corpus.utterances[3]
         corpus.utterances[3] = Utterance(old.utterance, old.path, "a", "s", start=0.1, end=0.5)
-    after = open_store(tmp_path, corpus, front_end, view)[3]
+    after = open_store(tmp_path, corpus, front_end, augmentation)[3]
     assert len(computed) == 2
     assert before.shape != after.shape or not np.allclose(before, after)
 
 
-def test_an_utterance_that_moves_to_another_file_of_the_corpus_is_computed_anew(corpus, tmp_path, computed):
+def test_an_utterance_that_moves_to_another_file_of_the_corpus_is_computed_again(corpus, tmp_path, computed):
     stretch = replace(corpus.utterances[3], utterance="u4", start=0.1, end=0.3)
     corpus.utterances.append(stretch)
     before = open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())[4].copy()
@@ -185,7 +185,7 @@ def test_two_tables_of_one_corpus_have_a_store_each(corpus, tmp_path, computed):
     assert len(computed) == 2
 
 
-# Kills itself while the third utterance's features are computed; the journal is written after each.
+# Kills itself while the third utterance's features are computed; progress is written after each.
 KILLED = """
 import os, pickle, signal, sys
 from pathlib import Path
@@ -193,7 +193,7 @@ from hrf_ser.audio.augment import OfflineAugmentation
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data import compute, store
 corpus = pickle.loads(Path(sys.argv[1]).read_bytes())
-compute._JOURNAL_SECONDS = 0
+compute._SECONDS_BETWEEN_WRITES = 0
 features = compute._features
 def dying(*arguments):
     for number, result in enumerate(features(*arguments)):
@@ -216,7 +216,7 @@ def killed(corpus, tmp_path):
 
 
 @pytest.fixture
-def heard(monkeypatch):
+def computed_ids(monkeypatch):
     """Ids of the utterances whose features are computed."""
     ids = []
     features = compute_module._features
@@ -228,10 +228,10 @@ def heard(monkeypatch):
     return ids
 
 
-def test_features_go_on_where_a_kill_stopped_them(killed, corpus, tmp_path, heard, caplog):
+def test_computation_resumes_after_a_kill(killed, corpus, tmp_path, computed_ids, caplog):
     resumed = open_store(tmp_path / "cache", corpus, FRONT_END, OfflineAugmentation())
-    assert heard == ["u2", "u3"]
-    assert "going on after 2 of 4 utterances" in caplog.text
+    assert computed_ids == ["u2", "u3"]
+    assert "resumed after 2 of 4 utterances" in caplog.text
     whole = open_store(tmp_path / "undisturbed", corpus, FRONT_END, OfflineAugmentation())
     np.testing.assert_array_equal(resumed.frames, whole.frames)
     assert files_below(tmp_path / "cache") == {"frames.f32", "index.json"}
@@ -240,7 +240,7 @@ def test_features_go_on_where_a_kill_stopped_them(killed, corpus, tmp_path, hear
 @pytest.mark.parametrize(
     "damage", ["frames cut", "frames flipped", "more frames", "line cut", "no journal", "other audio"]
 )
-def test_damaged_remains_are_noticed(killed, corpus, tmp_path, heard, damage, tone):
+def test_damaged_remains_are_noticed(killed, corpus, tmp_path, computed_ids, damage, tone):
     frames, journal = killed / "frames.f32", killed / "journal.jsonl"
     left = 4
     if damage == "frames cut":
@@ -260,7 +260,7 @@ def test_damaged_remains_are_noticed(killed, corpus, tmp_path, heard, damage, to
     else:
         tone("audio/u3.wav", seconds=0.6, hertz=900)
     resumed = open_store(tmp_path / "cache", corpus, FRONT_END, OfflineAugmentation())
-    assert len(heard) == left
+    assert len(computed_ids) == left
     np.testing.assert_array_equal(
         resumed.frames, open_store(tmp_path / "again", corpus, FRONT_END, OfflineAugmentation()).frames
     )

@@ -91,7 +91,7 @@ def test_a_dialog_with_a_validation_speaker_does_not_train():
 def test_the_official_split_of_the_source_trains_and_validates(fold):
     source, target = corpus("a", ("angry", "sad")), corpus("b", ("angry", "sad"), groups=2)
     parts = ["train"] * 4 + ["val"] * 2 + ["test"] * 2
-    source.utterances = [replace(one, part=part) for one, part in zip(source.utterances, parts, strict=True)]
+    source.utterances = [replace(one, split=part) for one, part in zip(source.utterances, parts, strict=True)]
     source.folds = {"official": (), "dev": ()}
     joined = join(source, target)
     split = cross_corpus_split(joined, source, fold, "validation")

@@ -1,4 +1,4 @@
-"""An ensemble: members that start apart and are asked together."""
+"""An ensemble: members that start apart and are evaluated together."""
 
 import pytest
 import torch

@@ -15,7 +15,7 @@ from hrf_ser.audio.torchaudio_import import torchaudio
 
 @dataclass(frozen=True)
 class OfflineAugmentation:
-    """One way to hear an utterance. Features of every view are computed once and kept; an epoch draws among them.
+    """Augmentation of a waveform. Features of every augmented copy are computed once and stored; an epoch draws among them.
 
     Attributes:
         speed: resampling factor; 1.1 is 10 % faster and higher.
@@ -49,7 +49,7 @@ class OfflineAugmentation:
 
 
 def offline_augmentations(speeds: list[float], noise_snr_db: tuple[float, float] | None) -> list[OfflineAugmentation]:
-    """The clean view, one for each other speed, and a noisy one where a range is given."""
+    """The clean copy, one for each other speed, and a noisy one where a range is given."""
     noisy = [] if noise_snr_db is None else [OfflineAugmentation(snr_db=noise_snr_db)]
     return [OfflineAugmentation(), *[OfflineAugmentation(speed=speed) for speed in speeds if speed != 1.0], *noisy]
 

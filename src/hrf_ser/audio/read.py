@@ -109,18 +109,18 @@ def _mono(path: Path, file: Any, first: int, wanted: int, most: int) -> NDArray[
         raise UserError(_too_long(path, wanted / rate, most / rate))
     file.seek(first)
     blocks: list[NDArray[np.float32]] = []
-    size, heard = max(_BLOCK // int(file.channels), 1), 0
-    while heard < wanted:
-        samples = file.read(min(size, wanted - heard), dtype="float32", always_2d=True)
+    size, count = max(_BLOCK // int(file.channels), 1), 0
+    while count < wanted:
+        samples = file.read(min(size, wanted - count), dtype="float32", always_2d=True)
         if not len(samples):
             break
-        heard += len(samples)
-        if heard > most:
-            raise UserError(_too_long(path, heard / rate, most / rate))
+        count += len(samples)
+        if count > most:
+            raise UserError(_too_long(path, count / rate, most / rate))
         blocks.append(samples.mean(axis=1) if samples.shape[1] != 1 else samples[:, 0])
-    if stated and heard < wanted:
+    if stated and count < wanted:
         raise UserError(
-            f"{path}: ends after {(first + heard) / rate:.2f} s although it says {(first + wanted) / rate:.2f} s; it is "
+            f"{path}: ends after {(first + count) / rate:.2f} s although it says {(first + wanted) / rate:.2f} s; it is "
             "truncated, replace or remove it"
         )
     return blocks[0] if len(blocks) == 1 else np.concatenate([*blocks, np.zeros(0, np.float32)])

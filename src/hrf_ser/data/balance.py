@@ -1,4 +1,4 @@
-"""An epoch in which every class, and in it every participant, is heard equally often."""
+"""An epoch that draws every class, and in it every participant, equally often."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ def balanced_order(
 ) -> NDArray[np.int64]:
     """Draw as many segments as there are: equally many of each class and, within a class, of each participant.
 
-    One participant of DAIC-WOZ has ten times the turns of another, and their number says nothing of depression. A segment comes
-    again only when all of its participant's have come. Training alone is balanced: what is scored is heard as it is.
+    One participant of DAIC-WOZ has ten times the turns of another, and their number says nothing of depression. A segment is
+    repeated only after all of its participant's. Only training is balanced, evaluation uses every segment once.
 
     Args:
         generator: of the draw.
@@ -34,7 +34,7 @@ def balanced_order(
 
 
 def _shares(generator: np.random.Generator, total: int, number: int) -> list[int]:
-    """``total`` in ``number`` shares that differ by at most one; chance says whose are larger."""
+    """``total`` in ``number`` shares that differ by at most one; at random which are larger."""
     shares = np.full(number, total // number)
     shares[generator.permutation(number)[: total % number]] += 1
     return [int(share) for share in shares]

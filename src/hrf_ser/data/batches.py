@@ -20,7 +20,7 @@ class Batch(TypedDict):
     """One padded batch.
 
     features ``(batch, frames, n_features)``, lengths ``(batch,)`` in frames, labels ``(batch,)``, rows ``(batch,)`` of the
-    corpus's table, units ``(batch,)``: what is scored as one, the utterance or all segments of a participant.
+    corpus's table, units ``(batch,)``: the evaluation unit, which is the utterance or the participant.
     """
 
     features: Tensor
@@ -41,7 +41,7 @@ def select(batch: Batch, kept: Tensor) -> Batch:
     )
 
 
-# (row of the table, view) of each utterance of a batch
+# (row of the table, augmentation) of each utterance of a batch
 Draw = list[tuple[int, int]]
 
 
@@ -53,7 +53,7 @@ class FeatureBatches(Dataset[Batch]):
         self.labels, self.units = labels, units
 
     def __getitem__(self, draw: Draw) -> Batch:
-        pieces = [self.stores[view][row] for row, view in draw]
+        pieces = [self.stores[augmentation][row] for row, augmentation in draw]
         lengths = [len(piece) for piece in pieces]
         features = np.zeros((len(pieces), max(lengths), pieces[0].shape[1]), dtype=np.float32)
         for padded, piece in zip(features, pieces, strict=True):
@@ -78,11 +78,11 @@ class BucketSampler(Sampler[Draw]):
         rows: rows of the corpus's table.
         lengths: frames of every row of the table.
         batch_size: utterances in a batch; the last may hold fewer.
-        views: number of views of which each utterance draws one.
+        augmentations: number of augmented copies, the clean one included, of which each utterance draws one.
         shuffle: False keeps the rows in order of length, for evaluation.
-        seed: of the order and the views.
+        seed: of the order and the augmentations.
         pool: batches' worth of utterances that are sorted by length together.
-        strata: class and participant of every row of the table, to hear all equally often; None hears every utterance once.
+        strata: class and participant of every row of the table, to draw all equally often; None draws every utterance once.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class BucketSampler(Sampler[Draw]):
         rows: Sequence[int],
         lengths: NDArray[np.int64],
         batch_size: int,
-        views: int = 1,
+        augmentations: int = 1,
         shuffle: bool = False,
         seed: int = 0,
         pool: int = 8,
@@ -98,7 +98,8 @@ class BucketSampler(Sampler[Draw]):
     ) -> None:
         self.rows = np.asarray(rows)
         self.lengths = lengths[self.rows]
-        self.batch_size, self.views, self.shuffle, self.pool = batch_size, views, shuffle, pool
+        self.batch_size, self.augmentations = batch_size, augmentations
+        self.shuffle, self.pool = shuffle, pool
         self.seed = seed
         self.strata = None if strata is None else (strata[0][self.rows], strata[1][self.rows])
         self.epoch = 0
@@ -112,35 +113,35 @@ class BucketSampler(Sampler[Draw]):
         return math.ceil(len(self.rows) / self.batch_size)
 
     def __iter__(self) -> Iterator[Draw]:
-        for rows, views in self.draws():
-            yield list(zip(rows.tolist(), views.tolist(), strict=True))
+        for rows, augmentations in self.draws():
+            yield list(zip(rows.tolist(), augmentations.tolist(), strict=True))
 
     def draws(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-        """Rows and views ``(batch,)`` of every batch that is left of this epoch. The next call gives a whole epoch."""
+        """Rows and augmentations ``(batch,)`` of every batch that is left of this epoch. The next call gives a whole epoch."""
         skip, self.skip = self.skip, 0
         return self._batches()[skip:]
 
     def _batches(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         number = len(self.rows)
-        views = np.zeros(number, dtype=np.int64)
+        augmentations = np.zeros(number, dtype=np.int64)
         if not self.shuffle:
-            parts = self._cut(np.argsort(self.lengths, kind="stable"))
+            batches = self._cut(np.argsort(self.lengths, kind="stable"))
         else:
             generator = np.random.default_rng([self.seed, self.epoch])
             order = generator.permutation(number) if self.strata is None else balanced_order(generator, *self.strata)
-            views = generator.integers(self.views, size=number)
+            augmentations = generator.integers(self.augmentations, size=number)
             pools = [order[i : i + self.pool * self.batch_size] for i in range(0, number, self.pool * self.batch_size)]
             sorted_pools = [pool[np.argsort(self.lengths[pool], kind="stable")] for pool in pools]
-            cut = [part for pool in sorted_pools for part in self._cut(pool)]
-            parts = [cut[place] for place in generator.permutation(len(cut))]
-        return [(self.rows[part], views[part]) for part in parts]
+            cut = [places for pool in sorted_pools for places in self._cut(pool)]
+            batches = [cut[place] for place in generator.permutation(len(cut))]
+        return [(self.rows[places], augmentations[places]) for places in batches]
 
     def _cut(self, order: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         return [order[start : start + self.batch_size] for start in range(0, len(order), self.batch_size)]
 
 
 class BatchLoader(DataLoader[Batch]):
-    """A DataLoader that can say how far an epoch has come, and begin there again (Lightning's stateful protocol)."""
+    """A DataLoader that resumes in the middle of an epoch (Lightning's stateful protocol)."""
 
     def __init__(self, dataset: FeatureBatches, sampler: BucketSampler, workers: int, pin_memory: bool) -> None:
         # batch_size=None: the sampler draws whole batches, and the dataset makes them.

@@ -1,4 +1,4 @@
-"""Computing the features of a corpus, on all cores; what a kill left is gone on with."""
+"""Computes the features of a corpus on all cores; resumes where a killed process stopped."""
 
 from __future__ import annotations
 
@@ -25,31 +25,31 @@ from hrf_ser.files import about, publish, remove_leftovers, write_text
 log = logging.getLogger(__name__)
 
 FRAMES, INDEX = "frames.f32", "index.json"
-WANTED, JOURNAL = "wanted.json", "journal.jsonl"
-_JOURNAL_SECONDS = 1.0
+# Files of an unfinished store
+METADATA, PROGRESS = "wanted.json", "journal.jsonl"
+_SECONDS_BETWEEN_WRITES = 1.0
 
 Computed = NDArray[np.float32] | UserError
 
 
 def compute_features(
     folder: Path,
-    wanted: dict[str, Any],
+    metadata: dict[str, Any],
     corpus: Corpus,
     front_end: FrontEndConfig,
-    view: OfflineAugmentation,
+    augmentation: OfflineAugmentation,
     on_bad_audio: str,
 ) -> None:
     """Write the feature store ``folder``, whole or not at all.
 
-    Work goes on in ``<folder>.partial``. A process that is killed leaves it, and the next one begins where it stopped; an error
-    removes it.
+    It is written to ``<folder>.partial``, from which the next process resumes after a kill; an error removes it.
 
     Args:
         folder: the store.
-        wanted: what its index must say; work that was begun for anything else is thrown away.
+        metadata: what the index of the store holds; an unfinished store with other metadata is removed.
         corpus: the table of utterances.
         front_end: options of the log-mel front end.
-        view: how the waveform is changed first.
+        augmentation: of the waveform, before features are computed.
         on_bad_audio: ``stop`` or ``skip``.
 
     Raises:
@@ -60,25 +60,23 @@ def compute_features(
 
     remove_leftovers(folder.parent, folder.name)
     utterances = corpus.utterances
-    label = f"Features of {corpus.name}" + ("" if view.is_clean else f" ({_describe(view)})")
+    title = f"Features of {corpus.name}" + ("" if augmentation.is_clean else f" ({_describe(augmentation)})")
     partial = folder.with_name(f"{folder.name}.partial")
     try:
-        work = _Work(partial, wanted, front_end.n_mels)
-        if work.done:
-            log.warning("%s: going on after %d of %d utterances.", label, len(work.done), len(utterances))
-        rest = utterances[len(work.done) :]
-        with work:
-            for result in track(
-                _features(rest, front_end, view), label, total=len(utterances), completed=len(work.done)
-            ):
-                work.add(result)
-        skipped = {one.utterance: reason for one, (_, reason) in zip(utterances, work.done, strict=True) if reason}
+        with _PartialStore(partial, metadata, front_end.n_mels) as store:
+            done = len(store.utterances)
+            if done:
+                log.warning("%s: resumed after %d of %d utterances.", title, done, len(utterances))
+            results = _features(utterances[done:], front_end, augmentation)
+            for result in track(results, title, total=len(utterances), completed=done):
+                store.add(result)
+        skipped = {one.utterance: why for one, (_, why) in zip(utterances, store.utterances, strict=True) if why}
         if skipped and (on_bad_audio == "stop" or len(skipped) == len(utterances)):
             report_bad_audio(skipped, len(utterances), "stop")
-        offsets = np.cumsum([0, *(frames for frames, _ in work.done)])
-        index = {**wanted, "offsets": offsets.tolist(), "skipped": skipped, "crc32": work.checksum}
+        offsets = np.cumsum([0, *(frames for frames, _ in store.utterances)])
+        index = {**metadata, "offsets": offsets.tolist(), "skipped": skipped, "crc32": store.checksum}
         write_text(partial / INDEX, json.dumps(index))
-        for name in (WANTED, JOURNAL):
+        for name in (METADATA, PROGRESS):
             (partial / name).unlink()
         publish(partial, folder)
     except Exception as error:
@@ -99,44 +97,47 @@ def report_bad_audio(skipped: dict[str, str], total: int, on_bad_audio: str) -> 
     if on_bad_audio == "stop":
         raise UserError(
             f"{len(reasons)} of {total} utterances cannot be used: {listed}. "
-            "Mend them, or set data.on_bad_audio=skip to go on without."
+            "Replace them, or set data.on_bad_audio=skip to leave them out."
         )
     log.warning("%d of %d utterances are skipped: %s", len(reasons), total, listed)
 
 
-class _Work:
-    """Features as far as they are computed: a file of frames, and a journal that says which of its bytes count.
+class _PartialStore:
+    """A store as far as it is computed: a file of frames, and a progress file with a line for each utterance.
 
-    The journal is written after the frames that it speaks of, and each line holds the checksum of all frames so far, so that
-    whatever a kill cut off is noticed.
+    A line is written after the frames of its utterance and holds the checksum of all frames so far, so that frames or lines
+    that a kill cut off are noticed.
+
+    Attributes:
+        utterances: frames of each computed utterance, or 0 and the reason why it has none.
+        checksum: of all frames.
     """
 
-    def __init__(self, folder: Path, wanted: dict[str, Any], width: int) -> None:
+    def __init__(self, folder: Path, metadata: dict[str, Any], n_features: int) -> None:
         self.folder = folder
-        self.done: list[tuple[int, str | None]] = []
+        self.utterances: list[tuple[int, str | None]] = []
         self.checksum = 0
-        self._bytes = 4 * width
         self._unwritten: list[str] = []
-        self._written = time.monotonic()
-        if not self._taken_up(wanted):
+        self._last_write = time.monotonic()
+        if not self._resume(metadata, 4 * n_features):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            write_text(folder / WANTED, json.dumps(wanted))
-            self.done, self.checksum = [], 0
+            write_text(folder / METADATA, json.dumps(metadata))
+            self.utterances, self.checksum = [], 0
 
-    def _taken_up(self, wanted: dict[str, Any]) -> bool:
-        """Whether the folder holds work of the same kind that is sound."""
+    def _resume(self, metadata: dict[str, Any], bytes_per_frame: int) -> bool:
+        """Take over what the folder holds; False where it is of other metadata or damaged."""
         try:
             remove_leftovers(self.folder)
-            if json.loads((self.folder / WANTED).read_text(encoding="utf-8")) != wanted:
+            if json.loads((self.folder / METADATA).read_text(encoding="utf-8")) != metadata:
                 return False
-            journal = (self.folder / JOURNAL).read_bytes()
-            whole = journal[: journal.rfind(b"\n") + 1]
-            os.truncate(self.folder / JOURNAL, len(whole))
-            for line in whole.splitlines():
+            content = (self.folder / PROGRESS).read_bytes()
+            complete = content[: content.rfind(b"\n") + 1]
+            os.truncate(self.folder / PROGRESS, len(complete))
+            for line in complete.splitlines():
                 frames, self.checksum, reason = json.loads(line)
-                self.done.append((int(frames), reason))
-            size = self._bytes * sum(frames for frames, _ in self.done)
+                self.utterances.append((int(frames), reason))
+            size = bytes_per_frame * sum(frames for frames, _ in self.utterances)
             os.truncate(self.folder / FRAMES, size)
             checksum = 0
             with open(self.folder / FRAMES, "rb") as file:
@@ -146,43 +147,41 @@ class _Work:
         except (OSError, ValueError, TypeError):
             return False
 
-    def __enter__(self) -> _Work:
-        self._frames = open(self.folder / FRAMES, "ab")
-        self._journal = open(self.folder / JOURNAL, "a", encoding="utf-8")
-        return self
-
     def add(self, result: Computed) -> None:
-        """Take the features of the next utterance, ``(frames, n_features)``, or the reason why it has none."""
-        if isinstance(result, UserError):
-            self.done.append((0, str(result)))
-        else:
+        """Append the features of the next utterance, ``(frames, n_features)``, or the reason why it has none."""
+        frames, reason = (0, str(result)) if isinstance(result, UserError) else (len(result), None)
+        if not isinstance(result, UserError):
             data = result.tobytes()
             self.checksum = zlib.crc32(data, self.checksum)
             self._frames.write(data)
-            self.done.append((len(result), None))
-        frames, reason = self.done[-1]
+        self.utterances.append((frames, reason))
         self._unwritten.append(json.dumps([frames, self.checksum, reason]) + "\n")
-        if time.monotonic() - self._written > _JOURNAL_SECONDS:
-            self._write_journal()
+        if time.monotonic() - self._last_write > _SECONDS_BETWEEN_WRITES:
+            self._write_progress()
 
-    def _write_journal(self) -> None:
+    def _write_progress(self) -> None:
         self._frames.flush()
-        self._journal.writelines(self._unwritten)
-        self._journal.flush()
+        self._progress.writelines(self._unwritten)
+        self._progress.flush()
         self._unwritten.clear()
-        self._written = time.monotonic()
+        self._last_write = time.monotonic()
+
+    def __enter__(self) -> _PartialStore:
+        self._frames = open(self.folder / FRAMES, "ab")
+        self._progress = open(self.folder / PROGRESS, "a", encoding="utf-8")
+        return self
 
     def __exit__(self, *error: object) -> None:
-        with self._frames, self._journal:
-            self._write_journal()
+        with self._frames, self._progress:
+            self._write_progress()
             os.fsync(self._frames.fileno())
 
 
 def _features(
-    utterances: Sequence[Utterance], front_end: FrontEndConfig, view: OfflineAugmentation
+    utterances: Sequence[Utterance], front_end: FrontEndConfig, augmentation: OfflineAugmentation
 ) -> Iterator[Computed]:
     """Features of each utterance in order, ``(frames, n_mels)``, or why it has none; on all cores."""
-    compute = _extractor(front_end, view)
+    compute = _extractor(front_end, augmentation)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
             yield from pool.map(compute, utterances)
@@ -190,7 +189,7 @@ def _features(
             pool.shutdown(cancel_futures=True)
 
 
-def _extractor(front_end: FrontEndConfig, view: OfflineAugmentation) -> Callable[[Utterance], Computed]:
+def _extractor(front_end: FrontEndConfig, augmentation: OfflineAugmentation) -> Callable[[Utterance], Computed]:
     import torch
 
     from hrf_ser.audio.front_end import LogMel
@@ -204,15 +203,15 @@ def _extractor(front_end: FrontEndConfig, view: OfflineAugmentation) -> Callable
         except UserError as error:
             return error
         with torch.inference_mode():
-            waveform = view.apply(waveform, utterance.utterance)
+            waveform = augmentation.apply(waveform, utterance.utterance)
             features, frames = log_mel(waveform[None], torch.tensor([waveform.shape[0]]))
             return np.asarray(features[0, : int(frames)].contiguous().numpy(), dtype=np.float32)
 
     return compute
 
 
-def _describe(view: OfflineAugmentation) -> str:
-    parts = [f"speed {view.speed:g}"] if view.speed != 1.0 else []
-    if view.snr_db is not None:
-        parts.append(f"noise at {view.snr_db[0]:g}-{view.snr_db[1]:g} dB")
+def _describe(augmentation: OfflineAugmentation) -> str:
+    parts = [f"speed {augmentation.speed:g}"] if augmentation.speed != 1.0 else []
+    if augmentation.snr_db is not None:
+        parts.append("noise at {:g}-{:g} dB".format(*augmentation.snr_db))
     return ", ".join(parts)

@@ -203,7 +203,7 @@ class SpeechData(LightningDataModule):
             rows,
             self.stores[0].lengths,
             self.batch_size,
-            views=len(stores),
+            augmentations=len(stores),
             shuffle=shuffle,
             seed=self.seed,
             strata=(self.targets, self.units) if shuffle and self.scores_participants else None,

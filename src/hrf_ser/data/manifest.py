@@ -37,7 +37,7 @@ def write_manifest(path: Path, utterances: Sequence[Utterance], skipped: Mapping
         limits = ("" if limit is None else f"{limit:.6f}".rstrip("0").rstrip(".") for limit in (one.start, one.end))
         extra = dict(_further(one))
         cells = [one.utterance, one.path, *limits, f"{length:.3f}"]
-        cells += [one.speaker, one.sex, one.label, one.group, one.part]
+        cells += [one.speaker, one.sex, one.label, one.group, one.split]
         writer.writerow([*cells, *(extra.get(name, "") for name in further)])
     write_text(path, buffer.getvalue())
 

@@ -225,7 +225,7 @@ def _checked(split: Split, corpus: Corpus) -> Split:
 
 def _official_split(corpus: Corpus, name: str, protocol: Protocol) -> Split:
     """The split of the corpus's owners; ``dev`` tests their validation split, for corpora without test labels."""
-    rows = {name: [row for row, one in enumerate(corpus.utterances) if one.part == name] for name in SPLITS}
+    rows = {name: [row for row, one in enumerate(corpus.utterances) if one.split == name] for name in SPLITS}
     train, val, test = rows["train"], rows["val"], rows["test"]
     if name == DEV:
         test = val

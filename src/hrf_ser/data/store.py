@@ -1,8 +1,9 @@
 """Features on disk: computed once for a corpus and a front end, memory-mapped by every run.
 
 A store is a folder ``<cache_dir>/<corpus>/features/<key>`` with ``frames.f32`` (all frames of all utterances, float32) and
-``index.json`` (where each begins, what they were computed from, a checksum). The key stands for the front end, the view, the
-corpus's place and its utterances; the index holds a fingerprint of the audio, so that a changed file makes the store anew.
+``index.json`` (where each begins, what they were computed from, a checksum). The key stands for the front end, the
+augmentation, the corpus's place and its utterances; the index holds a fingerprint of the audio, so that a changed file is
+noticed.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from hrf_ser.errors import UserError
 
 log = logging.getLogger(__name__)
 
-# Raised by whoever changes what the front end computes for the same options.
+# Raise it when the front end computes something else for the same options.
 VERSION = 1
 ON_BAD_AUDIO = ("stop", "skip")
 
@@ -87,62 +88,64 @@ def open_store(
     cache_dir: Path,
     corpus: Corpus,
     front_end: FrontEndConfig,
-    view: OfflineAugmentation,
+    augmentation: OfflineAugmentation,
     on_bad_audio: str = "stop",
 ) -> FeatureStore:
     """The features of a corpus, computed first where they are missing, out of date or damaged.
 
-    Runs that start at once share the work: one computes, the others wait.
+    Of several processes that start at once, one computes and the others wait.
 
     Args:
         cache_dir: where stores live.
         corpus: the table of utterances.
         front_end: options of the log-mel front end.
-        view: how the waveform is changed first.
-        on_bad_audio: ``stop`` refuses a corpus with unusable audio, ``skip`` lists it and goes on without.
+        augmentation: of the waveform, before features are computed.
+        on_bad_audio: ``stop`` refuses a corpus with unusable audio, ``skip`` lists it and leaves it out.
 
     Raises:
         UserError: audio that cannot be used (with ``stop``), or a cache folder that cannot be written.
     """
     if on_bad_audio not in ON_BAD_AUDIO:
         raise UserError(f"data.on_bad_audio={on_bad_audio} is unknown: use one of {', '.join(ON_BAD_AUDIO)}.")
-    folder = cache_dir / corpus.name / "features" / _key(corpus, front_end, view)
-    wanted = {
+    folder = cache_dir / corpus.name / "features" / _key(corpus, front_end, augmentation)
+    metadata = {
         "version": VERSION,
         "front_end": front_end.as_dict(),
-        "view": json.loads(json.dumps(view.as_dict())),
+        "view": json.loads(json.dumps(augmentation.as_dict())),  # the name in stores that exist already
         "audio": _fingerprint(corpus.utterances),
     }
-    store = _load(folder, wanted)
+    store = _load(folder, metadata)
     if store is None:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{folder}.lock"):
-                store = _load(folder, wanted)
+                store = _load(folder, metadata)
                 if store is None:
-                    compute_features(folder, wanted, corpus, front_end, view, on_bad_audio)
-                    store = _load(folder, wanted)
+                    compute_features(folder, metadata, corpus, front_end, augmentation, on_bad_audio)
+                    store = _load(folder, metadata)
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise
-            raise UserError(f"{error.filename}: cannot be written; set cache_dir to a folder you may write.") from error
+            raise UserError(
+                f"{error.filename} cannot be written: set cache_dir to a folder with write permission."
+            ) from error
     if store is None:
-        raise UserError(f"{folder}: changes while it is being written; stop other programs that write there.")
+        raise UserError(f"{folder} changed while it was being written: stop other programs that write there.")
     if store.skipped:
         report_bad_audio(store.skipped, len(corpus.utterances), on_bad_audio)
     return store
 
 
-def _load(folder: Path, wanted: dict[str, Any]) -> FeatureStore | None:
+def _load(folder: Path, metadata: dict[str, Any]) -> FeatureStore | None:
     """The store in ``folder``, or None where it must be computed."""
     if not folder.exists():
         return None
     try:
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
-        if {key: index[key] for key in wanted} != wanted:
+        if {key: index[key] for key in metadata} != metadata:
             return None
         offsets = np.asarray(index["offsets"], dtype=np.int64)
-        width = wanted["front_end"]["n_mels"]
+        width = metadata["front_end"]["n_mels"]
         frames = np.memmap(folder / FRAMES, dtype=np.float32, mode="r").reshape(-1, width)
         if len(frames) != offsets[-1] or zlib.crc32(frames.data) != index["crc32"]:
             raise ValueError("its checksum differs")
@@ -152,12 +155,12 @@ def _load(folder: Path, wanted: dict[str, Any]) -> FeatureStore | None:
         return None
 
 
-def _key(corpus: Corpus, front_end: FrontEndConfig, view: OfflineAugmentation) -> str:
+def _key(corpus: Corpus, front_end: FrontEndConfig, augmentation: OfflineAugmentation) -> str:
     folders = {folder: folder.resolve() for folder in {one.path.parent for one in corpus.utterances}}
-    stretches = [
+    segments = [
         (one.utterance, str(folders[one.path.parent] / one.path.name), one.start, one.end) for one in corpus.utterances
     ]
-    text = json.dumps([VERSION, front_end.as_dict(), view.as_dict(), stretches], sort_keys=True)
+    text = json.dumps([VERSION, front_end.as_dict(), augmentation.as_dict(), segments], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 

@@ -29,7 +29,7 @@ class Participant:
     """A row of a label file."""
 
     number: int
-    part: str  # train, dev, test
+    split: str  # train, dev, test
     score: int
     binary: int
     gender: int
@@ -53,9 +53,9 @@ def placeholder(path: Path, seconds: float, label: str = "") -> None:
         file.truncate(44 + size)
 
 
-def participant(number: int, part: str, score: int, binary: int | None = None) -> Participant:
+def participant(number: int, split: str, score: int, binary: int | None = None) -> Participant:
     """Depressed from a score of 10, unless ``binary`` says otherwise."""
-    return Participant(number, part, score, int(score >= 10) if binary is None else binary, number % 2)
+    return Participant(number, split, score, int(score >= 10) if binary is None else binary, number % 2)
 
 
 MINIATURE = [
@@ -95,9 +95,9 @@ def full(root: Path) -> Release:
     rest = [number for number in others if number not in test]
     dev = rest[::4][:35]
     people = []
-    for part, numbers in (("train", [n for n in rest if n not in dev]), ("dev", dev), ("test", test)):
+    for split, numbers in (("train", [n for n in rest if n not in dev]), ("dev", dev), ("test", test)):
         people += [
-            participant(number, part, 10 + number % 15 if i < FULL_DEPRESSED[part] else number % 10)
+            participant(number, split, 10 + number % 15 if i < FULL_DEPRESSED[split] else number % 10)
             for i, number in enumerate(numbers)
         ]
     return _write(root, [*people, participant(409, "train", 10, binary=0)], placeholder)
@@ -106,15 +106,15 @@ def full(root: Path) -> Release:
 def write_labels(root: Path, people: list[Participant]) -> None:
     """The four label files. In the train file one PHQ item is empty, the dev file has Windows line ends and commas below."""
     header = ",".join(["Participant_ID", "PHQ8_Binary", "PHQ8_Score", "Gender", *(f"PHQ8_{item}" for item in ITEMS)])
-    for part, newline, below in (("train", "\n", ""), ("dev", "\r\n", ",,,,,,,,,,,\r\n")):
+    for split, newline, below in (("train", "\n", ""), ("dev", "\r\n", ",,,,,,,,,,,\r\n")):
         rows = [
             ",".join(map(str, [one.number, one.binary, one.score, one.gender, *_items(one)]))
             for one in people
-            if one.part == part
+            if one.split == split
         ]
         text = newline.join([header, *rows]) + newline + below
-        (root / f"{part}_split_Depression_AVEC2017.csv").write_bytes(text.encode())
-    test = [one for one in people if one.part == "test"]
+        (root / f"{split}_split_Depression_AVEC2017.csv").write_bytes(text.encode())
+    test = [one for one in people if one.split == "test"]
     plain = ["participant_ID,Gender", *(f"{one.number},{one.gender}" for one in test)]
     (root / "test_split_Depression_AVEC2017.csv").write_text("\n".join(plain) + "\n")
     labelled = ["Participant_ID,PHQ_Binary,PHQ_Score,Gender"]

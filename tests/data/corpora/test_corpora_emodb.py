@@ -54,7 +54,7 @@ def test_folds_leave_one_speaker_out_and_are_named_by_it(root):
     assert read_corpus("emodb", root).folds == {"03": ("03",), "08": ("08",)}
 
 
-def test_complete_counts_leave_no_invariant_and_one_file_less_is_named(tmp_path):
+def test_complete_counts_leave_no_mismatch_and_one_file_less_is_named(tmp_path):
     letters = [letter for letter, label in emodb.EMOTIONS.items() for _ in range(emodb.PER_CLASS[label])]
     speakers = [speaker for speaker, number in emodb.PER_SPEAKER.items() for _ in range(number)]
     assert (len(letters), len(speakers)) == (535, 535)
@@ -81,7 +81,7 @@ def test_foreign_name_is_refused_and_named(root, stem):
 
 
 @pytest.mark.parametrize("made", [False, True])
-def test_root_without_the_corpus_names_the_key_and_the_remedy(tmp_path, made):
+def test_root_without_the_corpus_names_the_key_and_the_hint(tmp_path, made):
     root = tmp_path / "corpus"
     if made:
         root.mkdir()

@@ -23,13 +23,13 @@ def _speak(folder, *speech, data=None):
     }
     program = [sys.executable, "-I", espeak.__file__]
     subprocess.run(program, input=json.dumps(order), text=True, check=True, stdout=subprocess.DEVNULL)
-    heard = []
+    spoken = []
     for number in range(len(speech)):
         with wave.open(str(folder / f"{number}.wav")) as file:
             assert (file.getnchannels(), file.getsampwidth()) == (1, 2)
             frames = file.readframes(file.getnframes())
-            heard.append((file.getnframes() / file.getframerate(), memoryview(frames).cast("h").tolist()))
-    return heard
+            spoken.append((file.getnframes() / file.getframerate(), memoryview(frames).cast("h").tolist()))
+    return spoken
 
 
 def test_rate_shortens_and_volume_raises(tmp_path):

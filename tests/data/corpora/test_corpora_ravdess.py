@@ -55,7 +55,7 @@ def test_fields_come_from_the_name(tmp_path):
     path = _single(tmp_path, "03-01-06-02-01-02-12.FLAC")
     (one,) = read_corpus("ravdess", tmp_path).utterances
     assert (one.utterance, one.path) == ("03-01-06-02-01-02-12", path)
-    assert (one.label, one.speaker, one.group, one.sex, one.part) == ("fearful", "12", "12", "female", "")
+    assert (one.label, one.speaker, one.group, one.sex, one.split) == ("fearful", "12", "12", "female", "")
     assert (one.start, one.end) == (None, None)
 
 
@@ -134,7 +134,7 @@ def test_wav_and_flac_of_one_utterance_are_refused(tmp_path):
 
 
 @pytest.mark.parametrize("made", ["nothing", "empty folder", "a file", "empty actors"])
-def test_root_without_the_corpus_names_the_key_and_the_remedy(tmp_path, made):
+def test_root_without_the_corpus_names_the_key_and_the_hint(tmp_path, made):
     root = tmp_path / "corpus"
     if made == "a file":
         root.touch()
@@ -146,11 +146,11 @@ def test_root_without_the_corpus_names_the_key_and_the_remedy(tmp_path, made):
         assert part in str(caught.value)
 
 
-def test_download_is_called_only_without_actors_and_only_when_asked(tmp_path, monkeypatch):
-    asked = []
+def test_download_is_called_only_without_actors_and_only_on_request(tmp_path, monkeypatch):
+    downloads = []
 
     def download(root):
-        asked.append(root)
+        downloads.append(root)
         folder = root / "Audio_Speech_Actors_01-24" / "Actor_12"
         folder.mkdir(parents=True)
         (folder / "03-01-06-02-01-02-12.wav").touch()
@@ -158,10 +158,10 @@ def test_download_is_called_only_without_actors_and_only_when_asked(tmp_path, mo
     monkeypatch.setattr(ravdess, "download_ravdess", download)
     with pytest.raises(UserError):
         read_corpus("ravdess", tmp_path, download=False)
-    assert asked == []
+    assert downloads == []
     for _ in range(2):
         assert len(read_corpus("ravdess", tmp_path, download=True).utterances) == 1
-    assert asked == [tmp_path]
+    assert downloads == [tmp_path]
 
 
 def test_real_corpus_is_complete():

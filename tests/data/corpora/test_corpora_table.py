@@ -32,8 +32,8 @@ def test_columns_become_fields(write):
     corpus = read_corpus("table", file)
     first, second = corpus.utterances
     assert (first.utterance, first.path, first.label, first.speaker) == ("u1", file.parent / "a.wav", "happy", "bob")
-    assert (first.sex, first.group, first.part, first.start, first.end) == ("male", "s2", "test", None, None)
-    assert (second.path, second.sex, second.part) == (file.parent / "c" / "d.wav", "female", "train")
+    assert (first.sex, first.group, first.split, first.start, first.end) == ("male", "s2", "test", None, None)
+    assert (second.path, second.sex, second.split) == (file.parent / "c" / "d.wav", "female", "train")
     assert (second.start, second.end) == (0.5, 2.0)
     assert corpus.labels == ("happy", "sad")
     assert corpus.folds == {"official": (), "s1": ("s1",), "s2": ("s2",)}

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from releases_daic_woz import FULL_DEPRESSED, OFFSETS, SYNC, differences, edit, full, miniature, transcript, turns_of
 
-from hrf_ser.data.corpora import daic_woz, daic_woz_faults
+from hrf_ser.data.corpora import daic_woz, daic_woz_sessions
 from hrf_ser.data.protocols import split_corpus
 from hrf_ser.errors import UserError
 
@@ -26,7 +26,7 @@ def test_turns_are_those_of_the_transcripts_with_every_fault_corrected(release):
 def test_fields(release):
     corpus = daic_woz.read(release.root)
     one = next(one for one in corpus.utterances if one.speaker == "318")
-    assert (one.utterance, one.label, one.speaker, one.group, one.part) == (
+    assert (one.utterance, one.label, one.speaker, one.group, one.split) == (
         "318_0006",
         "depressed",
         "318",
@@ -39,7 +39,7 @@ def test_fields(release):
     assert corpus.labels == ("not_depressed", "depressed")
     assert corpus.name == "daic_woz"
     assert "LREC 2014" in corpus.licence
-    assert {one.speaker: (one.sex, one.part) for one in corpus.utterances} == {
+    assert {one.speaker: (one.sex, one.split) for one in corpus.utterances} == {
         "300": ("male", "test"),
         "302": ("male", "val"),
         "303": ("female", "train"),
@@ -83,22 +83,22 @@ def test_text_is_that_of_the_row(release):
 )
 def test_reader_with_one_branch_broken_is_caught_by_name(release, monkeypatch, broken, named):
     nothing = re.compile("(?!)")
-    rows = daic_woz_faults._rows
+    rows = daic_woz_sessions._rows
 
     def renamed(path):
         read, unread = rows(path)
-        return [daic_woz_faults._Row(r.line, r.start, r.end, "participant", r.text) for r in read], unread
+        return [daic_woz_sessions._Row(r.line, r.start, r.end, "participant", r.text) for r in read], unread
 
     def with_ellie_first(path):
         read, unread = rows(path)
-        return [daic_woz_faults._Row(0, 0.0, 1.0, "ellie", ""), *read], unread
+        return [daic_woz_sessions._Row(0, 0.0, 1.0, "ellie", ""), *read], unread
 
     def everything(path):
         read, unread = renamed(path)
-        return [daic_woz_faults._Row(0, 0.0, 1.0, "ellie", ""), *read], unread
+        return [daic_woz_sessions._Row(0, 0.0, 1.0, "ellie", ""), *read], unread
 
     name, value = {
-        "offset sign": ("MISALIGNED", {session: -offset for session, offset in daic_woz_faults.MISALIGNED.items()}),
+        "offset sign": ("MISALIGNED", {session: -offset for session, offset in daic_woz_sessions.MISALIGNED.items()}),
         "sync kept": ("_SYNC", nothing),
         "ellie's rows kept": ("_rows", everything),
         "before ellie": ("_rows", with_ellie_first),
@@ -106,12 +106,12 @@ def test_reader_with_one_branch_broken_is_caught_by_name(release, monkeypatch, b
         "no ellie": ("WITHOUT_ELLIE", ()),
         "interruption kept": ("INTERRUPTIONS", {}),
     }[broken]
-    monkeypatch.setattr(daic_woz_faults, name, value)
+    monkeypatch.setattr(daic_woz_sessions, name, value)
     assert named in differences(daic_woz.read(release.root), release)
 
 
 def test_offsets_are_those_of_the_corpus():
-    assert {int(session): offset for session, offset in daic_woz_faults.MISALIGNED.items()} == OFFSETS
+    assert {int(session): offset for session, offset in daic_woz_sessions.MISALIGNED.items()} == OFFSETS
 
 
 def test_each_correction_can_be_left_out_by_name(release):
@@ -130,7 +130,9 @@ def test_each_correction_can_be_left_out_by_name(release):
 
 
 def test_unknown_correction_is_refused(release):
-    with pytest.raises(UserError, match=r"names typo, which is none of interruption, misaligned, without_ellie"):
+    with pytest.raises(
+        UserError, match=r"corrections=typo is unknown: use one of interruption, misaligned, without_ellie"
+    ):
         daic_woz.read(release.root, corrections=["misaligned", "typo"])
 
 
@@ -138,7 +140,7 @@ def test_turn_around_an_interruption_becomes_two(tmp_path):
     lines, kept = transcript(444)
     path = tmp_path / "444_TRANSCRIPT.csv"
     path.write_text("\n".join(lines))
-    turns = daic_woz_faults.read_transcript(path, "444", ["interruption"]).turns
+    turns, _ = daic_woz_sessions.read_transcript(path, "444", ["interruption"])
     assert [(one.name, one.start, one.end) for one in turns[-2:]] == [("0021", 280, 286), ("0021b", 387, 390)]
     assert {one.name for one in turns} - {"0013"} == set(kept)  # 0013 is under 0.2 s
 
@@ -150,7 +152,7 @@ def test_sync_mark_in_any_spelling_is_no_turn(release, mark):
     assert set(release.turns) - set(turns_of(daic_woz.read(release.root))) == {"303_0020"}
 
 
-def test_participant_409_is_as_distributed_unless_asked(release):
+def test_participant_409_is_as_distributed_unless_requested(release):
     def of_409(**options):
         corpus = daic_woz.read(release.root, **options)
         return {
@@ -159,10 +161,10 @@ def test_participant_409_is_as_distributed_unless_asked(release):
 
     labels, count_mismatches = of_409()
     assert labels == {("not_depressed", "0")}
-    assert "part train, class depressed: 3 participants found, 30 in the distribution" in count_mismatches
+    assert "split train, class depressed: 3 participants found, 30 in the distribution" in count_mismatches
     labels, count_mismatches = of_409(correct_409=True)
     assert labels == {("depressed", "0")}
-    assert "part train, class depressed: 4 participants found, 31 in the distribution" in count_mismatches
+    assert "split train, class depressed: 4 participants found, 31 in the distribution" in count_mismatches
     assert not any("409 has the score" in sentence for sentence in count_mismatches)
 
 
@@ -266,15 +268,17 @@ def test_official_fold_has_the_parts_of_avec_2017(release):
 def test_without_labels_of_the_test_part_its_participants_are_left_out(release):
     (release.root / "full_test_split.csv").unlink()
     corpus = daic_woz.read(release.root)
-    assert {one.part for one in corpus.utterances} == {"train", "val"}
+    assert {one.split for one in corpus.utterances} == {"train", "val"}
     (sentence,) = [sentence for sentence in corpus.count_mismatches if "full_test_split.csv" in sentence]
-    assert sentence.startswith(f"{release.root} has no full_test_split.csv with the labels of the test part, so its 47")
+    assert sentence.startswith(
+        f"{release.root} has no full_test_split.csv with the labels of the test split, so its 47"
+    )
     assert not any("in no label file" in sentence for sentence in corpus.count_mismatches)
 
 
 def test_test_part_can_be_left_out(release):
     corpus = daic_woz.read(release.root, include_test=False)
-    assert {one.part for one in corpus.utterances} == {"train", "val"}
+    assert {one.split for one in corpus.utterances} == {"train", "val"}
     assert not any("test" in sentence or "missing" in sentence for sentence in corpus.count_mismatches)
 
 
@@ -286,7 +290,7 @@ def test_full_size_tree_has_the_published_counts(tmp_path):
     seconds = time.perf_counter() - begin
     assert corpus.count_mismatches == []
     assert differences(corpus, release) == []
-    classes = {one.speaker: (one.part, one.label) for one in corpus.utterances}
+    classes = {one.speaker: (one.split, one.label) for one in corpus.utterances}
     assert len(classes) == 189
     assert Counter(classes.values()) == {
         ("train", "not_depressed"): 77,

@@ -121,12 +121,12 @@ def test_missing_label_file_is_named_and_one_of_another_edition_too(release, mis
     ("old", "new", "named"),
     [
         (b"PHQ8_Binary", b"PHQ_8Total", "has no column phq8_binary or phq_binary but"),
-        (b"Participant_ID", b"Participant", "has no column participant_id but"),
+        (b"Participant_ID", b"Participant", "lacks the column participant_id; its first row reads"),
         (b"303,0,4", b"303,2,4", "row 2: phq8_binary=2 is no whole number from 0 to 1"),
         (b"303,0,4", b"303,,4", "row 2: phq8_binary= is no whole number"),
         (b"303,0,4", b"303,0,25", "row 2: phq8_score=25 is no whole number from 0 to 24"),
         (b"303,0,4", b"P303,0,4", "row 2: participant_id=P303 is no whole number"),
-        (b"303,0,4", b"302,0,4", "participant 302 is there twice, in the train and in the val part"),
+        (b"303,0,4", b"302,0,4", "participant 302 is there twice, in the split train and in the split val"),
     ],
 )
 def test_wrong_label_file_is_refused_and_the_place_named(release, old, new, named):
@@ -157,7 +157,7 @@ def test_participant_outside_the_distribution_is_named(release):
 
 
 @pytest.mark.parametrize("made", ["nothing", "a file", "empty folder", "no participant's session"])
-def test_root_without_the_corpus_names_the_key_and_the_remedy(tmp_path, made):
+def test_root_without_the_corpus_names_the_key_and_the_hint(tmp_path, made):
     root = tmp_path / "corpus"
     if made == "a file":
         root.touch()

@@ -58,7 +58,7 @@ def _replace(file, old, new):
 def test_fields_come_from_the_label_file_and_the_speaker_from_the_last_token(untouched):
     found = {one.utterance: one for one in iemocap.read(untouched).utterances}
     one = found["Ses01F_impro01_M000"]
-    assert (one.path, one.label, one.part) == (_audio(untouched, "Ses01F_impro01_M000"), "neutral", "")
+    assert (one.path, one.label, one.split) == (_audio(untouched, "Ses01F_impro01_M000"), "neutral", "")
     assert (one.speaker, one.sex, one.group, one.start, one.end) == ("Ses01M", "male", "1", None, None)
     other = found["Ses05M_script01_1b_F003"]
     assert (other.label, other.speaker, other.sex, other.group) == ("happy", "Ses05F", "female", "5")
@@ -157,21 +157,21 @@ def test_leaving_a_speaker_out_leaves_no_dialog_on_two_sides(untouched):
     corpus = iemocap.read(untouched)
     parts = split_corpus(corpus, "Ses01F", "validation", "speaker")
 
-    def heard(rows) -> set[str]:
+    def speakers(rows) -> set[str]:
         return {corpus.utterances[row].speaker for row in rows}
 
-    assert heard(parts.test) == {"Ses01F"}
-    assert heard(parts.val) == {"Ses02F", "Ses02M"}
-    assert heard(parts.train) >= {f"Ses0{session}{letter}" for session in "345" for letter in "FM"}
+    assert speakers(parts.test) == {"Ses01F"}
+    assert speakers(parts.val) == {"Ses02F", "Ses02M"}
+    assert speakers(parts.train) >= {f"Ses0{session}{letter}" for session in "345" for letter in "FM"}
     dialogs = [{corpus.utterances[row].dialog for row in part} for part in (parts.train, parts.val, parts.test)]
     assert not dialogs[0] & dialogs[1] | dialogs[0] & dialogs[2] | dialogs[1] & dialogs[2]
-    assert heard(split_corpus(corpus, "Ses01F", "test_oracle", "speaker").train) == heard(range(100)) - {"Ses01F"}
+    assert speakers(split_corpus(corpus, "Ses01F", "test_oracle", "speaker").train) == speakers(range(100)) - {"Ses01F"}
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"classes": "8"}, r"data.options.classes=8 is no label set .* 4, 4_no_exc, 5, 6"),
+        ({"classes": "8"}, r"data.options.classes=8 is unknown: use one of 4, 4_no_exc, 5, 6"),
         ({"improvised": "only"}, r"data.options.improvised=only must be true or false"),
     ],
 )
@@ -183,7 +183,7 @@ def test_unknown_option_is_refused(untouched, options, message):
 # What is missing.
 
 
-def test_complete_copy_leaves_no_invariant(complete):
+def test_complete_copy_leaves_no_mismatch(complete):
     assert iemocap.read(complete).count_mismatches == []
 
 
@@ -277,7 +277,7 @@ def test_reader_that_misses_the_odd_dialogs_is_caught_by_name(complete, monkeypa
 
 
 @pytest.mark.parametrize("made", ["nothing", "empty folder", "a file", "another corpus"])
-def test_root_without_the_corpus_names_the_key_and_the_remedy(tmp_path, made):
+def test_root_without_the_corpus_names_the_key_and_the_hint(tmp_path, made):
     root = tmp_path / "corpus"
     if made == "a file":
         root.touch()
@@ -322,7 +322,7 @@ def test_release_whose_sessions_are_all_renamed_is_refused_by_the_first(root):
 
 def test_two_copies_below_root_are_refused(root):
     shutil.copytree(root, root.parent / "copy")
-    with pytest.raises(UserError, match=r"holds sessions in .*IEMOCAP_full_release and in .*copy: point it at one"):
+    with pytest.raises(UserError, match=r"holds two copies, .*IEMOCAP_full_release and .*copy: point it at one"):
         iemocap.read(root.parent)
 
 
@@ -354,9 +354,7 @@ def test_label_file_that_is_not_iemocaps_is_refused_with_its_line(root, old, new
 def test_label_file_without_any_turn_is_refused(root, content):
     file = _labels(root, "Ses01F_impro01")
     file.write_bytes(content)
-    with pytest.raises(
-        UserError, match=r"Ses01F_impro01.txt labels no turn, looked there for lines of \[start - end\]"
-    ):
+    with pytest.raises(UserError, match=r"Ses01F_impro01.txt labels no turn; expected lines of \[start - end\]"):
         iemocap.read(root)
 
 

@@ -40,7 +40,7 @@ def test_fields_come_from_the_annotation(release):
     corpus = m3ed.read(release)
     one = {one.utterance: one for one in corpus.utterances}[f"{FIRST}_1_1"]
     assert (one.label, one.speaker, one.sex) == ("happy", f"{FIRST}_林大乙", "female")
-    assert (one.group, one.part, one.start, one.end) == (FIRST, "train", None, None)
+    assert (one.group, one.split, one.start, one.end) == (FIRST, "train", None, None)
     assert one.path == release / "modality_speech" / f"B_{FIRST}_1_1.wav"
     assert dict(one.extra) == {
         "turn": "1",
@@ -140,7 +140,7 @@ def test_short_clips_are_left_out_after_counting(release):
     assert short not in {one.utterance for one in corpus.utterances}
     assert "1 clips under 0.2 s are left out" in corpus.notes
     assert (
-        "part train, class anger: 4 utterances with audio found, 3,814 in the distribution" in corpus.count_mismatches
+        "split train, class anger: 4 utterances with audio found, 3,814 in the distribution" in corpus.count_mismatches
     )
     assert "clips under 0.2 s: 1 found, 58 in the distribution" in corpus.count_mismatches
     everything = m3ed.read(release, min_seconds=0)
@@ -245,7 +245,7 @@ def test_damaged_annotation_is_refused(release, content, reason):
 
 
 @pytest.mark.parametrize("missing", ["annotation.json", "movie_list_val.txt", "modality_speech", "clips", "everything"])
-def test_half_unpacked_release_names_what_is_missing_and_the_remedy(release, missing):
+def test_half_unpacked_release_names_what_is_missing_and_the_hint(release, missing):
     if missing == "annotation.json":
         (release / missing).unlink()
     elif missing == "movie_list_val.txt":
@@ -284,16 +284,16 @@ def test_full_size_tree_has_the_published_counts(tmp_path):
     assert short == "58 clips under 0.2 s are left out"
     assert len(corpus.utterances) == 24437 - 58
     everything = m3ed.read(root, min_seconds=0)
-    counts = Counter((one.part, one.label) for one in everything.utterances)
+    counts = Counter((one.split, one.label) for one in everything.utterances)
     assert counts == {(part, e.lower()): n for part, per_class in FULL.items() for e, n in per_class.items()}
-    assert Counter(one.part for one in everything.utterances) == {"train": 17420, "val": 2819, "test": 4198}
-    groups = {part: {one.group for one in everything.utterances if one.part == part} for part in FULL}
+    assert Counter(one.split for one in everything.utterances) == {"train": 17420, "val": 2819, "test": 4198}
+    groups = {part: {one.group for one in everything.utterances if one.split == part} for part in FULL}
     assert {part: len(names) for part, names in groups.items()} == FULL_SERIES
     assert seconds < 10
 
-    fear = next(one for one in everything.utterances if (one.part, one.label) == ("val", "fear"))
+    fear = next(one for one in everything.utterances if (one.split, one.label) == ("val", "fear"))
     fear.path.unlink()
     assert m3ed.read(root).count_mismatches[:2] == [
-        "part val: 2,818 utterances with audio found, 2,819 in the distribution",
-        "part val, class fear: 49 utterances with audio found, 50 in the distribution",
+        "split val: 2,818 utterances with audio found, 2,819 in the distribution",
+        "split val, class fear: 49 utterances with audio found, 50 in the distribution",
     ]

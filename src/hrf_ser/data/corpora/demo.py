@@ -29,7 +29,7 @@ from hrf_ser.data.corpora import espeak
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
 
-VERSION = 1  # raise it with every change of what is heard: cached copies are then made anew
+VERSION = 1  # raise it with every change of the audio: cached copies are then synthesised again
 LICENCE = "demo: synthesised by eSpeak NG from this project's own sentences; MIT"
 
 # Voice, and the speaker's own pitch, pitch range and rate in eSpeak's units.

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hrf_ser.data.corpora.files import audio_files, require_folder
+from hrf_ser.data.corpora.files import Layout, audio_files
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
 
@@ -26,27 +26,17 @@ EMOTIONS = {
     "N": "neutral",
 }
 PER_CLASS = dict(zip(EMOTIONS.values(), (127, 81, 46, 69, 71, 62, 79), strict=True))
-PER_SPEAKER = {
-    "03": 49,
-    "08": 58,
-    "09": 43,
-    "10": 38,
-    "11": 55,
-    "12": 35,
-    "13": 61,
-    "14": 69,
-    "15": 56,
-    "16": 71,
-}
-MALE = frozenset({"03", "10", "11", "12", "15"})
+SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
+PER_SPEAKER = dict(zip(SPEAKERS, (49, 58, 43, 38, 55, 35, 61, 69, 56, 71), strict=True))
+MALE = ("03", "10", "11", "12", "15")
 LICENCE = "EmoDB: CC0 1.0 as audEERING's dataset card states; cite Burkhardt et al., Interspeech 2005"
+LAYOUT = Layout(
+    "wav/03a01Fa.wav and its like",
+    "unpack http://emodb.bilderbar.info/download/download.zip and point data.root at the folder that holds wav/, "
+    "or at wav/ itself",
+)
 
 _NAME = re.compile(r"(?P<speaker>\d\d)[ab]\d\d(?P<emotion>[WLEAFTN])[a-z]")
-_LOOKED_FOR = "wav/03a01Fa.wav and its like"
-_HINT = (
-    "unpack http://emodb.bilderbar.info/download/download.zip and point data.root at the folder that holds wav/, "
-    "or at wav/ itself"
-)
 
 
 def read(root: Path) -> Corpus:
@@ -58,28 +48,28 @@ def read(root: Path) -> Corpus:
     Raises:
         UserError: No such folder, no audio in it, or a file name that is not EmoDB's.
     """
-    require_folder(root, _LOOKED_FOR, _HINT)
-    files = audio_files(root / "wav") if (root / "wav").is_dir() else audio_files(root)
+    LAYOUT.require_folder(root)
+    files = audio_files(root / "wav" if (root / "wav").is_dir() else root)
     if not files:
-        raise UserError(f"data.root={root} holds no audio, looked there for {_LOOKED_FOR}: {_HINT}.")
+        raise LAYOUT.error(f"data.root={root} holds no audio")
     utterances = [_utterance(path) for path in files]
     folds: dict[str, tuple[str, ...]] = {speaker: (speaker,) for speaker in sorted({one.speaker for one in utterances})}
-    corpus = Corpus("emodb", utterances, tuple(EMOTIONS.values()), folds, hint=_HINT, licence=LICENCE)
+    corpus = Corpus("emodb", utterances, tuple(EMOTIONS.values()), folds, hint=LAYOUT.hint, licence=LICENCE)
     corpus.count_mismatches = [
         *corpus.total_mismatch(sum(PER_CLASS.values())),
-        *corpus.mismatches("label", PER_CLASS, "class"),
-        *corpus.mismatches("speaker", PER_SPEAKER, "speaker"),
+        *corpus.mismatches("label", PER_CLASS),
+        *corpus.mismatches("speaker", PER_SPEAKER),
     ]
     return corpus
 
 
 def _utterance(path: Path) -> Utterance:
-    parts = _NAME.fullmatch(path.stem)
-    if parts is None or parts["speaker"] not in PER_SPEAKER:
+    name = _NAME.fullmatch(path.stem)
+    if name is None or name["speaker"] not in SPEAKERS:
         raise UserError(
-            f"{path} is not an EmoDB name such as 03a01Fa.wav (speaker {', '.join(PER_SPEAKER)}; text; emotion "
+            f"{path} is not an EmoDB name such as 03a01Fa.wav (speaker {', '.join(SPEAKERS)}; text; emotion "
             f"{'/'.join(EMOTIONS)}; version): rename or remove the file."
         )
-    speaker = parts["speaker"]
+    speaker = name["speaker"]
     sex = "male" if speaker in MALE else "female"
-    return Utterance(path.stem, path, EMOTIONS[parts["emotion"]], speaker=speaker, sex=sex, group=speaker)
+    return Utterance(path.stem, path, EMOTIONS[name["emotion"]], speaker=speaker, sex=sex, group=speaker)

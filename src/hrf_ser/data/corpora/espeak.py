@@ -43,8 +43,8 @@ class Espeak:
         self.sample_rate = int(self._library.espeak_Initialize(_SYNCHRONOUS, 0, os.fsencode(data), _DONT_EXIT))
         if self.sample_rate <= 0:
             raise RuntimeError(f"eSpeak NG does not start with its data in {data}")
-        self._heard: list[bytes] = []
-        self._callback = _CALLBACK(self._hear)  # kept: the library holds only the pointer
+        self._samples: list[bytes] = []
+        self._callback = _CALLBACK(self._receive)  # kept: the library holds only the pointer
         self._library.espeak_SetSynthCallback(self._callback)
 
     @property
@@ -59,7 +59,7 @@ class Espeak:
             voice: Language and variant, e.g. ``en-us+f2``.
             parameters: ``rate``, ``volume``, ``pitch``, ``range``.
         """
-        self._heard.clear()
+        self._samples.clear()
         # The library seeds its breath noise with the time of day.
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(_RAND_SEED))
         if self._library.espeak_SetVoiceByName(voice.encode()) != _OK:
@@ -70,13 +70,13 @@ class Espeak:
         status = self._library.espeak_Synth(
             ctypes.c_char_p(utf8), ctypes.c_size_t(len(utf8) + 1), 0, 1, 0, _UTF8, None, None
         )
-        if status != _OK or not self._heard:
+        if status != _OK or not self._samples:
             raise RuntimeError(f"eSpeak NG does not say {text!r} with the voice {voice}")
-        return b"".join(self._heard)
+        return b"".join(self._samples)
 
-    def _hear(self, samples: int | None, count: int, _events: int | None) -> int:
+    def _receive(self, samples: int | None, count: int, _events: int | None) -> int:
         if samples and count > 0:
-            self._heard.append(ctypes.string_at(samples, 2 * count))
+            self._samples.append(ctypes.string_at(samples, 2 * count))
         return 0
 
 

@@ -1,7 +1,7 @@
 """IEMOCAP: ten actors in five sessions of two, improvised and scripted, 151 dialogs, 10,039 labelled turns.
 
 On disk: ``Session{1..5}/dialog/EmoEvaluation/<dialog>.txt`` with a block for each turn: the line
-``[start - end]<TAB>turn<TAB>emotion<TAB>[valence, activation, dominance]``, then the answers of its raters (``C-E2``
+``[start - end]<TAB>turn<TAB>emotion<TAB>[valence, activation, dominance]``, then the ratings of its raters (``C-E2``
 categorical, ``A-E3`` dimensional; raters F and M are the actors themselves). Audio:
 ``Session{N}/sentences/wav/<dialog>/<turn>.wav``; text: ``Session{N}/dialog/transcriptions/<dialog>.txt``.
 
@@ -16,12 +16,18 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from hrf_ser.data.corpora.files import audio_files, require_folder, subfolders
-from hrf_ser.data.corpora.utterance import Corpus, Utterance
+from hrf_ser.data.corpora.files import Layout, audio_files, find_release, listed, read_text, subfolder, subfolders
+from hrf_ser.data.corpora.options import check_choice, check_flag
+from hrf_ser.data.corpora.utterance import Corpus, Utterance, mismatches
 from hrf_ser.errors import UserError
 
 SESSIONS = ("1", "2", "3", "4", "5")
 LICENCE = "IEMOCAP: on request from USC SAIL under its release form, not redistributable; cite Busso et al. 2008"
+LAYOUT = Layout(
+    "the folders Session1 ... Session5",
+    "unpack IEMOCAP_full_release as https://sail.usc.edu/iemocap/ ships it and point data.root at the folder that holds "
+    "Session1 ... Session5",
+)
 
 # Name of a label set -> class -> the labels of the corpus in it.
 CLASSES: dict[str, dict[str, tuple[str, ...]]] = {
@@ -38,7 +44,7 @@ CLASSES: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 
-# The complete distribution. Written out instead of derived from CLASSES, so that a branch that gets lost there shows.
+# Counts of the complete distribution. Written out instead of derived from CLASSES, so that a lost branch there shows.
 EMOTIONS = ("xxx", "fru", "neu", "ang", "sad", "exc", "hap", "sur", "fea", "oth", "dis")
 DIALOGS, TURNS = 151, 10_039
 _MERGED = {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084}
@@ -48,7 +54,7 @@ PER_CLASS = {
     "5": {**_MERGED, "frustrated": 1849},
     "6": {**_MERGED, "happy": 595, "excited": 1041, "frustrated": 1849},
 }
-_WITH_EXCITED = ("4", "5")  # the label sets whose class happy the next two tables count
+# Per-class counts of the label sets whose class happy includes excited.
 IMPROVISED_PER_CLASS = {"angry": 289, "happy": 947, "neutral": 1099, "sad": 608}
 PER_SESSION_AND_CLASS = {
     "1": {"angry": 229, "happy": 278, "neutral": 384, "sad": 194},
@@ -72,15 +78,10 @@ _HEADER = re.compile(
     r"\t\[(?P<valence>[^\s,\]]+), *(?P<activation>[^\s,\]]+), *(?P<dominance>[^\s,\]]+)\]\s*"
 )
 # Both end in what may hold spaces and is stripped afterwards: two neighbours that match spaces take their time on many.
-_ANSWER = re.compile(r"(?P<kind>[CA])-(?P<rater>[EFM]\d+):(?P<answer>[^()]*)(?:\((?P<comment>.*))?")
-_SPOKEN = re.compile(r"(?P<turn>Ses\w+)\s*\[[^\]]*\]\s*:(?P<text>.*)")
-_LINE_END = re.compile(r"\r\n|\r|\n")  # str.splitlines also breaks at characters that occur inside a line
-_LOOKED_FOR = "the folders Session1 ... Session5"
-_HINT = (
-    "unpack IEMOCAP_full_release as https://sail.usc.edu/iemocap/ ships it and point data.root at the folder that holds "
-    "Session1 ... Session5"
-)
-_NAMES_SHOWN = 4
+_RATING = re.compile(r"(?P<kind>[CA])-(?P<rater>[EFM]\d+):(?P<rating>[^()]*)(?:\((?P<comment>.*))?")
+_TRANSCRIPTION = re.compile(r"(?P<turn>Ses\w+)\s*\[[^\]]*\]\s*:(?P<text>.*)")
+_LINE = "[start - end], turn, emotion, [v, a, d] separated by tabs"
+_AGAIN = "unpack the file again"
 
 
 def read(root: Path, *, classes: str = "4", improvised: bool = False) -> Corpus:
@@ -99,41 +100,36 @@ def read(root: Path, *, classes: str = "4", improvised: bool = False) -> Corpus:
             IEMOCAP's (wrong delimiter, another dialog's turns, an unknown emotion), or an unknown option.
     """
     classes = str(classes)  # 4 in YAML is a number
-    if classes not in CLASSES:
-        raise UserError(f"data.options.classes={classes} is no label set of IEMOCAP: use one of {', '.join(CLASSES)}.")
-    if not isinstance(improvised, bool):
-        raise UserError(f"data.options.improvised={improvised} must be true or false.")
-    require_folder(root, _LOOKED_FOR, _HINT)
-    release = _release(root)
+    check_choice("classes", classes, CLASSES)
+    check_flag("improvised", improvised)
+    LAYOUT.require_folder(root)
+    release = find_release(root, [f"Session{number}" for number in SESSIONS], LAYOUT)
     sessions = [_session(release, number) for number in SESSIONS]
     label_of = {emotion: label for label, emotions in CLASSES[classes].items() for emotion in emotions}
-    utterances, faults = [], []
+    utterances, problems = [], []
     for session in sessions:
-        wanted = [
+        turns = [
             turn
             for turn in session.turns.values()
             if turn.emotion in label_of and ("_impro" in turn.dialog or not improvised)
         ]
-        utterances += [_utterance(turn, session, label_of) for turn in wanted if turn.name in session.audio]
-        faults += session.faults
-        silent = [turn.name for turn in wanted if turn.name not in session.audio]
-        if silent and session.audio:
-            faults.append(
-                f"session {session.number}: {len(silent)} of {len(wanted)} turns have no audio: {_names(silent)}"
+        utterances += [
+            _utterance(turn, session, label_of[turn.emotion]) for turn in turns if turn.name in session.audio
+        ]
+        problems += session.problems
+        missing = sorted(turn.name for turn in turns if turn.name not in session.audio)
+        if missing and session.audio:
+            problems.append(
+                f"session {session.number}: {len(missing)} of {len(turns)} turns have no audio: {listed(missing)}"
             )
     if not utterances:
-        raise UserError(
+        raise LAYOUT.error(
             f"data.root={root} holds no utterance of IEMOCAP for data.options.classes={classes}"
-            f"{''.join(f'; {fault}' for fault in faults)}: {_HINT}."
+            f"{''.join(f'; {problem}' for problem in problems)}"
         )
     folds: dict[str, tuple[str, ...]] = {number: (number,) for number in SESSIONS}
-    corpus = Corpus("iemocap", utterances, tuple(CLASSES[classes]), folds, faults, hint=_HINT)
-    corpus.licence = LICENCE
-    corpus.count_mismatches += [
-        *_label_files(sessions),
-        *_total(corpus, classes, improvised),
-        *_counts(corpus, classes, improvised),
-    ]
+    corpus = Corpus("iemocap", utterances, tuple(CLASSES[classes]), folds, hint=LAYOUT.hint, licence=LICENCE)
+    corpus.count_mismatches = [*problems, *_count_mismatches(sessions, corpus, classes, improvised)]
     return corpus
 
 
@@ -144,148 +140,93 @@ class _Turn:
     name: str
     dialog: str
     emotion: str
-    values: tuple[str, str, str]  # valence, activation, dominance: means over the raters
-    answers: list[tuple[str, str, str]]  # kind C or A, rater, answer
+    means: tuple[str, str, str]  # valence, activation, dominance: means over the raters
+    ratings: list[tuple[str, str, str]]  # kind C or A, rater, rating
 
 
 @dataclass
 class _Session:
-    """What stands in one session's folder, and what should and does not."""
+    """What stands in one session's folder, and sentences on what is missing."""
 
     number: str
     turns: dict[str, _Turn] = field(default_factory=dict)
     audio: dict[str, Path] = field(default_factory=dict)
     text: dict[str, str] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
-
-
-def _release(root: Path) -> Path:
-    """The folder that holds the sessions: ``root`` or a folder in it."""
-    names = {f"Session{number}" for number in SESSIONS}
-    candidates = [root, *subfolders(root)]
-    holders = [folder for folder in candidates if any(child.name in names for child in subfolders(folder))]
-    if root in holders:
-        return root
-    if len(holders) > 1:
-        raise UserError(
-            f"data.root={root} holds sessions in {holders[0]} and in {holders[1]}: point it at one of them."
-        )
-    if holders:
-        return holders[0]
-    for folder in candidates:
-        for name in sorted(names):
-            _subfolder(folder, name)  # a renamed one is refused by its name
-    raise UserError(f"data.root={root} holds no session, looked there for {_LOOKED_FOR}: {_HINT}.")
-
-
-def _subfolder(folder: Path, *names: str) -> Path | None:
-    """The folder down ``names``; None where it is missing.
-
-    Raises:
-        UserError: There is one with the same letters instead, such as ``Session 1`` or ``emoevaluation``.
-    """
-    for name in names:
-        if not (folder / name).is_dir():
-            alike = [one for one in subfolders(folder) if _letters(one.name) == _letters(name)]
-            if alike:
-                raise UserError(f"{alike[0]} is called {name} in the distribution: rename it.")
-            return None
-        folder = folder / name
-    return folder
-
-
-def _letters(name: str) -> str:
-    return re.sub(r"[\W_]", "", name).casefold()
+    problems: list[str] = field(default_factory=list)
 
 
 def _session(release: Path, number: str) -> _Session:
     session = _Session(number)
-    top = _subfolder(release, f"Session{number}")
-    if top is None:
-        session.faults.append(f"session {number}: the folder {release / f'Session{number}'} is missing")
-        return session
-    labels = _subfolder(top, "dialog", "EmoEvaluation")
-    if labels is None:
-        where = top / "dialog" / "EmoEvaluation"
-        session.faults.append(f"session {number}: the folder {where} is missing, and with it all labels")
+
+    def find(*names: str, lost: str = "") -> Path | None:
+        folder = subfolder(release, f"Session{number}", *names)
+        if folder is None:
+            path = release.joinpath(f"Session{number}", *names)
+            session.problems.append(f"session {number}: the folder {path} is missing{lost}")
+        return folder
+
+    if find() is None or (labels := find("dialog", "EmoEvaluation", lost=", and with it all labels")) is None:
         return session
     for file in _text_files(labels):
         session.turns.update(_turns(file, number))
-    spoken = _subfolder(top, "dialog", "transcriptions")
-    for file in [] if spoken is None else _text_files(spoken):
-        found = (_SPOKEN.fullmatch(line) for line in _lines(file))
-        session.text.update((one["turn"], one["text"].strip()) for one in found if one)
-    wav = _subfolder(top, "sentences", "wav")
-    if wav is None:
-        session.faults.append(
-            f"session {number}: the folder {top / 'sentences' / 'wav'} is missing, and with it all audio"
-        )
+    for file in _text_files(subfolder(release, f"Session{number}", "dialog", "transcriptions")):
+        found = (_TRANSCRIPTION.fullmatch(line) for line in _lines(file))
+        session.text.update((line["turn"], line["text"].strip()) for line in found if line)
+    if (wav := find("sentences", "wav", lost=", and with it all audio")) is None:
         return session
-    dialogs = {turn.dialog for turn in session.turns.values()}
     folders = [folder for folder in subfolders(wav) if _DIALOG.fullmatch(folder.name)]
     session.audio = {path.stem: path for folder in folders for path in audio_files(folder)}
     if not session.audio:
-        session.faults.append(f"session {number}: the folder {wav} holds no <dialog>/<turn>.wav")
-    mute = [folder.name for folder in folders if folder.name not in dialogs]
-    if mute:
-        session.faults.append(
-            f"session {number}: {len(mute)} of {len(folders)} dialogs with audio have no label file: {_names(mute)}"
+        session.problems.append(f"session {number}: the folder {wav} holds no <dialog>/<turn>.wav")
+    dialogs = {turn.dialog for turn in session.turns.values()}
+    unlabelled = [folder.name for folder in folders if folder.name not in dialogs]
+    if unlabelled:
+        session.problems.append(
+            f"session {number}: {len(unlabelled)} of {len(folders)} dialogs with audio have no label file: "
+            f"{listed(unlabelled)}"
         )
     return session
 
 
-def _text_files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.glob("*.txt") if not path.name.startswith(".") and path.is_file())
+def _text_files(folder: Path | None) -> list[Path]:
+    files = [] if folder is None else folder.glob("*.txt")
+    return sorted(path for path in files if not path.name.startswith(".") and path.is_file())
 
 
 def _lines(file: Path) -> list[str]:
     """Lines of a text file. Comments and transcriptions of some copies hold accents in Latin-1."""
-    try:
-        raw = file.read_bytes()
-    except OSError as error:
-        raise UserError(f"{file} cannot be read ({error.strerror}): make it readable or unpack it again.") from None
-    try:
-        text = raw.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    return _LINE_END.split(text)
+    text = read_text(file, "make it readable or unpack it again", fallback="latin-1")
+    return text.split("\n")  # str.splitlines also breaks at characters that occur inside a line
 
 
 def _turns(file: Path, session: str) -> dict[str, _Turn]:
     """The turns of a label file; empty for a note that somebody left there."""
     is_dialog = _DIALOG.fullmatch(file.stem) is not None
     turns: dict[str, _Turn] = {}
-    answers: list[tuple[str, str, str]] = []
+    ratings: list[tuple[str, str, str]] = []
     for number, line in enumerate(_lines(file), start=1):
+        where = f"{file}, line {number}"
         if header := _HEADER.fullmatch(line):
-            answers = []
-            turn = _turn(header, answers, f"{file}, line {number}", session)
+            turn = _turn(header, where, session)
             if turn.dialog != file.stem:
-                raise UserError(f"{file}, line {number} is of the dialog {turn.dialog}: name the file so or remove it.")
+                raise UserError(f"{where} is of the dialog {turn.dialog}: name the file so or remove it.")
             if turn.name in turns:
-                raise UserError(f"{file}, line {number} labels {turn.name} a second time: unpack the file again.")
-            turns[turn.name] = turn
+                raise UserError(f"{where} labels {turn.name} a second time: {_AGAIN}.")
+            turns[turn.name], ratings = turn, turn.ratings
         elif line.startswith("[") and is_dialog:
-            raise UserError(
-                f"{file}, line {number} reads {line[:40]!r} instead of [start - end], turn, emotion, [v, a, d] separated "
-                "by tabs: unpack the file again."
-            )
-        elif answer := _ANSWER.fullmatch(line):
-            answers.append(_answer(answer))
+            raise UserError(f"{where} reads {line[:40]!r} instead of {_LINE}: {_AGAIN}.")
+        elif rating := _RATING.fullmatch(line):
+            ratings.append(_rating(rating))
     if is_dialog and not turns:
-        raise UserError(
-            f"{file} labels no turn, looked there for lines of [start - end], turn, emotion, [v, a, d] separated by tabs: "
-            "unpack the file again."
-        )
+        raise UserError(f"{file} labels no turn; expected lines of {_LINE}: {_AGAIN}.")
     return turns
 
 
-def _turn(header: re.Match[str], answers: list[tuple[str, str, str]], where: str, session: str) -> _Turn:
+def _turn(header: re.Match[str], where: str, session: str) -> _Turn:
     name = _TURN.fullmatch(header["turn"])
     if name is None:
         raise UserError(
-            f"{where} labels {header['turn']}, which is no turn of IEMOCAP such as Ses01F_impro01_F000: "
-            "unpack the file again."
+            f"{where} labels {header['turn']}, which is no turn of IEMOCAP such as Ses01F_impro01_F000: {_AGAIN}."
         )
     if name[0][4] != session:
         raise UserError(
@@ -293,21 +234,20 @@ def _turn(header: re.Match[str], answers: list[tuple[str, str, str]], where: str
         )
     if header["emotion"] not in EMOTIONS:
         raise UserError(
-            f"{where} has the emotion {header['emotion']!r}, which is none of {', '.join(EMOTIONS)}: "
-            "unpack the file again."
+            f"{where} has the emotion {header['emotion']!r}, which is none of {', '.join(EMOTIONS)}: {_AGAIN}."
         )
-    values = (header["valence"], header["activation"], header["dominance"])
-    return _Turn(name[0], name["dialog"], header["emotion"], values, answers)
+    means = (header["valence"], header["activation"], header["dominance"])
+    return _Turn(name[0], name["dialog"], header["emotion"], means, [])
 
 
-def _answer(line: re.Match[str]) -> tuple[str, str, str]:
-    """Kind, rater and answer in short: ``Neutral,Other(amused)`` or, for ``val 3; act 2; dom  2;``, ``3,2,2``."""
-    parts = [part.strip() for part in line["answer"].split(";")]
+def _rating(line: re.Match[str]) -> tuple[str, str, str]:
+    """Kind, rater and rating in short: ``Neutral,Other(amused)`` or, for ``val 3; act 2; dom  2;``, ``3,2,2``."""
+    items = [item.strip() for item in line["rating"].split(";")]
     if line["kind"] == "A":
-        scores = {part[:3]: part[3:].strip() for part in parts}
+        scores = {item[:3]: item[3:].strip() for item in items}
         return "A", line["rater"], ",".join(scores.get(scale, "") for scale in ("val", "act", "dom"))
     comment = (line["comment"] or "").strip().removesuffix(")").strip().replace(";", ",")
-    return "C", line["rater"], ",".join(filter(None, parts)) + (f"({comment})" if comment else "")
+    return "C", line["rater"], ",".join(filter(None, items)) + (f"({comment})" if comment else "")
 
 
 def _speaker(turn: str) -> str:
@@ -315,83 +255,69 @@ def _speaker(turn: str) -> str:
     return turn[:5] + turn.rpartition("_")[2][0]
 
 
-def _utterance(turn: _Turn, session: _Session, label_of: dict[str, str]) -> Utterance:
-    def said(kind: str, raters: str) -> str:
-        return ";".join(f"{who}:{what}" for is_kind, who, what in turn.answers if is_kind == kind and who[0] in raters)
+def _utterance(turn: _Turn, session: _Session, label: str) -> Utterance:
+    def ratings(kind: str, raters: str) -> str:
+        """``rater:rating`` of the raters whose names begin with one of these letters."""
+        return ";".join(
+            f"{who}:{what}" for its_kind, who, what in turn.ratings if its_kind == kind and who[0] in raters
+        )
 
     speaker = _speaker(turn.name)
-    valence, activation, dominance = turn.values
     return Utterance(
         turn.name,
         session.audio[turn.name],
-        label_of[turn.emotion],
+        label,
         speaker=speaker,
         sex="female" if speaker.endswith("F") else "male",
         group=session.number,
         dialog=turn.dialog,
         extra=(
             ("emotion", turn.emotion),
-            ("valence", valence),
-            ("activation", activation),
-            ("dominance", dominance),
-            ("raters", said("C", "E")),
-            ("ratings", said("A", "E")),
-            ("self_report", said("C", "FM")),
-            ("self_rating", said("A", "FM")),
+            *zip(("valence", "activation", "dominance"), turn.means, strict=True),
+            ("raters", ratings("C", "E")),
+            ("ratings", ratings("A", "E")),
+            ("self_report", ratings("C", "FM")),
+            ("self_rating", ratings("A", "FM")),
             ("text", session.text.get(turn.name, "")),
         ),
     )
 
 
-def _label_files(sessions: list[_Session]) -> list[str]:
-    turns = [turn for session in sessions for turn in session.turns.values()]
-    dialogs = {turn.dialog for turn in turns}
-    if (len(dialogs), len(turns)) == (DIALOGS, TURNS):
-        return []
-    return [
-        f"label files: {len(turns):,} turns of {len(dialogs)} dialogs found, {TURNS:,} of {DIALOGS} in the distribution"
-    ]
-
-
-def _total(corpus: Corpus, classes: str, improvised: bool) -> list[str]:
-    if improvised and classes != "4":
-        return []  # not known
-    return corpus.total_mismatch(sum((IMPROVISED_PER_CLASS if improvised else PER_CLASS[classes]).values()))
-
-
-def _counts(corpus: Corpus, classes: str, improvised: bool) -> list[str]:
+def _count_mismatches(sessions: list[_Session], corpus: Corpus, classes: str, improvised: bool) -> list[str]:
     """A sentence for each known count that differs; of a session without any utterance only its total."""
-    expected = _expected(classes, improvised)
+    turns = [turn for session in sessions for turn in session.turns.values()]
+    dialogs = len({turn.dialog for turn in turns})
+    sentences = []
+    if (dialogs, len(turns)) != (DIALOGS, TURNS):
+        sentences.append(
+            f"label files: {len(turns):,} turns of {dialogs} dialogs found, {TURNS:,} of {DIALOGS} in the distribution"
+        )
+    if classes == "4" or not improvised:  # the other totals are not known
+        per_class = IMPROVISED_PER_CLASS if improvised else PER_CLASS[classes]
+        sentences += corpus.total_mismatch(sum(per_class.values()))
     found: Counter[str] = Counter()
-    for one in corpus.utterances:
-        session = f"session {one.utterance[4]}"
-        found.update((f"class {one.label}", session, f"{session}, class {one.label}", f"{session}, {one.sex}"))
-        found[f"{session}, improvised"] += "_impro" in one.utterance
+    for utterance in corpus.utterances:
+        session = f"session {utterance.group}"
+        label = f"class {utterance.label}"
+        found.update((label, session, f"{session}, {label}", f"{session}, {utterance.sex}"))
+        found[f"{session}, improvised"] += "_impro" in utterance.dialog
     absent = tuple(f"session {number}, " for number in SESSIONS if not found[f"session {number}"])
-    return [
-        f"{what}: {found[what]:,} utterances found, {number:,} in the distribution"
-        for what, number in expected.items()
-        if found[what] != number and not what.startswith(absent)
-    ]
+    expected = _expected(classes, improvised)
+    return sentences + mismatches(found, {what: n for what, n in expected.items() if not what.startswith(absent)})
 
 
 def _expected(classes: str, improvised: bool) -> dict[str, int]:
     """The counts that are known for these options."""
-    tabled = [label for label in IMPROVISED_PER_CLASS if label != "happy" or classes in _WITH_EXCITED]
-    expected: dict[str, int] = {}
+    known = [label for label in IMPROVISED_PER_CLASS if label != "happy" or classes in ("4", "5")]
     if improvised:
-        expected |= {f"class {label}": IMPROVISED_PER_CLASS[label] for label in tabled}
+        expected = {f"class {label}": IMPROVISED_PER_CLASS[label] for label in known}
     else:
-        expected |= {f"class {label}": number for label, number in PER_CLASS[classes].items()}
+        expected = {f"class {label}": number for label, number in PER_CLASS[classes].items()}
     for session in SESSIONS:
-        whole, of_class = PER_SESSION[session], PER_SESSION_AND_CLASS[session]
+        of_4, per_class = PER_SESSION[session], PER_SESSION_AND_CLASS[session]
         if classes == "4":
-            expected[f"session {session}"] = whole["improvised"] if improvised else sum(of_class.values())
+            expected[f"session {session}"] = of_4["improvised"] if improvised else sum(per_class.values())
         if not improvised:
-            expected |= {f"session {session}, class {label}": of_class[label] for label in tabled}
-            expected |= {f"session {session}, {what}": n for what, n in whole.items() if classes == "4"}
+            expected |= {f"session {session}, class {label}": per_class[label] for label in known}
+            expected |= {f"session {session}, {what}": number for what, number in of_4.items() if classes == "4"}
     return expected
-
-
-def _names(names: list[str]) -> str:
-    return ", ".join(sorted(names)[:_NAMES_SHOWN]) + (", ..." if len(names) > _NAMES_SHOWN else "")

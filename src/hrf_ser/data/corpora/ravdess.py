@@ -14,7 +14,7 @@ from itertools import product
 from pathlib import Path
 
 from hrf_ser.data.corpora.download import download_ravdess
-from hrf_ser.data.corpora.files import audio_files, require_folder, subfolders
+from hrf_ser.data.corpora.files import Layout, audio_files, folders_with, listed, subfolders
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
 
@@ -38,15 +38,14 @@ FOLDS = {
 }
 ACTORS = tuple(f"{number:02d}" for number in range(1, 25))
 LICENCE = "RAVDESS: CC BY-NC-SA 4.0 (non-commercial), Livingstone and Russo 2018, doi:10.5281/zenodo.1188976"
+LAYOUT = Layout(
+    "the folders Actor_01 ... Actor_24",
+    "point data.root at the unpacked corpus, or let data.options.download=true fetch it there (208 MB) from "
+    "https://zenodo.org/records/1188976",
+)
 
 _ACTOR_FOLDER = re.compile(r"Actor_\d\d")
 _NAME = re.compile(r"03-(?P<channel>0[12])-(?P<emotion>0[1-8])-(?P<intensity>0[12])-0[12]-0[12]-(?P<actor>\d\d)")
-_LOOKED_FOR = "the folders Actor_01 ... Actor_24"
-_HINT = (
-    "point data.root at the unpacked corpus, or let data.options.download=true fetch it there (208 MB) from "
-    "https://zenodo.org/records/1188976"
-)
-_NAMES_SHOWN = 4
 
 
 def read(root: Path, *, download: bool = False) -> Corpus:
@@ -64,47 +63,46 @@ def read(root: Path, *, download: bool = False) -> Corpus:
         UserError: No actor's folder or no speech found, a file name that is not RAVDESS's, or a file in the folder of
             another actor.
     """
-    if download and not actor_folders(root):
+    if download and not _actor_folders(root):
         download_ravdess(root)
-    require_folder(root, _LOOKED_FOR, _HINT)
-    folders = actor_folders(root)
+    LAYOUT.require_folder(root)
+    folders = _actor_folders(root)
     if not folders:
-        raise UserError(f"data.root={root} holds no Actor_NN folder, looked there for {_LOOKED_FOR}: {_HINT}.")
-    utterances = [
-        utterance for folder in folders for path in audio_files(folder) if (utterance := _utterance(path)) is not None
-    ]
+        raise LAYOUT.error(f"data.root={root} holds no Actor_NN folder")
+    read = (_utterance(path) for folder in folders for path in audio_files(folder))
+    utterances = [one for one in read if one is not None]
     if not utterances:
-        raise UserError(f"The Actor_NN folders of data.root={root} hold no .wav or .flac of speech: {_HINT}.")
-    corpus = Corpus("ravdess", utterances, tuple(EMOTIONS.values()), dict(FOLDS), hint=_HINT, licence=LICENCE)
+        raise LAYOUT.error(f"The Actor_NN folders of data.root={root} hold no .wav or .flac of speech")
+    corpus = Corpus("ravdess", utterances, tuple(EMOTIONS.values()), dict(FOLDS), hint=LAYOUT.hint, licence=LICENCE)
     corpus.count_mismatches = _count_mismatches(corpus)
     return corpus
 
 
-def actor_folders(root: Path) -> list[Path]:
+def _actor_folders(root: Path) -> list[Path]:
     """The folders ``Actor_NN`` in ``root`` or, where there are none, in the folders of ``root``."""
+
+    def actors(folder: Path) -> list[Path]:
+        return [child for child in subfolders(folder) if _ACTOR_FOLDER.fullmatch(child.name)]
+
     if not root.is_dir():
         return []
-    children = subfolders(root)
-    here = [folder for folder in children if _ACTOR_FOLDER.fullmatch(folder.name)]
-    return here or [
-        folder for child in children for folder in subfolders(child) if _ACTOR_FOLDER.fullmatch(folder.name)
-    ]
+    return [actor for folder in folders_with(root, lambda one: bool(actors(one))) for actor in actors(folder)]
 
 
 def _utterance(path: Path) -> Utterance | None:
-    parts = _NAME.fullmatch(path.stem)
-    if parts is None or parts["actor"] not in ACTORS or (parts["emotion"], parts["intensity"]) == ("01", "02"):
+    name = _NAME.fullmatch(path.stem)
+    if name is None or name["actor"] not in ACTORS or (name["emotion"], name["intensity"]) == ("01", "02"):
         raise UserError(
             f"{path} is not a RAVDESS name such as 03-01-05-02-01-02-12.wav "
             "(modality 03, channel, emotion, intensity, statement, repetition, actor): rename or remove the file."
         )
-    actor = parts["actor"]
+    actor = name["actor"]
     if path.parent.name != f"Actor_{actor}":
         raise UserError(f"{path} names actor {actor}: move it to Actor_{actor} or remove it.")
-    if parts["channel"] == "02":
+    if name["channel"] == "02":
         return None
     sex = "male" if int(actor) % 2 else "female"
-    return Utterance(path.stem, path, EMOTIONS[parts["emotion"]], speaker=actor, sex=sex, group=actor)
+    return Utterance(path.stem, path, EMOTIONS[name["emotion"]], speaker=actor, sex=sex, group=actor)
 
 
 def _count_mismatches(corpus: Corpus) -> list[str]:
@@ -114,7 +112,6 @@ def _count_mismatches(corpus: Corpus) -> list[str]:
     for actor in ACTORS:
         missing = [name for take in takes if (name := f"03-01-{'-'.join(take)}-{actor}") not in found]
         if missing:
-            names = ", ".join(missing[:_NAMES_SHOWN]) + (", ..." if len(missing) > _NAMES_SHOWN else "")
-            sentences.append(f"actor {actor}: {len(missing)} of {len(takes)} utterances are missing: {names}")
+            sentences.append(f"actor {actor}: {len(missing)} of {len(takes)} utterances are missing: {listed(missing)}")
     per_class = {label: 96 if label == "neutral" else 192 for label in corpus.labels}
-    return sentences + corpus.mismatches("label", per_class, "class")
+    return sentences + corpus.mismatches("label", per_class)

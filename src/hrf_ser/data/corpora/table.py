@@ -3,7 +3,7 @@
 On disk: a UTF-8 CSV file with a header (with or without byte order mark, any line ends) and the columns ``path``,
 ``label``, ``speaker`` and, optionally, ``group``, ``start``, ``end`` (seconds), ``part`` (train, val, test), ``sex``,
 ``dialog`` and ``utterance``; other columns are ignored. A relative path starts at the CSV file's folder. The manifest that
-``python -m hrf_ser.prepare`` writes is such a file.
+``python -m hrf_ser.prepare`` writes is such a file, which is why the official split is called ``part`` here.
 
 Folds: ``official`` first, where every row has a ``part``; then one for each value of ``group`` (the speaker, where there is no
 such column).
@@ -11,15 +11,13 @@ such column).
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
+from hrf_ser.data.corpora.files import Row, read_csv
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
 
@@ -41,72 +39,24 @@ def read(root: Path, *, labels: Sequence[object] | None = None) -> Corpus:
         UserError: No such file, not UTF-8, a column is missing, or a row is wrong (its number is named): empty cell,
             missing audio file, bad number, ``start`` not before ``end``, unknown part or label, a row there twice.
     """
-    rows = list(_rows(root))
+    columns = ", ".join(REQUIRED)
+    if not root.is_file():
+        what = "is a folder" if root.is_dir() else "does not exist"
+        raise UserError(f"data.root={root} {what}: name a CSV file with the columns {columns}.")
+    rows = read_csv(
+        root, REQUIRED, f"save it as CSV in UTF-8 with the columns {columns}, separated by commas", strict=True
+    )
     if not rows:
         raise UserError(f"{root} has no row below its header: add one row for each utterance.")
     classes = _classes(rows, labels)
     utterances = _utterances(root, rows)
-    folds = _folds(root, utterances)
-    corpus = Corpus("table", utterances, classes, folds, licence=f"{root.name}: not stated")
+    corpus = Corpus("table", utterances, classes, _folds(root, utterances), licence=f"{root.name}: not stated")
     present = {one.label for one in utterances}
     corpus.count_mismatches = [f"class {label}: no utterance in {root}" for label in classes if label not in present]
     return corpus
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """Cells of a row by column, and its place in the file for messages."""
-
-    where: str
-    cells: dict[str, str]
-
-    def __getitem__(self, column: str) -> str:
-        return self.cells.get(column, "")
-
-
-def _rows(root: Path) -> Iterator[_Row]:
-    """Rows that are not blank. A row's number is the spreadsheet's: the header is row 1, blank rows count."""
-    if not root.is_file():
-        what = "is a folder" if root.is_dir() else "does not exist"
-        raise UserError(f"data.root={root} {what}: name a CSV file with the columns {', '.join(REQUIRED)}.")
-    try:
-        text = root.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        raise UserError(f"{root} cannot be read ({error.strerror}): make it readable.") from None
-    except UnicodeDecodeError as error:
-        line = error.object[: error.start].count(b"\n") + 1
-        raise UserError(f"{root} is not UTF-8 (line {line}): save it as CSV with UTF-8 encoding.") from None
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    header: list[str] = []
-    try:
-        for number, cells in enumerate(reader, start=1):
-            values = [cell.strip() for cell in cells]
-            if number == 1:
-                header = _header(root, values)
-            elif any(values):
-                where = f"{root}, row {number}"
-                if any(values[len(header) :]):
-                    raise UserError(f"{where} has more cells than the header: put a cell that holds a comma in quotes.")
-                yield _Row(where, dict(zip(header, values, strict=False)))
-    except csv.Error as error:
-        raise UserError(f"{root}, line {reader.line_num} is not CSV ({error}): correct its quotes.") from None
-
-
-def _header(root: Path, cells: list[str]) -> list[str]:
-    header = [cell.lower() for cell in cells]
-    missing = [column for column in REQUIRED if column not in header]
-    if missing:
-        raise UserError(
-            f"{root} lacks the column {', '.join(missing)}; its first row reads {','.join(cells)!r}: "
-            f"name the columns {', '.join(REQUIRED)} there, separated by commas."
-        )
-    twice = [column for column, number in Counter(header).items() if column and number > 1]
-    if twice:
-        raise UserError(f"{root} has the column {', '.join(twice)} more than once: keep one.")
-    return header
-
-
-def _classes(rows: list[_Row], labels: Sequence[object] | None) -> tuple[str, ...]:
+def _classes(rows: list[Row], labels: Sequence[object] | None) -> tuple[str, ...]:
     for row in rows:
         if not row["label"]:
             raise UserError(f"{row.where} has no label: write one or remove the row.")
@@ -126,7 +76,7 @@ def _classes(rows: list[_Row], labels: Sequence[object] | None) -> tuple[str, ..
     return classes
 
 
-def _utterances(root: Path, rows: list[_Row]) -> list[Utterance]:
+def _utterances(root: Path, rows: list[Row]) -> list[Utterance]:
     utterances = []
     by_audio: dict[tuple[str, float | None, float | None], str] = {}
     by_id: dict[str, str] = {}
@@ -145,18 +95,16 @@ def _utterances(root: Path, rows: list[_Row]) -> list[Utterance]:
     return utterances
 
 
-def _utterance(root: Path, row: _Row) -> Utterance:
+def _utterance(root: Path, row: Row) -> Utterance:
     for column in ("path", "speaker"):
         if not row[column]:
             raise UserError(f"{row.where} has no {column}: write one or remove the row.")
-    path = root.parent / _home(Path(row["path"]))
-    if not _is_file(path):
-        raise UserError(f"{row.where}: {path} is no file; paths start at the folder of the CSV file: correct the path.")
+    path = _audio_path(root, row)
     start, end = _seconds(row, "start"), _seconds(row, "end")
     if end is not None and (start or 0.0) >= end:
         raise UserError(f"{row.where}: start={row['start'] or 0} is not before end={row['end']}: correct the times.")
-    part = row["part"].lower()
-    if part and part not in SPLITS:
+    split = row["part"].lower()
+    if split and split not in SPLITS:
         raise UserError(
             f"{row.where}: part={row['part']} is none of {', '.join(SPLITS)}: correct it or leave it empty."
         )
@@ -168,29 +116,25 @@ def _utterance(root: Path, row: _Row) -> Utterance:
         speaker=row["speaker"],
         sex=SEXES.get(row["sex"].lower(), row["sex"]),
         group=row["group"] or row["speaker"],
-        part=part,
+        split=split,
         dialog=row["dialog"],
         start=start,
         end=end,
     )
 
 
-def _home(path: Path) -> Path:
-    """``~`` as the home folder; a name that begins so and is nobody's stays."""
-    try:
-        return path.expanduser()
-    except RuntimeError:
-        return path
+def _audio_path(root: Path, row: Row) -> Path:
+    path = Path(row["path"])
+    with suppress(RuntimeError):  # a name that begins with ~ and is no user's
+        path = path.expanduser()
+    path = root.parent / path
+    with suppress(OSError, ValueError):  # too long for a name, or a null in it
+        if path.is_file():
+            return path
+    raise UserError(f"{row.where}: {path} is no file; paths start at the folder of the CSV file: correct the path.")
 
 
-def _is_file(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except (OSError, ValueError):  # too long for a name, or a null in it
-        return False
-
-
-def _seconds(row: _Row, column: str) -> float | None:
+def _seconds(row: Row, column: str) -> float | None:
     if not row[column]:
         return None
     try:
@@ -205,9 +149,9 @@ def _seconds(row: _Row, column: str) -> float | None:
 
 
 def _folds(root: Path, utterances: list[Utterance]) -> dict[str, tuple[str, ...]]:
-    """A fold for every group, and before them that of the file's own parts, where every row has one."""
+    """A fold for every group, and before them the official split, where every row has one."""
     groups: dict[str, tuple[str, ...]] = {group: (group,) for group in sorted({one.group for one in utterances})}
-    if not all(one.part for one in utterances):
+    if not all(one.split for one in utterances):
         return groups
     if "official" in groups:
         raise UserError(f"{root}: group=official is what the fold of the column part is called: rename the group.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,8 +21,9 @@ class Utterance:
         speaker: Id of the speaker, unique in the corpus.
         sex: ``male``, ``female`` or empty where the corpus does not say.
         group: What folds hold out: the speaker, the session, the actor.
-        part: Official ``train``, ``val`` or ``test``; empty where the corpus has no official parts.
-        dialog: Conversation in which it was spoken; empty where the corpus has none. No dialog may be on two sides of a split.
+        split: Official ``train``, ``val`` or ``test``; empty where the corpus has no official split. The manifest and the
+            user's table call this column ``part``: other programs rely on that name.
+        dialog: Conversation in which it was spoken; empty where the corpus has none. A dialog is never in two splits.
         start: Begin in seconds; None is the begin of the file.
         end: End in seconds; None is the end of the file.
         extra: Further columns of the manifest, name and value: ratings, scores, text.
@@ -33,7 +35,7 @@ class Utterance:
     speaker: str
     sex: str = ""
     group: str = ""
-    part: str = ""
+    split: str = ""
     dialog: str = ""
     start: float | None = None
     end: float | None = None
@@ -48,17 +50,17 @@ class Corpus:
         name: Name in the registry.
         utterances: Sorted by utterance id.
         labels: Class names in class order.
-        folds: Fold name -> the values of ``group`` that this fold tests. Published folds stay as published, so a fold
-            may test nobody where the copy on disk is incomplete. The fold ``official`` names no group: its parts are
-            those of the column ``part``; the fold ``dev`` tests the official ``val`` part.
+        folds: Fold name -> the values of ``group`` that this fold tests. Published folds stay as published, so a fold may
+            have no test speaker where the copy on disk is incomplete. The fold ``official`` names no group: it uses the
+            official splits; the fold ``dev`` tests the official ``val``.
         count_mismatches: One sentence for each count that differs from the complete distribution; empty = complete.
         notes: Sentences on what is left out of a copy, complete or not.
         hint: What to do where the copy is not complete.
         licence: One line for the card of a model trained on it.
-        evaluation_unit: ``utterance``, or ``participant`` where the label is a person's and utterances are pieces of
-        the session.
-        leaks: One sentence for each way in which the options let a label reach the choice of what is scored; results carry
-            them wherever they are shown.
+        evaluation_unit: ``utterance``, or ``participant`` where the label is a person's and utterances are segments of
+            the session.
+        leaks: One sentence for each way in which the options let a label decide what is evaluated; results carry them
+            wherever they are shown.
 
     Raises:
         UserError: Two utterances have the same id, or a label is not one of ``labels``.
@@ -91,22 +93,22 @@ class Corpus:
                     "correct or remove the file."
                 )
 
-    def mismatches(self, column: str, expected: dict[str, int], noun: str) -> list[str]:
-        """A sentence for each value of a column whose number of utterances is not the expected one.
-
-        Args:
-            column: Field of an utterance, e.g. ``label``.
-            expected: Value -> number of utterances in the complete distribution.
-            noun: What to call the value in the sentence, e.g. ``class``.
-        """
-        found = Counter(getattr(one, column) for one in self.utterances)
-        return [
-            f"{noun} {value}: {found[value]:,} utterances found, {number:,} in the distribution"
-            for value, number in expected.items()
-            if found[value] != number
-        ]
+    def mismatches(self, column: str, expected: Mapping[str, int]) -> list[str]:
+        """A sentence for each value of a column whose number of utterances is not the expected one."""
+        noun = "class" if column == "label" else column
+        found = Counter(f"{noun} {getattr(one, column)}" for one in self.utterances)
+        return mismatches(found, {f"{noun} {value}": number for value, number in expected.items()})
 
     def total_mismatch(self, expected: int) -> list[str]:
         """A sentence if the number of utterances is not the expected one, else nothing."""
         found = len(self.utterances)
         return [] if found == expected else [f"{found:,} utterances found, {expected:,} in the distribution"]
+
+
+def mismatches(found: Counter[str], expected: Mapping[str, int], noun: str = "utterances") -> list[str]:
+    """A sentence for each count that is not the expected one."""
+    return [
+        f"{what}: {found[what]:,} {noun} found, {number:,} in the distribution"
+        for what, number in expected.items()
+        if found[what] != number
+    ]

@@ -1,4 +1,4 @@
-"""What ``prepare`` says of a copy: its counts, whether it is complete, and what to do if not."""
+"""Summary of a corpus on disk: its counts, whether it is complete, and what to do if not."""
 
 from __future__ import annotations
 
@@ -15,18 +15,20 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-def diagnose(corpus: Corpus, console: Console) -> None:
-    """Print the counts of a copy and the verdict on it."""
+def print_summary(corpus: Corpus, console: Console) -> None:
+    """Print the counts of a corpus and how they differ from the complete distribution."""
     console.print(count_table(corpus))
     for sentence in (*corpus.notes, *corpus.leaks):
         console.print(f"note          {sentence}", highlight=False)
     if not (corpus.count_mismatches or corpus.hint):
-        return  # nobody knows what is complete: the demo corpus, a table of one's own
+        return  # no distribution to compare with: the demo corpus, a user's table
     if not corpus.count_mismatches:
         console.print("[bold green]complete[/]      every known count is that of the distribution", highlight=False)
         return
     number = len(corpus.count_mismatches)
-    console.print(f"[bold yellow]not complete[/]  {number} thing{'s' * (number > 1)} to mend", highlight=False)
+    console.print(
+        f"[bold yellow]not complete[/]  {number} difference{'s' * (number > 1)} from the distribution", highlight=False
+    )
     for sentence in corpus.count_mismatches[:_SHOWN]:
         console.print(f"differs from the distribution: {sentence}", highlight=False, markup=False)
     if number > _SHOWN:
@@ -40,7 +42,7 @@ def diagnose(corpus: Corpus, console: Console) -> None:
 
 
 def count_table(corpus: Corpus) -> Table:
-    """Utterances per fold, or official part, and class."""
+    """Utterances per fold, or official split, and class."""
     from rich.table import Table
 
     table = Table(
@@ -48,17 +50,17 @@ def count_table(corpus: Corpus) -> Table:
     )
     for column in ("fold", *corpus.labels, "all", "speakers"):
         table.add_column(column, justify="left" if column == "fold" else "right")
-    parts = {fold: [one for one in corpus.utterances if one.group in groups] for fold, groups in corpus.folds.items()}
+    rows_of = {fold: [one for one in corpus.utterances if one.group in groups] for fold, groups in corpus.folds.items()}
     if not all(corpus.folds.values()):
-        parts = {fold: inside for fold, inside in parts.items() if corpus.folds[fold]}
-        parts |= {part: [one for one in corpus.utterances if one.part == part] for part in SPLITS}
-    for fold, inside in parts.items():
+        rows_of = {fold: inside for fold, inside in rows_of.items() if corpus.folds[fold]}
+        rows_of |= {split: [one for one in corpus.utterances if one.split == split] for split in SPLITS}
+    for fold, inside in rows_of.items():
         counts = Counter(one.label for one in inside)
         speakers = {one.speaker for one in inside}
         table.add_row(fold, *(str(counts[label]) for label in corpus.labels), str(len(inside)), str(len(speakers)))
     total = Counter(one.label for one in corpus.utterances)
-    everybody = {one.speaker for one in corpus.utterances}
+    speakers_of_all = {one.speaker for one in corpus.utterances}
     counts_of_all = (str(total[label]) for label in corpus.labels)
     table.add_section()
-    table.add_row("all", *counts_of_all, str(len(corpus.utterances)), str(len(everybody)))
+    table.add_row("all", *counts_of_all, str(len(corpus.utterances)), str(len(speakers_of_all)))
     return table

@@ -5,17 +5,18 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
-from hrf_ser.data.corpora.files import wav_seconds
+from hrf_ser.data.corpora.files import listed, read_text, wav_seconds
+from hrf_ser.data.corpora.options import check_choice
 from hrf_ser.errors import UserError
 
-# Someone comes in; what is said between these seconds is no interview.
+# Someone comes in; speech between these seconds is no part of the interview.
 INTERRUPTIONS = {"373": (395.0, 428.0), "444": (286.0, 387.0)}
 # The times of the transcript are too early by so many seconds.
 MISALIGNED = {"318": 34.319917, "321": 3.8379167, "341": 6.1892, "362": 16.8582}
-# Ellie was not transcribed, so no line of hers says when the interview begins.
+# Ellie was not transcribed, so no line of hers marks the begin of the interview.
 WITHOUT_ELLIE = ("451", "458", "480")
 MIN_SECONDS = 0.2  # of a turn
 # Sessions take 33 minutes at most. Beyond this a time is damaged, and windows over it would be without number.
@@ -46,14 +47,6 @@ class Turn:
     text: str
 
 
-@dataclass
-class Transcript:
-    """What a transcript holds: its turns in order, and lines that cannot be understood."""
-
-    turns: list[Turn] = field(default_factory=list)
-    unread: list[int] = field(default_factory=list)
-
-
 def chosen_corrections(corrections: bool | Sequence[str]) -> frozenset[str]:
     """Names of the corrections that ``data.options.corrections`` chooses.
 
@@ -64,11 +57,7 @@ def chosen_corrections(corrections: bool | Sequence[str]) -> frozenset[str]:
         return frozenset(CORRECTIONS if corrections else ())
     names = [corrections] if isinstance(corrections, str) else list(corrections)
     for name in names:
-        if name not in CORRECTIONS:
-            raise UserError(
-                f"data.options.corrections names {name}, which is none of {', '.join(CORRECTIONS)}: "
-                "write true, false or a list of these."
-            )
+        check_choice("corrections", name, CORRECTIONS)
     return frozenset(names)
 
 
@@ -78,7 +67,7 @@ def audio_path(folder: Path, number: str) -> Path:
 
 
 def session_turns(folder: Path, number: str, corrections: Iterable[str]) -> tuple[list[Turn], list[str]]:
-    """The turns of a session that can be used, and what is to be said about the others.
+    """The turns of a session that can be used, and sentences on the others.
 
     Turns end where the audio ends; those under 0.2 s are left out.
 
@@ -95,23 +84,21 @@ def session_turns(folder: Path, number: str, corrections: Iterable[str]) -> tupl
     lacks = [path.name for path, bad in ((audio, seconds == 0), (transcript, not transcript.is_file())) if bad]
     if lacks:
         return [], [f"session {number}: {folder} lacks {' and '.join(lacks)}, unpack {number}_P.zip there again"]
-    content = read_transcript(transcript, number, corrections)
+    spoken, unread = read_transcript(transcript, number, corrections)
     end = MAX_SECONDS if seconds is None else min(seconds, MAX_SECONDS)
-    inside = [Turn(one.name, max(one.start, 0.0), min(one.end, end), one.text) for one in content.turns]
-    turns = [one for one in inside if one.end - one.start >= MIN_SECONDS - 1e-9]
-    late = [one for one in content.turns if one.start >= end]
-    spoken = sum(one.end - one.start for one in turns)
-    if spoken > MAX_SECONDS:
-        raise UserError(
-            f"{transcript} has turns of {spoken / 3600:.0f} hours in all: take the file from {number}_P.zip again, unchanged."
-        )
+    inside = [Turn(turn.name, max(turn.start, 0.0), min(turn.end, end), turn.text) for turn in spoken]
+    turns = [turn for turn in inside if turn.end - turn.start >= MIN_SECONDS - 1e-9]
+    total = sum(turn.end - turn.start for turn in turns)
+    if total > MAX_SECONDS:
+        raise UserError(f"{transcript} has turns of {total / 3600:.0f} hours in all: {_unpack_again(number)}.")
     sentences = []
-    if content.unread:
-        lines = ", ".join(str(line) for line in content.unread[:4]) + (", ..." if len(content.unread) > 4 else "")
+    if unread:
+        lines = listed([str(line) for line in unread])
         sentences.append(f"session {number}: {transcript} has rows without times and speaker, in line {lines}")
+    late = sum(turn.start >= end for turn in spoken)
     if late:
         sentences.append(
-            f"session {number}: {len(late)} turns begin after the end of {audio} ({seconds:.1f} s), "
+            f"session {number}: {late} turns begin after the end of {audio} ({seconds:.1f} s), "
             f"unpack {number}_P.zip there again"
         )
     if not turns:
@@ -119,8 +106,8 @@ def session_turns(folder: Path, number: str, corrections: Iterable[str]) -> tupl
     return turns, sentences
 
 
-def read_transcript(path: Path, session: str, corrections: Iterable[str]) -> Transcript:
-    """The participant's turns after Ellie's first line.
+def read_transcript(path: Path, session: str, corrections: Iterable[str]) -> tuple[list[Turn], list[int]]:
+    """The participant's turns after Ellie's first line, and the lines that cannot be understood.
 
     Left out are blank lines, lines without times or speaker (``NaN`` included), sync marks in any spelling, and lines that
     are ``scrubbed_entry`` alone, whose audio is zeroed.
@@ -135,7 +122,7 @@ def read_transcript(path: Path, session: str, corrections: Iterable[str]) -> Tra
     """
     names = frozenset(corrections)
     rows, unread = _rows(path)
-    transcript = Transcript(unread=unread)
+    turns = []
     ellie_spoke = "without_ellie" in names and session in WITHOUT_ELLIE
     offset = MISALIGNED.get(session, 0.0) if "misaligned" in names else 0.0
     interruption = INTERRUPTIONS.get(session) if "interruption" in names else None
@@ -147,8 +134,8 @@ def read_transcript(path: Path, session: str, corrections: Iterable[str]) -> Tra
         elif row.speaker == "participant" and ellie_spoke and not _SCRUBBED.fullmatch(row.text):
             pieces = _outside(round(row.start + offset, 6), round(row.end + offset, 6), interruption)
             for letter, (start, end) in zip(("", "b"), pieces, strict=False):
-                transcript.turns.append(Turn(f"{row.line:04d}{letter}", start, end, row.text))
-    return transcript
+                turns.append(Turn(f"{row.line:04d}{letter}", start, end, row.text))
+    return turns, unread
 
 
 def _outside(start: float, end: float, cut: tuple[float, float] | None) -> list[tuple[float, float]]:
@@ -169,45 +156,41 @@ class _Row:
 
 def _rows(path: Path) -> tuple[list[_Row], list[int]]:
     """Rows with times and speaker, and the lines of rows that have something else instead."""
-    lines = _lines(path)
+    lines = read_text(path, "make it readable or unpack it again", errors="replace").split("\n")
     header = next((number for number, line in enumerate(lines) if line.strip(_AROUND)), 0)
-    cells = [cell.strip(_AROUND).lower() for cell in lines[header].split("\t")] if lines else []
+    cells = [cell.strip(_AROUND).lower() for cell in lines[header].split("\t")]
     if any(column not in cells for column in _COLUMNS):
-        begin = lines[header].strip()[:60] if lines else ""
         raise UserError(
-            f"{path} does not begin with the tab-separated header start_time, stop_time, speaker, value but with {begin!r}: "
-            f"take the file from {path.name.split('_')[0]}_P.zip again, unchanged."
+            f"{path} does not begin with the tab-separated header start_time, stop_time, speaker, value but with "
+            f"{lines[header].strip()[:60]!r}: {_unpack_again(path.name.split('_')[0])}."
         )
     columns = [cells.index(column) for column in _COLUMNS]
     rows, unread = [], []
     for number, line in enumerate(lines[header + 1 :], start=header + 2):
-        values = line.split("\t")
-        start, end, speaker = (
-            values[column].strip(_AROUND).lower() if column < len(values) else "" for column in columns
-        )
-        if {start, end, speaker} & {"", "nan"}:
-            if line.strip(_AROUND) and not {"nan"} & {start, end, speaker} and len(values) <= max(columns):
+        cells = line.split("\t")
+        complete = len(cells) > max(columns)
+        values = [cells[column].strip(_AROUND).lower() if column < len(cells) else "" for column in columns]
+        if {"", "nan"} & set(values):
+            if line.strip(_AROUND) and not complete and "nan" not in values:
                 unread.append(number)
             continue
-        times = _number(start), _number(end)
-        if times[0] is None or times[1] is None or max(times[0], times[1]) > MAX_SECONDS:
+        start, end = _time(values[0]), _time(values[1])
+        if start is None or end is None:
             unread.append(number)
             continue
-        text = " ".join(values[max(columns) + 1 :]).strip(_AROUND)
-        rows.append(_Row(number, times[0], times[1], speaker, "" if text.lower() == "nan" else text))
+        text = " ".join(cells[max(columns) + 1 :]).strip(_AROUND)
+        rows.append(_Row(number, start, end, values[2], "" if text.lower() == "nan" else text))
     return rows, unread
 
 
-def _lines(path: Path) -> list[str]:
+def _time(cell: str) -> float | None:
+    """Seconds; None for what is no number or beyond any session."""
     try:
-        return path.read_text(encoding="utf-8-sig", errors="replace").split("\n")
-    except OSError as error:
-        raise UserError(f"{path} cannot be read ({error.strerror}): make it readable or unpack it again.") from None
-
-
-def _number(cell: str) -> float | None:
-    try:
-        value = float(cell)
+        seconds = float(cell)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return seconds if -math.inf < seconds <= MAX_SECONDS else None
+
+
+def _unpack_again(session: str) -> str:
+    return f"take the file from {session}_P.zip again, unchanged"

@@ -4,7 +4,7 @@ import pytest
 from rich.console import Console
 
 from hrf_ser.data.corpora import Corpus, Utterance
-from hrf_ser.data.doctor import count_table, diagnose
+from hrf_ser.data.summary import count_table, print_summary
 
 
 def test_count_table_has_a_row_a_fold():
@@ -18,9 +18,9 @@ def test_count_table_has_a_row_a_fold():
     assert columns["speakers"] == ["3", "3", "3"]
 
 
-def test_count_table_shows_official_parts():
+def test_count_table_shows_official_splits():
     utterances = [
-        Utterance(f"u{i}", "a.wav", "ab"[i % 2], f"s{i}", part=("train", "val", "test")[i % 3]) for i in range(6)
+        Utterance(f"u{i}", "a.wav", "ab"[i % 2], f"s{i}", split=("train", "val", "test")[i % 3]) for i in range(6)
     ]
     table = count_table(Corpus("c", utterances, ("a", "b"), {"official": ()}))
     columns = {column.header: list(column.cells) for column in table.columns}
@@ -35,7 +35,7 @@ def test_count_table_shows_official_parts():
         (
             {"count_mismatches": ["session 3: the folder is missing"]},
             [
-                "not complete  1 thing to mend",
+                "not complete  1 difference from the distribution",
                 "session 3: the folder is missing",
                 "what to do    unpack [it]; then run",
             ],
@@ -43,18 +43,18 @@ def test_count_table_shows_official_parts():
         ),
         (
             {"count_mismatches": [f"fault {number}" for number in range(23)], "leaks": ("the label leaks",)},
-            ["23 things to mend", "fault 19", "and 3 more", "the label leaks"],
+            ["23 differences from the distribution", "fault 19", "and 3 more", "the label leaks"],
             ["fault 20"],
         ),
         ({"hint": ""}, [], ["complete"]),
     ],
 )
-def test_a_copy_is_told_to_be_complete_or_what_to_do(changes, said, not_said):
+def test_summary_says_complete_or_what_to_do(changes, said, not_said):
     corpus = Corpus("c", [Utterance("u", "a.wav", "a", "s")], ("a",), {"1": ("",)}, notes=["12 clips are left out"])
     for name, value in {"hint": "unpack [it]", **changes}.items():
         setattr(corpus, name, value)
     out = io.StringIO()
-    diagnose(corpus, Console(file=out, width=200))
+    print_summary(corpus, Console(file=out, width=200))
     text = out.getvalue()
     assert all(sentence in text for sentence in said), text
     assert not any(sentence in text for sentence in not_said), text

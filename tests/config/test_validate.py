@@ -197,7 +197,7 @@ def test_choices_are_those_of_the_code_behind_them():
     assert get_args(fields["format"].annotation) == tuple(formats.SUFFIXES)
     assert get_args(fields["stft"].annotation) == formats.STFT
     assert settings_of(Export)["int8.mode"]["enum"] == list(formats.INT8_MODES)
-    splits = importlib.import_module("hrf_ser.evaluation.part").SPLITS
+    splits = importlib.import_module("hrf_ser.evaluation.find").SPLITS
     assert settings_of(SCHEMAS["report"])["split"]["enum"] == list(splits)
     protocols = importlib.import_module("hrf_ser.data.protocols").PROTOCOLS
     assert settings_of(SCHEMAS["train"])["protocol.name"]["enum"] == list(protocols)

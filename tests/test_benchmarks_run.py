@@ -35,12 +35,12 @@ def test_arms_take_turns_and_are_compared_within_their_round():
     assert spread([1.0, 2.0, 3.0]) == {"median": 2.0, "low": 1.5, "high": 2.5}
 
 
-@pytest.mark.parametrize("name", [name for name in suite.SPLITS if name not in LONG])
+@pytest.mark.parametrize("name", [name for name in suite.PARTS if name not in LONG])
 def test_each_part_measures_and_writes_a_table(name, monkeypatch):
     monkeypatch.setattr(growth, "AXES", dict.fromkeys(("batch", "frames", "width", "rank"), (16, 32, 64)))
     monkeypatch.setattr(growth, "BATCH", 2)
     monkeypatch.setattr(growth, "FRAMES", 32)
-    part = suite.SPLITS[name]
+    part = suite.PARTS[name]
     result = json.loads(json.dumps(part.measure(QUICK)))
     lines = [line for line in part.markdown(result).splitlines() if line.startswith("|")]
     assert len(lines) >= 3
@@ -52,7 +52,7 @@ def test_each_part_measures_and_writes_a_table(name, monkeypatch):
 @pytest.mark.parametrize("name", LONG)
 def test_long_parts_too(name, cache, monkeypatch):
     monkeypatch.setenv("HRF_SER_CACHE", str(cache))
-    part = suite.SPLITS[name]
+    part = suite.PARTS[name]
     assert part.markdown(json.loads(json.dumps(part.measure(QUICK)))).count("\n") >= 3
 
 

@@ -59,7 +59,7 @@ def test_an_unwritable_empty_cache_is_reported(forks, given, read_only, tmp_path
     overrides = ("data=table", f"data.root={given}/corpus/table.csv", f"cache_dir={disk}/cache", *overrides)
     ended = forks.run(tmp_path / "run", verb, *overrides)
     assert ended.status == 1
-    assert re.search(r"^Error: \S+/cache: cannot be written; set cache_dir to", ended.output, re.M), ended.output
+    assert re.search(r"^Error: \S+/cache cannot be written: set cache_dir to", ended.output, re.M), ended.output
     assert "Traceback" not in ended.output
     assert not damaged(disk)
 

@@ -38,26 +38,26 @@ def begun(forks, given, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "damage"), [("last", cut), ("last", flip), ("best", cut), ("best", flip)])
-def test_a_run_says_which_file_is_damaged_and_how_to_begin_anew(begun, forks, given, undisturbed, name, damage):
+def test_a_run_says_which_file_is_damaged_and_how_to_restart(begun, forks, given, undisturbed, name, damage):
     verb, folder = begun("train")
     damage(folder / f"run/checkpoints/{name}.ckpt")
     ended = verb.run(forks, given, folder, restart=True)
     assert ended.status == 1
     assert ended.output.startswith(f"Error: {folder}/run/checkpoints/{name}.ckpt: cannot be read as a checkpoint (")
-    assert f"remove {folder}/run/checkpoints to begin this run anew" in ended.output
+    assert f"remove {folder}/run/checkpoints to start this run again" in ended.output
     shutil.rmtree(folder / "run/checkpoints")
     assert verb.run(forks, given, folder, restart=True).status == 0
     assert verb.outcome(folder) == undisturbed("train")[1]
 
 
-def test_a_sweep_begins_a_run_with_a_damaged_checkpoint_anew(begun, forks, given, undisturbed):
+def test_a_sweep_restarts_a_run_with_a_damaged_checkpoint(begun, forks, given, undisturbed):
     verb, folder = begun("sweep")
     first, second = sorted(folder.glob("runs/*/checkpoints"))
     cut(first / "last.ckpt")
     flip(second / "best.ckpt")
     ended = verb.run(forks, given, folder)
     assert ended.status == 0, ended.output
-    assert ended.output.count("this run begins anew") == 2
+    assert ended.output.count("this run starts again") == 2
     assert verb.outcome(folder) == undisturbed("sweep")[1]
 
 

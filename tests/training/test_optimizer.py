@@ -88,9 +88,6 @@ def test_schedule_rises_then_falls_to_the_final_rate():
 
 
 @pytest.mark.parametrize("options", [{"name": "adam"}, {"schedule": "step"}, {"factor_decay": "some"}])
-def test_unknown_options_are_named(options):
-    net = model()
-    insert_hrf(net, targets=["0"])
-    config = OptimizerConfig(**options)
-    with pytest.raises(ValueError, match="is unknown: use"):
-        build_schedule(build_optimizer(net, config), config, 10, 1)
+def test_unknown_options_are_refused(options):
+    with pytest.raises(ValueError, match=next(iter(options))):
+        OptimizerConfig(**options)

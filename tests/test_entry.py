@@ -1,4 +1,6 @@
 import errno
+import subprocess
+import sys
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -57,3 +59,11 @@ def test_errors_that_the_user_can_mend_are_sentences_and_others_are_not():
     assert describe(PermissionError(errno.EACCES, "denied", "/runs")).startswith("/runs: no permission")
     assert describe(OSError(errno.EIO, "broken")) is None
     assert describe(ValueError("ours")) is None
+
+
+def test_a_reader_that_closes_the_pipe_causes_no_traceback():
+    command = [sys.executable, "-m", "hrf_ser.train", "--help"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 1

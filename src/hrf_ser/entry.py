@@ -89,6 +89,10 @@ def entry_point(
 
 def end(error: Exception, full: bool, verb: str) -> NoReturn:
     """End with a sentence and status 1 where the user can fix the error; raise it otherwise, or where ``full`` is set."""
+    if isinstance(error, BrokenPipeError):
+        # The reader has closed the pipe, as `| head` does; Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     sentence = describe(error, verb)
     if sentence is None or full:
         raise error

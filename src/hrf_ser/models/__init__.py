@@ -15,14 +15,17 @@ if TYPE_CHECKING:
     from hrf_ser.models.macs import count_macs, count_parameters
     from hrf_ser.models.registry import create_model, model_names, register
 
+# Modules of this folder that register a model.
+MODULES = ("conformer", "conv_transformer", "speechformer")
+
 __all__ = ["create_model", "model_names", "register", "members_of", "count_macs", "count_parameters"]
 
 
 def __getattr__(name: str) -> Any:
     """Import torch and the models at first use, so that :mod:`hrf_ser.models.options` needs neither."""
     if name in __all__:
-        for model in ("conformer", "conv_transformer", "speechformer"):
-            import_module(f"{__name__}.{model}")
+        for module in MODULES:
+            import_module(f"{__name__}.{module}")
         for module in ("registry", "ensemble", "macs"):
             if hasattr(found := import_module(f"{__name__}.{module}"), name):
                 return getattr(found, name)

@@ -23,7 +23,7 @@ demo: $(READY)  ## Train, merge and evaluate a small model on the built-in demo 
 
 .PHONY: test
 test: $(READY)  ## Run the tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(BIN)/python -m pytest -m "not slow" -n logical --dist loadfile
 
 .PHONY: test-slow
 test-slow: $(READY)  ## Run the slow tests

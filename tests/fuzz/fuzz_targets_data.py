@@ -6,6 +6,7 @@ import io
 import json
 import math
 import random
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -156,6 +157,7 @@ def _archive(folder: Path) -> Prepared:
 
     def attempt(data: bytes) -> None:
         path.write_bytes(data)
+        shutil.rmtree(target, ignore_errors=True)
         try:
             _unpack(path, target)
         except OSError as error:  # invalid file names; the download reports them in one sentence

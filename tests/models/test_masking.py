@@ -22,15 +22,11 @@ def test_masked_mean_leaves_padding_out() -> None:
     assert masked_mean(x, padding_mask(torch.tensor([2, 3]), 3)).tolist() == [[2.0], [3.0]]
 
 
-@pytest.mark.parametrize("momentum", [0.1, None])
-@pytest.mark.parametrize("affine", [True, False])
-def test_masked_batch_norm_is_batch_norm_of_the_valid_frames(momentum: float | None, affine: bool) -> None:
+def test_masked_batch_norm_is_batch_norm_of_the_valid_frames() -> None:
     torch.manual_seed(0)
-    masked = MaskedBatchNorm(5, momentum=momentum, affine=affine)
-    plain = nn.BatchNorm1d(5, momentum=momentum, affine=affine)
-    if affine:
-        nn.init.normal_(masked.weight)
-        nn.init.normal_(masked.bias)
+    masked, plain = MaskedBatchNorm(5), nn.BatchNorm1d(5)
+    nn.init.normal_(masked.weight)
+    nn.init.normal_(masked.bias)
     plain.load_state_dict(masked.state_dict())
     for _ in range(3):
         x = 3 + 2 * torch.randn(4, 9, 5)

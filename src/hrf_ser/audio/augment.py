@@ -15,7 +15,7 @@ from hrf_ser.audio.torchaudio_import import torchaudio
 
 @dataclass(frozen=True)
 class OfflineAugmentation:
-    """Augmentation of a waveform. Features of every augmented copy are computed once and stored; an epoch draws among them.
+    """Augmentation of a waveform. Features of every augmented copy are stored; an epoch samples one for each utterance.
 
     Attributes:
         speed: resampling factor; 1.1 is 10 % faster and higher.
@@ -55,10 +55,9 @@ def offline_augmentations(speeds: list[float], noise_snr_db: tuple[float, float]
 
 
 class Mix(NamedTuple):
-    """A batch of which each utterance lies over another, its partner.
+    """A batch of mixtures ``share * utterance + (1 - share) * partner``.
 
-    features ``(batch, time, bands)``, lengths ``(batch,)``, partner ``(batch,)``: the place of the other in the batch, share:
-    how much of a mixture the utterance itself is, from 0 to 1; the partner is the rest.
+    features ``(batch, time, bands)``, lengths ``(batch,)``, partner ``(batch,)``: the partner's index in the batch.
     """
 
     features: Tensor
@@ -113,9 +112,9 @@ class FeatureAugment(nn.Module):
         return spectrogram.squeeze(1)
 
     def mix(self, features: Tensor, lengths: Tensor) -> Mix:
-        """Lay every utterance of ``(batch, time, bands)`` over another one; a mixture is as long as the longer of the two.
+        """Mix every utterance of ``(batch, time, bands)`` with another; the longer of the two gives the length.
 
-        Padding must be zero: it is the silence, or rather the training mean, that a shorter one ends in.
+        Padding must be zero, the training mean.
         """
         share = float(torch.distributions.Beta(self.mixup, self.mixup).sample())
         partner = torch.randperm(len(lengths), device=features.device)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 import torch
@@ -12,10 +12,8 @@ from torch import Tensor, nn
 
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.audio.torchaudio_import import torchaudio
-from hrf_ser.errors import UserError
 
 Normalisation = Literal["train", "utterance", "none"]
-_NUMBERS = ("window_ms", "hop_ms", "f_min", "f_max", "floor_db", "trim_db")
 
 
 @dataclass(frozen=True)
@@ -43,16 +41,11 @@ class FrontEndConfig:
 
     @classmethod
     def from_options(cls, options: Mapping[str, Any]) -> FrontEndConfig:
-        """From the options under ``features``, of which the normalisation is not the front end's.
-
-        Raises:
-            UserError: an option that the front end does not have.
-        """
-        for option in options:
-            if option not in (*_NUMBERS, "n_mels", "normalisation"):
-                raise UserError(f"features.{option} is no option: use {', '.join(_NUMBERS)} or n_mels.")
-        numbers = {key: None if value is None else float(value) for key, value in options.items() if key in _NUMBERS}
-        return cls(n_mels=int(options["n_mels"]), **numbers)  # type: ignore[arg-type]
+        """From the validated options under ``features``, of which ``normalisation`` belongs to :class:`Normaliser`."""
+        numbers = {field.name: options[field.name] for field in fields(cls) if field.name != "n_mels"}
+        # 20 and 20.0 must give the same stored features.
+        numbers = {name: None if value is None else float(value) for name, value in numbers.items()}
+        return cls(n_mels=options["n_mels"], **numbers)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)

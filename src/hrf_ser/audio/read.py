@@ -15,17 +15,17 @@ from hrf_ser.errors import UserError
 
 SAMPLE_RATE = 16_000
 MIN_SECONDS = 0.05
-# Samples of one channel that are read at once, at the file's rate or after resampling: 46 minutes at 48 kHz. What a header
-# says of its length is not trusted with memory, and a file that packs silence well may be long in earnest.
+# Samples of one channel, at the file's rate or after resampling: 46 minutes at 48 kHz. It bounds memory whatever a header
+# states, also for highly compressed silence.
 MAX_SAMPLES = 1 << 27
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000  # Hz
-# A float file may exceed 1 a little; what exceeds this is integers that were called floats.
+# A float file may exceed 1 a little; beyond this it holds integers labelled as floats.
 _LARGEST = 10.0
 # Read in one go up to here (256 MB), as a decoder of mp3 rounds differently after a pause.
 _BLOCK = 1 << 26
-# libsndfile's word for a length that the header does not state.
+# libsndfile's length where the header states none.
 _UNKNOWN = 1 << 62
-_END_OF_TIME = 1e9  # seconds; beyond it a time is no place in any file
+_MAX_TIME = 1e9  # seconds; keeps a sample's number finite
 
 
 def read_audio(
@@ -44,10 +44,10 @@ def read_audio(
 
     Raises:
         UserError: a file that is missing, unreadable, truncated, empty, shorter than 50 ms, longer than ``MAX_SAMPLES``,
-            silent, of a rate that no speech has, or that holds NaN, infinity or no audio's numbers; the message names it.
+            silent, of an implausible rate, or that holds NaN, infinity or values far beyond 1; the message names it.
     """
     path = Path(path)
-    with _opened(path) as file:
+    with _open(path) as file:
         rate, frames = _rate(path, file), int(file.frames)
         if frames >= _UNKNOWN and end is None:
             raise UserError(_unknown(path))
@@ -70,7 +70,7 @@ def duration(path: Path) -> float:
     Raises:
         UserError: a file that is missing, or whose header cannot be read or does not say.
     """
-    with _opened(path) as file:
+    with _open(path) as file:
         rate, frames = _rate(path, file), int(file.frames)
     if frames >= _UNKNOWN:
         raise UserError(_unknown(path))
@@ -78,7 +78,7 @@ def duration(path: Path) -> float:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def _open(path: Path) -> Iterator[Any]:
     import soundfile
 
     try:
@@ -99,11 +99,11 @@ def _rate(path: Path, file: Any) -> int:
 
 
 def _frame(seconds: float, rate: int) -> int:
-    return round(min(seconds, _END_OF_TIME) * rate)
+    return round(min(seconds, _MAX_TIME) * rate)
 
 
 def _mono(path: Path, file: Any, first: int, wanted: int, most: int) -> NDArray[np.float32]:
-    """``(samples,)``, the mean of the channels, read in blocks: memory is that of what is there, not of what is stated."""
+    """``(samples,)``, the mean of the channels, read in blocks: memory follows the actual length, not the stated one."""
     rate, stated = int(file.samplerate), int(file.frames) < _UNKNOWN
     if stated and wanted > most:
         raise UserError(_too_long(path, wanted / rate, most / rate))

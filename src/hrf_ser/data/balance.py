@@ -1,4 +1,4 @@
-"""An epoch that draws every class, and in it every participant, equally often."""
+"""Balanced sampling: every class, and in it every participant, equally often."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from numpy.typing import NDArray
 def balanced_order(
     generator: np.random.Generator, classes: NDArray[np.int64], participants: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Draw as many segments as there are: equally many of each class and, within a class, of each participant.
+    """Sample as many segments as there are: equally many of each class and, within a class, of each participant.
 
-    One participant of DAIC-WOZ has ten times the turns of another, and their number says nothing of depression. A segment is
-    repeated only after all of its participant's. Only training is balanced, evaluation uses every segment once.
+    A participant of DAIC-WOZ may have ten times the turns of another, whatever the diagnosis. A segment is repeated only
+    after all of its participant's. Only training is balanced; evaluation uses every segment once.
 
     Args:
-        generator: of the draw.
+        generator: source of the random numbers.
         classes: ``(segments,)``, the class of each.
         participants: ``(segments,)``, the participant of each; a participant has one class.
 
     Returns:
-        ``(segments,)`` places in these arrays, shuffled; some occur more than once, some not at all.
+        ``(segments,)`` indices into these arrays, shuffled; some occur more than once, some not at all.
     """
     drawn = []
     names = np.unique(classes)

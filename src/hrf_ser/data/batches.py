@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import Any, TypedDict
+from typing import Any, TypedDict, cast
 
 import numpy as np
 import torch
@@ -32,33 +32,27 @@ class Batch(TypedDict):
 
 def select(batch: Batch, kept: Tensor) -> Batch:
     """The utterances of a batch for which ``kept``, ``(batch,)``, is true; frames stay padded to the same length."""
-    return Batch(
-        features=batch["features"][kept],
-        lengths=batch["lengths"][kept],
-        labels=batch["labels"][kept],
-        rows=batch["rows"][kept],
-        units=batch["units"][kept],
-    )
+    return cast(Batch, {name: cast(Tensor, values)[kept] for name, values in batch.items()})
 
 
 # (row of the table, augmentation) of each utterance of a batch
-Draw = list[tuple[int, int]]
+BatchIndices = list[tuple[int, int]]
 
 
 class FeatureBatches(Dataset[Batch]):
-    """Turns the draw of a whole batch into tensors: one copy an utterance, no per-sample collation."""
+    """Makes tensors of a whole batch: each utterance is copied once, without collation of samples."""
 
     def __init__(self, stores: Sequence[Features], labels: NDArray[np.int64], units: NDArray[np.int64]) -> None:
         self.stores = stores
         self.labels, self.units = labels, units
 
-    def __getitem__(self, draw: Draw) -> Batch:
-        pieces = [self.stores[augmentation][row] for row, augmentation in draw]
+    def __getitem__(self, indices: BatchIndices) -> Batch:
+        pieces = [self.stores[augmentation][row] for row, augmentation in indices]
         lengths = [len(piece) for piece in pieces]
         features = np.zeros((len(pieces), max(lengths), pieces[0].shape[1]), dtype=np.float32)
         for padded, piece in zip(features, pieces, strict=True):
             padded[: len(piece)] = piece
-        rows = np.array([row for row, _ in draw])
+        rows = np.array([row for row, _ in indices])
         return Batch(
             features=torch.from_numpy(features),
             lengths=torch.tensor(lengths),
@@ -68,8 +62,8 @@ class FeatureBatches(Dataset[Batch]):
         )
 
 
-class BucketSampler(Sampler[Draw]):
-    """Draws batches of utterances of similar length.
+class BucketSampler(Sampler[BatchIndices]):
+    """Samples batches of utterances of similar length.
 
     An epoch's order follows from the seed and the epoch alone. Utterances are shuffled, sorted by length within pools of
     ``pool`` batches, cut into batches, and the batches are shuffled.
@@ -112,11 +106,11 @@ class BucketSampler(Sampler[Draw]):
     def __len__(self) -> int:
         return math.ceil(len(self.rows) / self.batch_size)
 
-    def __iter__(self) -> Iterator[Draw]:
-        for rows, augmentations in self.draws():
+    def __iter__(self) -> Iterator[BatchIndices]:
+        for rows, augmentations in self.index_arrays():
             yield list(zip(rows.tolist(), augmentations.tolist(), strict=True))
 
-    def draws(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    def index_arrays(self) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
         """Rows and augmentations ``(batch,)`` of every batch that is left of this epoch. The next call gives a whole epoch."""
         skip, self.skip = self.skip, 0
         return self._batches()[skip:]

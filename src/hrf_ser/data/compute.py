@@ -20,13 +20,12 @@ from hrf_ser.audio.augment import OfflineAugmentation
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.errors import UserError
-from hrf_ser.files import about, publish, remove_leftovers, write_text
+from hrf_ser.files import about, publish, remove_leftovers
 
 log = logging.getLogger(__name__)
 
 FRAMES, INDEX = "frames.f32", "index.json"
-# Files of an unfinished store
-METADATA, PROGRESS = "wanted.json", "journal.jsonl"
+PROGRESS = "journal.jsonl"  # of an unfinished store
 _SECONDS_BETWEEN_WRITES = 1.0
 
 Computed = NDArray[np.float32] | UserError
@@ -75,9 +74,8 @@ def compute_features(
             report_bad_audio(skipped, len(utterances), "stop")
         offsets = np.cumsum([0, *(frames for frames, _ in store.utterances)])
         index = {**metadata, "offsets": offsets.tolist(), "skipped": skipped, "crc32": store.checksum}
-        write_text(partial / INDEX, json.dumps(index))
-        for name in (METADATA, PROGRESS):
-            (partial / name).unlink()
+        (partial / INDEX).write_text(json.dumps(index), encoding="utf-8")
+        (partial / PROGRESS).unlink()
         publish(partial, folder)
     except Exception as error:
         shutil.rmtree(partial, ignore_errors=True)
@@ -103,10 +101,10 @@ def report_bad_audio(skipped: dict[str, str], total: int, on_bad_audio: str) -> 
 
 
 class _PartialStore:
-    """A store as far as it is computed: a file of frames, and a progress file with a line for each utterance.
+    """An unfinished store: a file of frames, and a progress file with the metadata and a line for each utterance.
 
-    A line is written after the frames of its utterance and holds the checksum of all frames so far, so that frames or lines
-    that a kill cut off are noticed.
+    A line is written after the frames of its utterance and holds the checksum of all frames so far, which detects lost
+    frames and lines.
 
     Attributes:
         utterances: frames of each computed utterance, or 0 and the reason why it has none.
@@ -122,19 +120,19 @@ class _PartialStore:
         if not self._resume(metadata, 4 * n_features):
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(parents=True)
-            write_text(folder / METADATA, json.dumps(metadata))
+            (folder / PROGRESS).write_text(json.dumps(metadata) + "\n", encoding="utf-8")
             self.utterances, self.checksum = [], 0
 
     def _resume(self, metadata: dict[str, Any], bytes_per_frame: int) -> bool:
-        """Take over what the folder holds; False where it is of other metadata or damaged."""
+        """Load what the folder holds; False where it has other metadata or is damaged."""
         try:
-            remove_leftovers(self.folder)
-            if json.loads((self.folder / METADATA).read_text(encoding="utf-8")) != metadata:
-                return False
             content = (self.folder / PROGRESS).read_bytes()
             complete = content[: content.rfind(b"\n") + 1]
             os.truncate(self.folder / PROGRESS, len(complete))
-            for line in complete.splitlines():
+            first, *lines = complete.splitlines()
+            if json.loads(first) != metadata:
+                return False
+            for line in lines:
                 frames, self.checksum, reason = json.loads(line)
                 self.utterances.append((int(frames), reason))
             size = bytes_per_frame * sum(frames for frames, _ in self.utterances)

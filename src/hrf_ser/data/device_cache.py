@@ -90,7 +90,7 @@ class DeviceLoader(BatchLoader):
         self.labels, self.units, self.cache = dataset.labels, dataset.units, cache
 
     def _epoch(self) -> Iterator[Batch]:
-        draws = self.buckets.draws()
+        draws = self.buckets.index_arrays()
         rows, augmentations = (np.concatenate(part) for part in zip(*draws, strict=True))
         sizes = [len(batch) for batch, _ in draws]
         starts, lengths = self.cache.starts[augmentations, rows], self.cache.lengths[augmentations, rows]

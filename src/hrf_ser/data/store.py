@@ -32,7 +32,6 @@ log = logging.getLogger(__name__)
 
 # Raise it when the front end computes something else for the same options.
 VERSION = 1
-ON_BAD_AUDIO = ("stop", "skip")
 
 
 class Features(Protocol):
@@ -93,10 +92,10 @@ def open_store(
 ) -> FeatureStore:
     """The features of a corpus, computed first where they are missing, out of date or damaged.
 
-    Of several processes that start at once, one computes and the others wait.
+    Concurrent processes wait for the one that computes.
 
     Args:
-        cache_dir: where stores live.
+        cache_dir: folder of all stores.
         corpus: the table of utterances.
         front_end: options of the log-mel front end.
         augmentation: of the waveform, before features are computed.
@@ -105,8 +104,6 @@ def open_store(
     Raises:
         UserError: audio that cannot be used (with ``stop``), or a cache folder that cannot be written.
     """
-    if on_bad_audio not in ON_BAD_AUDIO:
-        raise UserError(f"data.on_bad_audio={on_bad_audio} is unknown: use one of {', '.join(ON_BAD_AUDIO)}.")
     folder = cache_dir / corpus.name / "features" / _key(corpus, front_end, augmentation)
     metadata = {
         "version": VERSION,

@@ -14,21 +14,14 @@ BLOCK = 16
 class SelfAttention(nn.Module):
     """Multi-head self-attention (Vaswani et al., NeurIPS 2017, section 3.2.2).
 
-    Args:
-        width: channels.
-        heads: heads; they divide the width.
-        dropout: on the attention probabilities. Greater than 0 leaves the fused CPU kernel (three times slower).
-
-    Raises:
-        ValueError: the heads do not divide the width.
+    ``heads`` divide ``width``. Dropout on the attention probabilities leaves the fused CPU kernel (three times slower).
     """
 
     def __init__(self, width: int, heads: int, dropout: float = 0.0) -> None:
         super().__init__()
         if width % heads:
             raise ValueError(f"width must be a multiple of heads, and {width} is no multiple of {heads}.")
-        self.heads = heads
-        self.dropout = dropout
+        self.heads, self.dropout = heads, dropout
         self.qkv = nn.Linear(width, 3 * width)
         self.out = nn.Linear(width, width)
 
@@ -37,14 +30,14 @@ class SelfAttention(nn.Module):
 
         Args:
             x: shape ``(B, T, C)``.
-            mask: broadcastable to ``(B, heads, T, T)``, [query, key]: boolean, True where the query may see the key, or
-                a bias to add to the scores, ``-inf`` where it may not. Every query sees some key. None: all of them.
+            mask: broadcastable to ``(B, heads, T, T)``, [query, key]: boolean, True where the query attends to the key,
+                or a bias to add to the scores. Every query attends to some key; None: to all.
 
         Returns:
             Shape ``(B, T, C)``.
         """
         batch, frames, width = x.shape
-        # Turned once and then divided, which an exported graph does at a third of the cost of three turns.
+        # Permuted before it is split: an exported graph then has one transposition, at a third of the cost of three.
         qkv = self.qkv(x).view(batch, frames, 3, self.heads, width // self.heads).permute(2, 0, 3, 1, 4)
         query, key, value = qkv.unbind(0)
         out: Tensor = self.out(self._attend(query, key, value, mask))
@@ -62,26 +55,17 @@ class SelfAttention(nn.Module):
         )
         heads = heads.transpose(1, 2)
         if torch.compiler.is_exporting():
-            # The kernel lays its result out so that the next line is a view; what a runtime has in its place may not.
+            # The fused kernel's memory layout makes the next line a view; a runtime's may not.
             heads = heads.clone(memory_format=torch.contiguous_format)
         return heads.flatten(2)
 
 
 class WindowedSelfAttention(SelfAttention):
-    """Self-attention in which each token sees the ``window`` tokens centred on it, less those beyond the utterance.
+    """Self-attention of each token to the ``window`` tokens of the utterance centred on it; ``window`` is odd.
 
     The speech-based attention of SpeechFormer (Chen et al., Interspeech 2022, section 2.1), in blocks: 16 queries and
     the ``16 + window - 1`` keys around them go into the fused kernel together, with a band as mask. Time and memory
-    grow with T, and no token's window is copied out on its own, as the published implementation does.
-
-    Args:
-        width: channels.
-        heads: heads; they divide the width.
-        window: tokens, odd.
-        dropout: on the attention probabilities.
-
-    Raises:
-        ValueError: the window is even, or the heads do not divide the width.
+    are linear in T.
     """
 
     def __init__(self, width: int, heads: int, window: int, dropout: float = 0.0) -> None:
@@ -93,9 +77,9 @@ class WindowedSelfAttention(SelfAttention):
     def mask(self, lengths: Tensor | None, x: Tensor) -> Tensor:
         """The mask that :meth:`forward` takes, for lengths ``(B,)`` and tokens ``(B, T, C)``: the valid keys in the window."""
         batch, frames, _ = x.shape
-        return window_mask(
-            torch.full((batch,), frames, device=x.device) if lengths is None else lengths, frames, self.window
-        )
+        if lengths is None:
+            lengths = torch.full((batch,), frames, device=x.device)
+        return window_mask(lengths, frames, self.window)
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``x`` of shape ``(B, T, C)`` and ``self.mask(lengths, T)`` -> ``(B, T, C)``."""
@@ -115,17 +99,9 @@ class WindowedSelfAttention(SelfAttention):
 
 
 def window_mask(lengths: Tensor, frames: int, window: int) -> Tensor:
-    """Which key a query sees in :class:`WindowedSelfAttention`; the same for all layers with this window.
+    """Mask of :class:`WindowedSelfAttention` for lengths ``(B,)``: ``(B * blocks, 1, 16, 16 + window - 1)``, boolean.
 
-    Beyond its utterance a token sees itself, since a query without any key would give NaN.
-
-    Args:
-        lengths: shape ``(B,)``, tokens.
-        frames: T, tokens of the padded batch.
-        window: tokens, odd.
-
-    Returns:
-        Boolean, shape ``(B * blocks, 1, 16, 16 + window - 1)``, with ``blocks = max(2, ceil(T / 16))``.
+    Padding attends to itself, since a query without any key would give NaN.
     """
     query = torch.arange(BLOCK, device=lengths.device).unsqueeze(1)
     key = torch.arange(BLOCK + window - 1, device=lengths.device) - window // 2

@@ -19,11 +19,7 @@ from hrf_ser.models.subsampling import ConvSubsampling
 
 
 class ConvolutionModule(nn.Module):
-    """Pointwise, GLU, depthwise, batch norm, SiLU, pointwise (Gulati et al., Interspeech 2020, section 2.2).
-
-    The padding mask reaches the depthwise convolution and the batch statistics. Pointwise convolutions are written as
-    the linears they are. The kernel is odd.
-    """
+    """Pointwise, GLU, depthwise, batch norm, SiLU, pointwise (Gulati et al., Interspeech 2020, section 2.2)."""
 
     def __init__(self, width: int, kernel: int, dropout: float) -> None:
         super().__init__()
@@ -65,22 +61,15 @@ class ConformerLayer(nn.Module):
         x = x + self.dropout(self.attention(self.attention_norm(x), attention_mask))
         x = x + self.convolution(x, mask)
         x = scaled_sum(x, self.ffn2(self.ffn2_norm(x)), 0.5)
-        normalised: Tensor = self.norm(x)
-        return normalised
+        out: Tensor = self.norm(x)
+        return out
 
 
 @register(ConformerOptions)
 class Conformer(nn.Module):
     """Conformer encoder (Gulati et al., "Conformer: convolution-augmented Transformer", Interspeech 2020), pooled.
 
-    Differs from the paper in the front (one-dimensional convolutions, see :class:`ConvSubsampling`) and in the form
-    of the relative positions (see :class:`RelativePositionBias`).
-
-    Args:
-        n_features: features a frame.
-        n_classes: logits.
-        hop_ms: milliseconds from one frame to the next.
-        options: see :class:`ConformerOptions`.
+    Differs from the paper in :class:`ConvSubsampling` (one-dimensional) and :class:`RelativePositionBias` (a scalar).
     """
 
     hrf_targets: ClassVar[tuple[str, ...]] = ("linear1", "linear2")
@@ -97,15 +86,7 @@ class Conformer(nn.Module):
         self.classifier = nn.Linear(self.pooling.out_width, n_classes)
 
     def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
-        """Classify utterances.
-
-        Args:
-            features: shape ``(B, T, n_features)``; frames beyond a length may hold anything.
-            lengths: shape ``(B,)``, frames, 1 <= length <= T; None where all are T.
-
-        Returns:
-            Logits of shape ``(B, n_classes)``.
-        """
+        """``(B, T, n_features)`` and lengths ``(B,)`` in frames -> logits ``(B, n_classes)``."""
         x, mask = self.subsampling(features, lengths)
         if self.sinusoidal:
             x = x + sinusoidal_positions(x)

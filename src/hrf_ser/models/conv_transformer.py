@@ -37,14 +37,7 @@ class TransformerLayer(nn.Module):
 class ConvTransformer(nn.Module):
     """Strided convolutions (a token every ``token_ms``), sinusoidal positions, Transformer layers, pooling, a linear.
 
-    The backbone of that name in the HRF paper (arXiv 2411.09339) is not described in what could be read; this is the
-    plain form.
-
-    Args:
-        n_features: features a frame.
-        n_classes: logits.
-        hop_ms: milliseconds from one frame to the next.
-        options: see :class:`ConvTransformerOptions`.
+    The HRF paper (arXiv 2411.09339) does not describe its backbone of that name; this is the plain form.
     """
 
     hrf_targets: ClassVar[tuple[str, ...]] = ("linear1", "linear2")
@@ -59,15 +52,7 @@ class ConvTransformer(nn.Module):
         self.classifier = nn.Linear(self.pooling.out_width, n_classes)
 
     def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
-        """Classify utterances.
-
-        Args:
-            features: shape ``(B, T, n_features)``; frames beyond a length may hold anything.
-            lengths: shape ``(B,)``, frames, 1 <= length <= T; None where all are T.
-
-        Returns:
-            Logits of shape ``(B, n_classes)``.
-        """
+        """``(B, T, n_features)`` and lengths ``(B,)`` in frames -> logits ``(B, n_classes)``."""
         x, mask = self.subsampling(features, lengths)
         x = self.dropout(x + sinusoidal_positions(x))
         visible = None if mask is None else mask[:, None, None, :]

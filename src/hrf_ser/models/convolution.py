@@ -8,9 +8,8 @@ from torch import Tensor, nn
 class TimeConv(nn.Conv1d):
     """:class:`torch.nn.Conv1d` on ``(B, T, C)``.
 
-    Tokens are rows of channels, which is what the CPU's kernels for images call channels last: as an image of height 1 they
-    are convolved as they lie. A depthwise convolution of 16 x 163 tokens of 128 channels, kernel 31, then takes a twelfth of
-    the time forward, and forward and backward a third.
+    It runs as an image of height 1 whose channels come last, as tokens lie in memory. A depthwise convolution of 16 x 163
+    tokens of 128 channels, kernel 31, takes a twelfth of the time forward, and a third forward and backward.
     """
 
     def forward(self, input: Tensor) -> Tensor:

@@ -11,8 +11,7 @@ class Ensemble(nn.Module):
     """Models of one kind that start apart and whose probabilities are averaged (Lakshminarayanan et al., "Simple and scalable
     predictive uncertainty estimation using deep ensembles", NeurIPS 2017).
 
-    Members are trained by their own losses on the same batches, each augmented anew for every member; nothing but clipping
-    lets them know of each other. For the same parameters this is the other way to spend them than width or depth.
+    Members train on the same batches with their own losses and augmentation; only gradient clipping couples them.
 
     Args:
         member: makes one model.
@@ -27,15 +26,7 @@ class Ensemble(nn.Module):
             self.hrf_targets = targets
 
     def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
-        """Classify utterances.
-
-        Args:
-            features: shape ``(B, T, n_features)``.
-            lengths: shape ``(B,)``, frames; None where all are T.
-
-        Returns:
-            The logarithm of the mean probability, of shape ``(B, n_classes)``: logits whose softmax is that mean.
-        """
+        """``(B, T, n_features)`` and lengths ``(B,)`` -> the logarithm of the mean probability, ``(B, n_classes)``."""
         logits = torch.stack([member(features, lengths) for member in self.members])
         # Not the logarithm of a mean of softmaxes, which is minus infinity where all members are sure.
         return logits.log_softmax(-1).logsumexp(0) - math.log(len(self.members))

@@ -8,14 +8,7 @@ from hrf_ser.models.dropout import Dropout
 class FeedForward(nn.Module):
     """Linear, activation, dropout, linear, dropout (Vaswani et al., NeurIPS 2017, section 3.3).
 
-    ``linear1`` and ``linear2`` are called as modules and never opened, so that either may be re-parameterised or
-    replaced.
-
-    Args:
-        width: channels in and out.
-        hidden: channels between the two linears.
-        activation: between them.
-        dropout: after the activation and after the second linear.
+    ``linear1`` and ``linear2`` are called as modules, so that either may be re-parameterised or replaced.
     """
 
     def __init__(self, width: int, hidden: int, activation: nn.Module, dropout: float) -> None:

@@ -9,14 +9,8 @@ from torch.utils.flop_counter import FlopCounterMode
 def count_macs(model: nn.Module, frames: int, n_features: int) -> int:
     """Multiply-adds of the linears, convolutions and attention products for one utterance, in evaluation.
 
-    Counted by torch's ``FlopCounterMode`` while the model runs, so windowed attention counts the keys that it really
-    multiplies, masked ones included. Sums, norms and activations are not counted. Merge a factorised model first: the
-    products of its factors would count.
-
-    Args:
-        model: maps ``(1, frames, n_features)`` and lengths ``(1,)`` to logits; left as it was.
-        frames: length of the utterance.
-        n_features: features a frame.
+    Counted by torch's ``FlopCounterMode`` in a forward pass: windowed attention counts the keys that it multiplies, masked
+    ones included. Merge a factorised model first: the products of its factors would count.
     """
     reference = next(model.parameters())
     features = torch.zeros(1, frames, n_features, device=reference.device, dtype=reference.dtype)

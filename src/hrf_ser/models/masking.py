@@ -1,7 +1,7 @@
-"""What keeps padding out of a result: masks, lengths after striding, means and batch statistics over valid frames.
+"""Masks, lengths after striding, means and batch statistics over valid frames.
 
-Padding is replaced (``masked_fill``), never multiplied by zero: whatever it holds, infinities included, is gone, and
-its gradient is exactly zero. Lengths or a mask of None say that there is no padding: utterances of one length, or one alone.
+Padding is replaced (``masked_fill``), never multiplied by zero, so that it may hold infinities and its gradient is exactly
+zero. Lengths or a mask of None: there is no padding.
 """
 
 import torch
@@ -21,8 +21,7 @@ def zero_padding(x: Tensor, mask: Tensor | None) -> Tensor:
 def strided_lengths(lengths: Tensor | None, stride: int) -> Tensor | None:
     """Valid frames after striding, ``ceil(length / stride)``, shape ``(B,)``.
 
-    Holds for a convolution with an odd kernel and ``padding=kernel // 2``, and for pooling whose last window may be
-    partly filled. It is at least 1 where the length is.
+    Holds for an odd kernel with ``padding=kernel // 2``, and for pooling whose last window may be partly filled.
     """
     return None if lengths is None else (lengths + stride - 1) // stride
 
@@ -35,50 +34,38 @@ def masked_mean(x: Tensor, mask: Tensor | None) -> Tensor:
 
 
 class MaskedBatchNorm(nn.BatchNorm1d):
-    """Batch normalisation (Ioffe and Szegedy, ICML 2015) of tokens, whose statistics see valid ones only.
+    """Batch normalisation (Ioffe and Szegedy, ICML 2015) with batch and running statistics of the valid tokens only.
 
-    In training both the batch statistics and the running ones are taken over the valid tokens of the batch, so neither
-    the output nor the running statistics depend on how far the batch was padded. In evaluation it is the affine map of
-    :class:`torch.nn.BatchNorm1d`. A single valid token normalises to the bias instead of raising.
+    A single valid token normalises to the bias instead of raising.
     """
 
+    running_mean: Tensor
+    running_var: Tensor
+    num_batches_tracked: Tensor
+
+    def __init__(self, width: int) -> None:
+        super().__init__(width)
+
     def forward(self, input: Tensor, mask: Tensor | None = None) -> Tensor:
-        """Normalise.
-
-        Args:
-            input: shape ``(B, T, C)``.
-            mask: shape ``(B, T)``, True on valid tokens; None where all are valid.
-
-        Returns:
-            Shape ``(B, T, C)``; padding holds finite values without meaning.
-        """
-        if not self.training and self.running_mean is not None and self.running_var is not None:
+        """``(B, T, C)`` and ``(B, T)``, True on valid tokens -> ``(B, T, C)``; padding becomes finite, without meaning."""
+        if not self.training:
             scale = self._scale(self.running_var)
-            shift = -self.running_mean * scale
-            return torch.addcmul(shift if self.bias is None else shift + self.bias, input, scale)
+            return torch.addcmul(-self.running_mean * scale + self.bias, input, scale)
         # Half precision would lose the sum over a batch's frames.
         x = zero_padding(input.float(), mask)
         tokens = input.shape[0] * input.shape[1]
         count = torch.tensor(tokens, device=x.device) if mask is None else mask.sum().clamp(min=1)
         mean = x.sum((0, 1)) / count
         centred = x - mean
-        # What padding, now ``-mean``, adds to the sum of squares is known, which spares putting it to zero once more.
+        # Padding is ``-mean`` here; subtracting what it adds is cheaper than masking once more.
         squares = centred.square().sum((0, 1)) - (tokens - count) * mean.square()
         variance = squares.clamp(min=0.0) / count
-        self._track(mean.detach(), variance.detach(), count)
-        normalised = centred * self._scale(variance)
-        return (normalised if self.bias is None else normalised + self.bias).to(input.dtype)
+        assert self.momentum is not None
+        self.num_batches_tracked.add_(1)
+        unbiased = variance.detach() * (count / (count - 1).clamp(min=1))
+        self.running_mean.lerp_(mean.detach().to(self.running_mean.dtype), self.momentum)
+        self.running_var.lerp_(unbiased.to(self.running_var.dtype), self.momentum)
+        return (centred * self._scale(variance) + self.bias).to(input.dtype)
 
     def _scale(self, variance: Tensor) -> Tensor:
-        scale = torch.rsqrt(variance + self.eps)
-        return scale if self.weight is None else scale * self.weight
-
-    def _track(self, mean: Tensor, variance: Tensor, count: Tensor) -> None:
-        if not self.training or self.running_mean is None or self.running_var is None:
-            return
-        assert self.num_batches_tracked is not None
-        self.num_batches_tracked.add_(1)
-        momentum = 1.0 / float(self.num_batches_tracked) if self.momentum is None else self.momentum
-        unbiased = variance * (count / (count - 1).clamp(min=1))
-        self.running_mean.lerp_(mean.to(self.running_mean.dtype), momentum)
-        self.running_var.lerp_(unbiased.to(self.running_var.dtype), momentum)
+        return torch.rsqrt(variance + self.eps) * self.weight

@@ -7,11 +7,7 @@ from hrf_ser.models.masking import masked_mean, zero_padding
 
 
 class MeanPooling(nn.Module):
-    """Mean over the valid tokens.
-
-    Args:
-        width: channels.
-    """
+    """Mean over the valid tokens."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -27,9 +23,6 @@ class AttentivePooling(nn.Module):
 
     Mirsamadi, Barsoum and Zhang, "Automatic speech emotion recognition using recurrent neural networks with local
     attention" (ICASSP 2017), section 3.3. It starts as the plain mean.
-
-    Args:
-        width: channels.
     """
 
     def __init__(self, width: int) -> None:
@@ -40,21 +33,14 @@ class AttentivePooling(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``(B, T, C)`` and ``(B, T)``, True on valid tokens -> ``(B, C)``."""
-        score = self.score(x)
-        if mask is not None:
-            score = score.masked_fill(~mask.unsqueeze(-1), float("-inf"))
-        return (torch.softmax(score, dim=1) * zero_padding(x, mask)).sum(1)
+        return (_weights(self.score(x), mask) * zero_padding(x, mask)).sum(1)
 
 
 class StatisticsPooling(nn.Module):
-    """Weighted mean and standard deviation of every channel, with weights of its own for each.
+    """Weighted mean and standard deviation of every channel, with separate weights for each.
 
     Okabe, Koshinaka and Shinoda, "Attentive statistics pooling for deep speaker embedding" (Interspeech 2018), with the
     channel-wise weights of ECAPA-TDNN (Desplanques, Thienpondt and Demuynck, Interspeech 2020), without its global context.
-
-    Args:
-        width: channels.
-        hidden: between the two linears of the scores.
     """
 
     def __init__(self, width: int, hidden: int = 32) -> None:
@@ -65,15 +51,19 @@ class StatisticsPooling(nn.Module):
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """``(B, T, C)`` and ``(B, T)``, True on valid tokens -> ``(B, 2 C)``, means first."""
         x = zero_padding(x, mask)
-        scores = self.scores(x)
-        if mask is not None:
-            scores = scores.masked_fill(~mask.unsqueeze(-1), float("-inf"))
-        weights = torch.softmax(scores, dim=1)
+        weights = _weights(self.scores(x), mask)
         mean = (weights * x).sum(1, keepdim=True)
         # From the centred values: the difference of two large sums would lose a small variance.
         variance = (weights * (x - mean).square()).sum(1)
         # The floor bounds the root's slope where all tokens are alike.
         return torch.cat((mean.squeeze(1), variance.clamp(min=1e-5).sqrt()), dim=1)
+
+
+def _weights(scores: Tensor, mask: Tensor | None) -> Tensor:
+    """Softmax over the valid tokens: ``(B, T, C)`` and ``(B, T)`` -> ``(B, T, C)``."""
+    if mask is not None:
+        scores = scores.masked_fill(~mask.unsqueeze(-1), float("-inf"))
+    return torch.softmax(scores, dim=1)
 
 
 Pooling = MeanPooling | AttentivePooling | StatisticsPooling
@@ -85,11 +75,7 @@ POOLINGS: dict[str, type[Pooling]] = {
 
 
 def create_pooling(name: str, width: int) -> Pooling:
-    """Pooling by name: ``mean``, ``attentive`` or ``statistics``. Its vectors have ``out_width`` channels.
-
-    Raises:
-        ValueError: there is no such pooling.
-    """
+    """Pooling by name: ``mean``, ``attentive`` or ``statistics``. Its vectors have ``out_width`` channels."""
     if name not in POOLINGS:
         raise ValueError(f"There is no pooling {name!r}; there are: {', '.join(POOLINGS)}.")
     return POOLINGS[name](width)

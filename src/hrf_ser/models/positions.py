@@ -7,17 +7,7 @@ from torch import Tensor, nn
 
 
 def sinusoidal_positions(like: Tensor) -> Tensor:
-    """Sinusoids of Vaswani et al., "Attention is all you need" (NeurIPS 2017), section 3.5.
-
-    Computed, not looked up: no longest sequence, and nothing to store in a checkpoint. The sines come first and the
-    cosines after them, which is the paper's interleaved order up to a permutation of the channels.
-
-    Args:
-        like: shape ``(B, T, C)``, C even; gives the shape, the device and the type.
-
-    Returns:
-        Shape ``(T, C)``.
-    """
+    """Sinusoids ``(T, C)`` for tokens ``(B, T, C)`` (Vaswani et al., NeurIPS 2017, section 3.5), sines first."""
     frames, width = like.shape[1], like.shape[2]
     step = -2.0 * math.log(10_000.0) / width
     frequencies = torch.exp(torch.arange(width // 2, device=like.device, dtype=torch.float32) * step)
@@ -29,13 +19,8 @@ class RelativePositionBias(nn.Module):
     """A learned scalar for each head and offset, added to the attention scores.
 
     The scalar bias of T5 (Raffel et al., JMLR 2020, section 2.1), one table for all layers, with offsets clipped at
-    ``max_distance`` (Shaw et al., NAACL 2018, section 3.2) instead of put into buckets. Cheaper than the Transformer-XL
-    form of the Conformer paper, which has a second product of queries and positions in every layer. It starts at zero:
-    no preference.
-
-    Args:
-        heads: attention heads.
-        max_distance: offset in tokens from which on all are alike.
+    ``max_distance`` tokens (Shaw et al., NAACL 2018, section 3.2) instead of put into buckets. Cheaper than the
+    Transformer-XL form of the Conformer paper, which has a second product of queries and positions in every layer.
     """
 
     def __init__(self, heads: int, max_distance: int) -> None:

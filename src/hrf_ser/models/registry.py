@@ -18,11 +18,8 @@ def register(options: type[ModelOptions]) -> Callable[[Model], Model]:
     """Class decorator that makes a model known to :func:`create_model` by the name of its ``options``.
 
     The class is called with ``(n_features, n_classes, hop_ms, options)``. Its ``forward(features, lengths)`` maps
-    ``(B, T, n_features)`` and ``(B,)`` to ``(B, n_classes)``. Its attribute ``hrf_targets`` names its feed-forward
-    linear layers.
-
-    Raises:
-        ValueError: the name is taken.
+    ``(B, T, n_features)`` and ``(B,)`` to logits ``(B, n_classes)``; lengths are in frames, 1 <= length <= T, or None where
+    all are T, and padding may hold anything. Its attribute ``hrf_targets`` names its feed-forward linear layers.
     """
 
     def add(model: Model) -> Model:
@@ -45,7 +42,7 @@ def create_model(name: str, *, n_features: int, n_classes: int, hop_ms: float = 
     Args:
         name: one of :func:`model_names`.
         n_features: features a frame, for instance mel bands.
-        n_classes: logits an utterance gets.
+        n_classes: logits.
         hop_ms: milliseconds from one frame to the next; only models whose structure is given in milliseconds use it.
         **options: fields of the model's options, such as :class:`hrf_ser.models.options.ConformerOptions`;
             ``ensemble_size`` greater than 1 makes an :class:`Ensemble`.

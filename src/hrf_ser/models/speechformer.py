@@ -26,12 +26,8 @@ _TOKENS_MS = (50.0, 250.0, 1000.0)
 def stage_sizes(hop_ms: float) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Windows and merges in tokens, for frames that are ``hop_ms`` milliseconds apart.
 
-    With ``h`` the milliseconds from one token to the next at a stage (``hop_ms`` at the first, times the merges after
-    it), a window is ``2 * floor(duration / h / 2) + 1`` tokens, odd so that it has a centre, and a merge takes
-    ``duration / h`` tokens, rounded to the nearest (half up) and at least 1.
-
-    Returns:
-        Windows (5, 9, 9) and merges (5, 5, 4) at 10 ms, those of the paper.
+    A window is odd, so that it has a centre; a merge is rounded to the nearest number of tokens, half up. At 10 ms they
+    are those of the paper: windows (5, 9, 9), merges (5, 5, 4).
     """
     windows, merges, token_ms = [], [], hop_ms
     for window_ms, merged_ms in zip(_WINDOWS_MS, _TOKENS_MS, strict=True):
@@ -67,41 +63,23 @@ class SpeechFormerLayer(nn.Module):
 class Stage(nn.Module):
     """LayerNorm and the layers of one stage; ``window`` None is global attention."""
 
-    def __init__(
-        self,
-        layers: int,
-        width: int,
-        *,
-        window: int | None,
-        heads: int,
-        dropout: float,
-        attention_dropout: float,
-        positions: bool,
-        residual: float,
-        gain: float,
-    ) -> None:
+    def __init__(self, number: int, width: int, window: int | None, options: SpeechFormerOptions) -> None:
         super().__init__()
         self.window = window
-        self.positions = positions
+        self.positions = number == 0
         self.norm = nn.LayerNorm(width)
         self.layers = nn.ModuleList()
-        for _ in range(layers):
+        depth = sum(options.layers)
+        residual, gain = ((2 * depth) ** 0.25, (8 * depth) ** -0.25) if options.deepnorm else (1.0, 1.0)
+        for _ in range(options.layers[number]):
             attention = (
-                SelfAttention(width, heads, attention_dropout)
+                SelfAttention(width, options.heads, options.attention_dropout)
                 if window is None
-                else WindowedSelfAttention(width, heads, window, attention_dropout)
+                else WindowedSelfAttention(width, options.heads, window, options.attention_dropout)
             )
-            self.layers.append(SpeechFormerLayer(attention, width, width // 2, dropout, residual))
+            self.layers.append(SpeechFormerLayer(attention, width, width // 2, options.dropout, residual))
         for layer in self.layers:
-            assert isinstance(layer, SpeechFormerLayer)
-            for module in layer.modules():
-                if isinstance(module, nn.Linear):
-                    nn.init.xavier_uniform_(module.weight)
-            with torch.no_grad():
-                # DeepNorm scales what carries values through a branch, and leaves queries and keys.
-                layer.attention.qkv.weight[2 * width :].mul_(gain)
-                for linear in (layer.attention.out, layer.ffn.linear1, layer.ffn.linear2):
-                    linear.weight.mul_(gain)
+            _initialise(layer, gain)
 
     def forward(self, x: Tensor, lengths: Tensor | None) -> Tensor:
         """``(B, T, C)`` and ``(B,)`` -> ``(B, T, C)``."""
@@ -116,11 +94,22 @@ class Stage(nn.Module):
         return x
 
 
+def _initialise(layer: nn.Module, gain: float) -> None:
+    """Glorot's initialisation; DeepNorm scales what carries values through a branch, not queries and keys."""
+    assert isinstance(layer, SpeechFormerLayer)
+    linears = (layer.attention.qkv, layer.attention.out, layer.ffn.linear1, layer.ffn.linear2)
+    for linear in linears:
+        nn.init.xavier_uniform_(linear.weight)
+    with torch.no_grad():
+        layer.attention.qkv.weight[2 * layer.attention.qkv.in_features :].mul_(gain)
+        for linear in linears[1:]:
+            linear.weight.mul_(gain)
+
+
 class MergeBlock(nn.Module):
     """Mean of every ``merge`` tokens, a linear and LayerNorm (SpeechFormer, section 2.2).
 
-    A last group that the utterance fills in part is the mean of that part: the published implementation counts its
-    padding as tokens.
+    A last group that is filled in part is the mean of that part; the published implementation counts its padding.
     """
 
     def __init__(self, width: int, out_width: int, merge: int) -> None:
@@ -145,42 +134,23 @@ class SpeechFormer(nn.Module):
     """SpeechFormer (Chen et al., "SpeechFormer: a hierarchical efficient framework", Interspeech 2022).
 
     Four stages, the first three with windowed attention (50, 400 and 2000 ms), merging between them to tokens of 50,
-    250 and 1000 ms; mean pooling and three linears. Differs from the published implementation in that padding, and what
-    lies before the first and after the last frame, is masked; it is zeros there that attention sees and means count.
-    To export it with a dynamic time axis, give an example longer than one token of the last stage (one second).
+    250 and 1000 ms; pooling and three linears. Unlike the published implementation it masks padding and what lies outside
+    the utterance, which there is zeros. To export it with a dynamic time axis, the example must exceed one second.
 
-    Args:
-        n_features: features a frame.
-        n_classes: logits.
-        hop_ms: milliseconds from one frame to the next; gives windows and merges, see :func:`stage_sizes`.
-        options: see :class:`SpeechFormerOptions`. With ``deepnorm`` residuals are weighted and branches initialised as in
-            DeepNet (Wang et al., 2022, arXiv 2203.00555, figure 2), without which a deep post-norm model hardly leaves
-            chance on a small corpus.
+    With ``deepnorm`` residuals are weighted and branches initialised as in DeepNet (Wang et al., 2022, arXiv 2203.00555,
+    figure 2), without which a deep post-norm model hardly leaves chance on a small corpus.
     """
 
     hrf_targets: ClassVar[tuple[str, ...]] = ("linear1", "linear2")
 
     def __init__(self, n_features: int, n_classes: int, hop_ms: float, options: SpeechFormerOptions) -> None:
         super().__init__()
-        width, depth = options.width, sum(options.layers)
-        residual, gain = ((2 * depth) ** 0.25, (8 * depth) ** -0.25) if options.deepnorm else (1.0, 1.0)
+        width = options.width
         windows, merges = stage_sizes(hop_ms)
         self.projection = nn.Identity() if n_features == width else nn.Linear(n_features, width)
         self.stages, self.merges = nn.ModuleList(), nn.ModuleList()
         for stage, window in enumerate((*windows, None)):
-            self.stages.append(
-                Stage(
-                    options.layers[stage],
-                    width,
-                    window=window,
-                    heads=options.heads,
-                    dropout=options.dropout,
-                    attention_dropout=options.attention_dropout,
-                    positions=stage == 0,
-                    residual=residual,
-                    gain=gain,
-                )
-            )
+            self.stages.append(Stage(stage, width, window, options))
             if window is not None:
                 self.merges.append(MergeBlock(width, width * options.expand[stage], merges[stage]))
                 width *= options.expand[stage]
@@ -196,15 +166,7 @@ class SpeechFormer(nn.Module):
         )
 
     def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
-        """Classify utterances.
-
-        Args:
-            features: shape ``(B, T, n_features)``; frames beyond a length may hold anything.
-            lengths: shape ``(B,)``, frames, 1 <= length <= T; None where all are T.
-
-        Returns:
-            Logits of shape ``(B, n_classes)``.
-        """
+        """``(B, T, n_features)`` and lengths ``(B,)`` in frames -> logits ``(B, n_classes)``."""
         x = self.projection(zero_padding(features, padding_mask(lengths, features.shape[1])))
         for stage, merge in zip(self.stages, self.merges, strict=False):
             x, lengths = merge(stage(x, lengths), lengths)

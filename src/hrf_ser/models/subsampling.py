@@ -13,11 +13,7 @@ STRIDES = {4: (2, 2), 2: (2, 1), 1: (1, 1)}
 
 
 def frames_per_token(hop_ms: float, token_ms: float) -> int:
-    """Of 4, 2 and 1 the number of frames whose duration is nearest to a token's, as a ratio.
-
-    Raises:
-        ValueError: ``token_ms`` is not greater than 0.
-    """
+    """The number of frames out of 4, 2 and 1 whose duration is nearest to a token's, as a ratio."""
     if not token_ms > 0:
         raise ValueError(f"token_ms={token_ms} is not greater than 0")
     return min(STRIDES, key=lambda frames: abs(math.log(frames * hop_ms / token_ms)))
@@ -26,18 +22,8 @@ def frames_per_token(hop_ms: float, token_ms: float) -> int:
 class ConvSubsampling(nn.Module):
     """Two convolutions over time of kernel 3, ReLU after each, then LayerNorm.
 
-    One-dimensional, the features being its channels: at the size of a lightweight model the two-dimensional front of
-    the Conformer paper would cost more than the encoder. Padding is zeroed before each convolution, so a valid token
-    sees beyond the end of its utterance what it would see alone: zeros.
-
-    Args:
-        n_features: features a frame.
-        width: channels of a token.
-        hop_ms: milliseconds from one frame to the next.
-        token_ms: milliseconds from one token to the next, as near as 4, 2 or 1 frames a token come to them.
-
-    Raises:
-        ValueError: ``token_ms`` is not greater than 0.
+    One-dimensional, the features being its channels: the two-dimensional front of the Conformer paper would cost more than
+    a lightweight encoder. Tokens are ``token_ms`` apart, as near as 4, 2 or 1 frames come to that.
     """
 
     def __init__(self, n_features: int, width: int, *, hop_ms: float = 10.0, token_ms: float = 40.0) -> None:
@@ -51,16 +37,7 @@ class ConvSubsampling(nn.Module):
         self.norm = nn.LayerNorm(width)
 
     def forward(self, features: Tensor, lengths: Tensor | None) -> tuple[Tensor, Tensor | None]:
-        """Subsample.
-
-        Args:
-            features: shape ``(B, T, n_features)``.
-            lengths: shape ``(B,)``, frames, 1 <= length <= T; None where all are T.
-
-        Returns:
-            Tokens of shape ``(B, T', width)`` with ``T' = ceil(T / self.frames)``, and the mask of shape ``(B, T')``, True on
-            valid tokens; None where all are.
-        """
+        """``(B, T, n_features)`` and lengths ``(B,)`` -> tokens ``(B, ceil(T / self.frames), width)`` and their mask."""
         x, mask = features, padding_mask(lengths, features.shape[1])
         for convolution, stride in zip(self.convolutions, self._strides, strict=True):
             x = F.relu(convolution(zero_padding(x, mask)))

@@ -138,7 +138,7 @@ def test_unreachable_address_is_refused_with_the_way_by_hand(server, tmp_path):
 
 
 def test_leftovers_of_a_killed_process_do_not_end_up_in_the_corpus(server, tmp_path):
-    partial = tmp_path / f".{FOLDER}.partial"
-    (partial / "Actor_01").mkdir(parents=True)
+    (tmp_path / f".{FOLDER}.1234.new" / "Actor_01").mkdir(parents=True)
     folder = download_ravdess(tmp_path, **server.expected())
     assert [path.name for path in folder.iterdir()] == ["Actor_12"]
+    assert _left(tmp_path) == [FOLDER]

@@ -1,10 +1,9 @@
-"""A corpus to try everything with, without a download: 12 synthetic speakers say everyday sentences in 4 emotions.
+"""A synthetic corpus that needs no download: 12 speakers say everyday sentences in 4 emotions.
 
-eSpeak NG speaks them at first use. An emotion shifts pitch, pitch range, rate and level as it does in speech (Scherer,
-Speech Communication 40, 2003), by an amount that differs from speaker to speaker and scatters from utterance to
-utterance, so that the emotions overlap: an unseen speaker's emotion can be told well above chance and well below
-certainty. Each speaker says the same sentences in every emotion, so the words tell nothing. Results on this corpus say
-nothing about human speech.
+eSpeak NG synthesises it at first use. An emotion shifts pitch, pitch range, rate and level as it does in speech (Scherer,
+Speech Communication 40, 2003), by an amount that varies with speaker and utterance, so that the emotions overlap and
+accuracy lies well above chance and well below 100 %. Each speaker says the same sentences in every emotion. Results on this
+corpus do not transfer to human speech.
 
 On disk: ``<speaker>/<speaker>_<emotion>_<nn>.wav``, 16 bit, 22,050 Hz, and ``demo.json``: what they were made with.
 Folds: four, of three speakers each.
@@ -15,9 +14,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import logging
-import os
 import random
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -28,6 +25,7 @@ from filelock import FileLock
 from hrf_ser.data.corpora import espeak
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
+from hrf_ser.files import new_folder, remove_leftovers
 
 VERSION = 1  # raise it with every change of the audio: cached copies are then synthesised again
 LICENCE = "demo: synthesised by eSpeak NG from this project's own sentences; MIT"
@@ -57,7 +55,7 @@ EMOTIONS: dict[str, tuple[int, int, int, int]] = {
     "sad": (-18, -26, -38, -28),
 }
 UTTERANCE_SCATTER = (6, 10, 11, 11)  # standard deviation from utterance to utterance
-SPEAKER_SCATTER = 0.2  # standard deviation of how far a speaker goes, 1 being the mean shift
+SPEAKER_SCATTER = 0.2  # standard deviation of a speaker's factor on the mean shift
 LIMITS = ((0, 99), (0, 99), (100, 280), (30, 140))
 
 SENTENCES = (
@@ -83,21 +81,21 @@ SENTENCES = (
     "The bus stops in front of the school.",
 )
 
-_MARK = "demo.json"
+_METADATA = "demo.json"
 _MADE_BY = "hrf_ser demo corpus"
 
 log = logging.getLogger(__name__)
 
 
 def read(root: Path, *, utterances_per_cell: int = 16, seed: int = 0) -> Corpus:
-    """List the utterances of the demo corpus, after making it if it is not there in this version.
+    """List the utterances of the demo corpus, after synthesising it where this version is missing.
 
-    It is made beside ``root`` and renamed when complete; of several processes that start at once, one makes it.
+    Concurrent processes wait for the one that synthesises.
 
     Args:
-        root: Folder of the corpus's own, which is made or replaced.
+        root: Folder of the corpus; it is created, or replaced as a whole.
         utterances_per_cell: For each of the 12 speakers and 4 emotions.
-        seed: Of the scatter. The same seed gives the same samples on the same machine.
+        seed: The same seed gives the same samples on the same machine.
 
     Raises:
         UserError: The extra ``demo`` is not installed, ``root`` holds something else, or it cannot be written.
@@ -105,16 +103,15 @@ def read(root: Path, *, utterances_per_cell: int = 16, seed: int = 0) -> Corpus:
     if utterances_per_cell < 1:
         raise UserError(f"data.options.utterances_per_cell={utterances_per_cell} must be 1 or more.")
     recipe = {"made_by": _MADE_BY, "version": VERSION, "seed": seed, "utterances_per_cell": utterances_per_cell}
-    # A link in its place would be renamed instead of the folder that it leads to.
-    root = root.resolve()
+    root = root.resolve()  # replace the folder that a link points to, not the link
     utterances = _utterances(root, utterances_per_cell)
     try:
-        # Looked at before locking: a complete corpus may lie where nobody may write.
+        # Checked before locking: a complete corpus may be on a read-only file system.
         if not _complete(root, recipe, utterances):
             root.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(root.with_name(f".{root.name}.lock")):
                 if not _complete(root, recipe, utterances):
-                    _make(root, recipe, utterances)
+                    _synthesise_corpus(root, recipe, utterances)
     except OSError as error:
         raise UserError(
             f"The demo corpus cannot be made in data.root={root} ({error}): name a folder with 100 MB to spare."
@@ -136,42 +133,31 @@ def _utterances(root: Path, per_cell: int) -> list[Utterance]:
 
 
 def _complete(root: Path, recipe: dict[str, Any], utterances: list[Utterance]) -> bool:
-    mark = _read_mark(root)
-    return all(mark.get(key) == value for key, value in recipe.items()) and all(
-        one.path.is_file() for one in utterances
-    )
+    return _read_metadata(root).items() >= recipe.items() and all(utterance.path.is_file() for utterance in utterances)
 
 
-def _read_mark(root: Path) -> dict[str, Any]:
+def _read_metadata(root: Path) -> dict[str, Any]:
     try:
-        mark = json.loads((root / _MARK).read_text(encoding="utf-8"))
+        metadata = json.loads((root / _METADATA).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    return mark if isinstance(mark, dict) else {}
+    return metadata if isinstance(metadata, dict) else {}
 
 
-def _make(root: Path, recipe: dict[str, Any], utterances: list[Utterance]) -> None:
-    ours = _read_mark(root).get("made_by") == _MADE_BY
-    if root.exists() and not ours and (not root.is_dir() or any(root.iterdir())):
+def _synthesise_corpus(root: Path, recipe: dict[str, Any], utterances: list[Utterance]) -> None:
+    is_demo = _read_metadata(root).get("made_by") == _MADE_BY
+    if root.exists() and not is_demo and (not root.is_dir() or any(root.iterdir())):
         raise UserError(f"data.root={root} holds something other than the demo corpus: name a new or an empty folder.")
     log.info("Synthesising the demo corpus, %d utterances, in %s", len(utterances), root)
-    partial, old = root.with_name(f".{root.name}.partial"), root.with_name(f".{root.name}.old")
-    for leftover in (partial, old):  # of a process that was killed
-        shutil.rmtree(leftover, ignore_errors=True)
-    try:
-        version = _synthesise(partial, recipe, utterances)
-        mark = {**recipe, "espeak_ng": version, "utterances": len(utterances)}
-        (partial / _MARK).write_text(json.dumps(mark, indent=2) + "\n", encoding="utf-8")
-        if root.exists():
-            os.replace(root, old)
-        os.replace(partial, root)
-    finally:
-        for folder in (partial, old):
-            shutil.rmtree(folder, ignore_errors=True)
+    remove_leftovers(root.parent, root.name)
+    with new_folder(root) as folder:
+        version = _synthesise(folder, recipe, utterances)
+        metadata = {**recipe, "espeak_ng": version, "utterances": len(utterances)}
+        (folder / _METADATA).write_text(json.dumps(metadata, indent=2) + "\n", encoding="utf-8")
 
 
 def _synthesise(folder: Path, recipe: dict[str, Any], utterances: list[Utterance]) -> str:
-    """Let eSpeak NG write the utterances below ``folder``; returns its version."""
+    """Write the utterances below ``folder``; returns the version of eSpeak NG."""
     if importlib.util.find_spec("espeakng_loader") is None:
         raise UserError(
             'The demo corpus (data.name=demo) needs the speech synthesiser eSpeak NG: pip install "hrf_ser[demo]".'
@@ -180,13 +166,13 @@ def _synthesise(folder: Path, recipe: dict[str, Any], utterances: list[Utterance
 
     per_cell, seed = recipe["utterances_per_cell"], recipe["seed"]
     speech = [
-        {"path": str(folder / one.speaker / one.path.name), **_speech(one, index % per_cell, seed)}
-        for index, one in enumerate(utterances)
+        {"path": str(folder / utterance.speaker / utterance.path.name), **_speech(utterance, index % per_cell, seed)}
+        for index, utterance in enumerate(utterances)
     ]
-    order = {"library": espeakng_loader.get_library_path(), "data": espeakng_loader.get_data_path(), "speech": speech}
-    # -I: the folder of the script stays off the module path, where our table.py and demo.py would shadow others.
+    request = {"library": espeakng_loader.get_library_path(), "data": espeakng_loader.get_data_path(), "speech": speech}
+    # -I keeps the script's folder off the module path, where table.py and demo.py would shadow other modules.
     program = [sys.executable, "-I", espeak.__file__]
-    done = subprocess.run(program, input=json.dumps(order), capture_output=True, text=True, check=False)
+    done = subprocess.run(program, input=json.dumps(request), capture_output=True, text=True, check=False)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
         raise UserError(
@@ -196,17 +182,16 @@ def _synthesise(folder: Path, recipe: dict[str, Any], utterances: list[Utterance
     return done.stdout.strip()
 
 
-def _speech(one: Utterance, number: int, seed: int) -> dict[str, str | int]:
-    """What eSpeak NG is told for one utterance. Each draw has a generator of its own, so none depends on the others."""
-    voice, *own = SPEAKERS[one.speaker]
-    sentences = random.Random(f"{seed}/{one.speaker}").sample(SENTENCES, len(SENTENCES))
-    goes_far = random.Random(f"{seed}/{one.speaker}/{one.label}")
-    scatter = random.Random(f"{seed}/{one.utterance}")
+def _speech(utterance: Utterance, number: int, seed: int) -> dict[str, str | int]:
+    """Parameters of eSpeak NG for an utterance. Separate generators keep the random numbers independent."""
+    voice, *baseline = SPEAKERS[utterance.speaker]
+    sentences = random.Random(f"{seed}/{utterance.speaker}").sample(SENTENCES, len(SENTENCES))
+    factor = random.Random(f"{seed}/{utterance.speaker}/{utterance.label}")
+    scatter = random.Random(f"{seed}/{utterance.utterance}")
     values = []
-    for base, shift, spread, (low, high) in zip(
-        (*own, 80), EMOTIONS[one.label], UTTERANCE_SCATTER, LIMITS, strict=True
-    ):
-        value = base + shift * goes_far.gauss(1, SPEAKER_SCATTER) + scatter.gauss(0, spread)
+    shifts = EMOTIONS[utterance.label]
+    for base, shift, spread, (low, high) in zip((*baseline, 80), shifts, UTTERANCE_SCATTER, LIMITS, strict=True):
+        value = base + shift * factor.gauss(1, SPEAKER_SCATTER) + scatter.gauss(0, spread)
         values.append(round(min(max(value, low), high)))
     pitch, pitch_range, rate, volume = values
     text = sentences[number % len(sentences)]

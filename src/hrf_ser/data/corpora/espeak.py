@@ -1,7 +1,7 @@
-"""eSpeak NG through ctypes, as a program of its own: a JSON object on standard input, WAV files on disk.
+"""eSpeak NG through ctypes, as a separate program: a JSON object on standard input, WAV files on disk.
 
-A program of its own, because the library is one global state: in a fresh process with a fixed order of utterances the
-samples are bit-identical, and a fault in native code cannot take the caller down. It imports the standard library only.
+The library has global state: in a fresh process with a fixed order of utterances the samples are bit-identical, and a crash
+in native code leaves the caller alone.
 
 Input: ``{"library": path, "data": path, "speech": [{"path", "voice", "text", "rate", "pitch", "range", "volume"}]}``;
 rate in words a minute (80-450), pitch and range 0-99, volume 0-200 (100 is eSpeak's own).
@@ -31,11 +31,7 @@ _CALLBACK = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_int, ctypes
 
 
 class Espeak:
-    """The synthesiser. One in a process.
-
-    Raises:
-        RuntimeError: The library does not start, or does not know a voice.
-    """
+    """The synthesiser, of which a process can have one. Raises :class:`RuntimeError`."""
 
     def __init__(self, library: str, data: str) -> None:
         self._library = ctypes.CDLL(library)
@@ -47,18 +43,10 @@ class Espeak:
         self._callback = _CALLBACK(self._receive)  # kept: the library holds only the pointer
         self._library.espeak_SetSynthCallback(self._callback)
 
-    @property
-    def version(self) -> str:
-        return str(self._library.espeak_Info(None).decode())
+        self.version = str(self._library.espeak_Info(None).decode())
 
     def speak(self, text: str, voice: str, **parameters: int) -> bytes:
-        """16-bit samples of a sentence.
-
-        Args:
-            text: Plain text.
-            voice: Language and variant, e.g. ``en-us+f2``.
-            parameters: ``rate``, ``volume``, ``pitch``, ``range``.
-        """
+        """16-bit samples of a sentence in a voice such as ``en-us+f2``; ``rate``, ``volume``, ``pitch`` and ``range``."""
         self._samples.clear()
         # The library seeds its breath noise with the time of day.
         self._library.espeak_ng_SetRandSeed(ctypes.c_long(_RAND_SEED))
@@ -93,10 +81,10 @@ def _short(data: str) -> Iterator[str]:
 
 
 def main() -> None:
-    order: dict[str, Any] = json.load(sys.stdin)
-    with _short(order["data"]) as data:
-        espeak = Espeak(order["library"], data)
-        for speech in order["speech"]:
+    request: dict[str, Any] = json.load(sys.stdin)
+    with _short(request["data"]) as data:
+        espeak = Espeak(request["library"], data)
+        for speech in request["speech"]:
             path = Path(speech.pop("path"))
             samples = espeak.speak(**speech)
             path.parent.mkdir(parents=True, exist_ok=True)

@@ -98,17 +98,17 @@ def test_mistakes_end_in_one_sentence(command, runs):
         assert finished.stdout == ""
 
 
-@pytest.mark.parametrize("words", [["runs=nowhere"], ["runs=", "latency=maybe"], ["--help"]])
-def test_mistakes_and_help_come_before_anything_heavy(words, tmp_path):
+@pytest.mark.parametrize("overrides", [["runs=nowhere"], ["runs=", "latency=maybe"], ["--help"]])
+def test_mistakes_and_help_come_before_anything_heavy(overrides, tmp_path):
     program = (
         "import sys\nfrom hrf_ser.report import main\n"
-        f"sys.argv = ['report', *{words}]\n"
+        f"sys.argv = ['report', *{overrides}]\n"
         "try:\n    main()\nexcept SystemExit:\n    pass\n"
         "print('heavy:', [name for name in ('torch', 'scipy', 'numpy', 'pandas', 'statsmodels') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stdout.strip().endswith("heavy: []")
-    assert ("python -m hrf_ser.report runs=" in done.stdout) == (words == ["--help"])
+    assert ("python -m hrf_ser.report runs=" in done.stdout) == (overrides == ["--help"])
 
 
 def test_paths_are_split_at_commas_unless_they_exist(tmp_path):

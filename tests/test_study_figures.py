@@ -36,7 +36,7 @@ def records(name: str) -> list[dict]:
 
 
 def overrides(record: dict) -> frozenset[str]:
-    return frozenset(word for word in record["overrides"] if word.partition("=")[0] not in PLACE)
+    return frozenset(one for one in record["overrides"] if one.partition("=")[0] not in PLACE)
 
 
 def mean_over_folds(runs: list[dict], split: str) -> float:

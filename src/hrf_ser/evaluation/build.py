@@ -38,16 +38,14 @@ def build_report(
     latency: bool = False,
     split: str = TEST,
 ) -> dict[str, Any]:
-    """The report, ready for JSON.
-
-    The same runs give the same report, except for the date and, where it is measured, the latency.
+    """The report, ready for JSON; the same runs give the same one, except for the date and the latency.
 
     Args:
         found: the failed and unfinished runs.
         runs: the finished runs, with the columns of :data:`hrf_ser.evaluation.read.SCHEMA`.
         damaged: warnings about files that could not be read.
-        title: of the page; None makes one.
-        latency: measure every bundle side by side.
+        title: of the page.
+        latency: whether to measure every bundle.
         split: whose scores: ``test`` or ``validation``.
 
     Raises:

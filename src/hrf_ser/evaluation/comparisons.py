@@ -7,6 +7,7 @@ themselves.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, NamedTuple
@@ -14,16 +15,12 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from hrf_ser.evaluation.configurations import LARGE, PARTS, cells
-from hrf_ser.evaluation.scores import scores
+from hrf_ser.evaluation.configurations import LARGE, PARTS
 from hrf_ser.evaluation.statistics import (
-    Array,
-    bootstrap_weights,
-    cell_weights,
-    fold_means,
     holm,
     interval,
     mean_interval,
+    pooled_scores,
     power,
     sign_flip,
     smallest_p,
@@ -36,6 +33,9 @@ METRIC = "ua"
 PLANTED = 0.02
 # Columns of a run that a comparison needs.
 _SIDE = ["fold", "seed", METRIC, "folder", "speakers", "confusion"]
+
+
+Part = tuple[pd.DataFrame, float]  # pairs of one comparison, and its share of the mean
 
 
 class Comparison(NamedTuple):
@@ -132,7 +132,7 @@ def _entry(one: Comparison) -> dict[str, Any]:
         "rank": None if pd.isna(one.a.rank) else one.a.rank,
         "a": one.a.key,
         "b": one.b,
-        **_measured([one.pairs], [1.0]),
+        **_measured([(one.pairs, 1.0)]),
     }
 
 
@@ -147,19 +147,18 @@ def _pool(members: Sequence[Comparison]) -> tuple[dict[str, Any] | None, str | N
         folds.
     """
     folds = [set(one.pairs.fold) for one in members]
-    shared = set.intersection(*folds)
+    shared, most = set.intersection(*folds), max(map(len, folds))
     unit = ["fold"] if len(shared) != 1 else ["fold", "seed"]
-    indices = [pd.MultiIndex.from_frame(one.pairs[unit]) for one in members]
-    kept = [one.pairs[np.all([i.isin(j) for j in indices], axis=0)] for one, i in zip(members, indices, strict=True)]
+    common = functools.reduce(pd.merge, [one.pairs[unit].drop_duplicates() for one in members])
     sentence = None
-    if len(shared) < (most := max(map(len, folds))):
+    if len(shared) < most:
         fewest = min(members, key=lambda one: one.pairs.fold.nunique())
         on = f"are pooled on {many(len(shared), 'fold')} only" if shared else "are not pooled"
         sentence = (
             f"All {len(members)} comparisons of HRF with light {on}: {fewest.a.label} has {fewest.pairs.fold.nunique()} of "
             f"the {most} folds of others."
         )
-    if len(members) < 2 or not all(map(len, kept)):
+    if len(members) < 2 or common.empty:
         return None, sentence
     of_model = Counter(one.a.model for one in members)
     first = members[0].a
@@ -170,79 +169,65 @@ def _pool(members: Sequence[Comparison]) -> tuple[dict[str, Any] | None, str | N
         "corpus": first.corpus,
         "protocol": first.protocol,
         **dict.fromkeys(("model", "rank", "a", "b")),
-        **_measured(kept, [1 / len(of_model) / of_model[one.a.model] for one in members]),
+        **_measured([(one.pairs.merge(common), 1 / len(of_model) / of_model[one.a.model]) for one in members]),
     }
     return entry, sentence
 
 
-def _measured(parts: Sequence[pd.DataFrame], shares: Sequence[float]) -> dict[str, Any]:
-    """The difference with its interval and test; of several comparisons the weighted mean.
+def _measured(parts: Sequence[Part]) -> dict[str, Any]:
+    """The difference with its interval and test; of several comparisons the mean, weighted by their shares.
 
     Folds count the same, however many seeds each has.
     """
-    points = _points(parts, shares)
+    points = _points(parts)
     units = unit_values(points, "difference")
     mean = float(units.mean())
     # Where the sides were tested on other speakers, there are no pairs of speakers to resample.
     by_speaker = _same_speakers(parts)
-    bounds = _bounds(parts, shares, mean) if by_speaker else mean_interval(units)
-    spread = float(units.std(ddof=1)) if len(units) > 1 else None
+    low, high = (_interval(parts, mean) if by_speaker else mean_interval(units)) or (None, None)
     unit = "fold" if points.fold.nunique() > 1 else "seed"
+    detectable = power(PLANTED, float(units.std(ddof=1)), len(units)) if len(units) > 1 else None
     return {
         "metric": METRIC,
-        "pairs": sum(map(len, parts)),
+        "pairs": sum(len(pairs) for pairs, _ in parts),
         "unit": unit,
         "units": len(units),
         "interval_over": "speakers" if by_speaker else f"{unit}s",
         "difference": mean,
-        "low": bounds[0] if bounds else None,
-        "high": bounds[1] if bounds else None,
+        "low": low,
+        "high": high,
         "p": sign_flip(units),
         "smallest_p": smallest_p(len(units)),
-        "power": None if spread is None else {"difference": PLANTED, "power": power(PLANTED, spread, len(units))},
+        "power": None if detectable is None else {"difference": PLANTED, "power": detectable},
         "per_pair": points.to_dict("records"),
     }
 
 
-def _points(parts: Sequence[pd.DataFrame], shares: Sequence[float]) -> pd.DataFrame:
+def _points(parts: Sequence[Part]) -> pd.DataFrame:
     """``fold``, ``seed`` and ``difference``; of several comparisons on several folds the seed is None."""
-    if len(parts) == 1:
-        return parts[0][["fold", "seed", "difference"]]
-    if parts[0].fold.nunique() == 1:
-        weighed = [
-            part.set_index(["fold", "seed"]).difference * share for part, share in zip(parts, shares, strict=True)
-        ]
-        return pd.concat(weighed).groupby(level=["fold", "seed"], sort=False).sum().reset_index()
-    means = [fold_means(part, "difference") * share for part, share in zip(parts, shares, strict=True)]
-    table = pd.concat(means).groupby(level="fold", sort=False).sum().reset_index()
-    return table.assign(seed=None)[["fold", "seed", "difference"]]
+    by_seed = len(parts) == 1 or parts[0][0].fold.nunique() == 1
+    unit = ["fold", "seed"] if by_seed else ["fold"]
+    means = [pairs.groupby(unit, sort=False).difference.mean() * share for pairs, share in parts]
+    points = pd.concat(means).groupby(level=unit, sort=False).sum().reset_index()
+    return (points if by_seed else points.assign(seed=None))[["fold", "seed", "difference"]]
 
 
-def _bounds(parts: Sequence[pd.DataFrame], shares: Sequence[float], mean: float) -> tuple[float, float] | None:
+def _interval(parts: Sequence[Part], mean: float) -> tuple[float, float] | None:
     """The interval of the difference: all sides are scored on the same resampled speakers, each pair on the same seeds."""
-    observed, resampled, count = 0.0, np.zeros(1), 0
-    for pairs, share in zip(parts, shares, strict=True):
-        counts, speakers, owners, folds = cells(pairs)
-        weights = (cell_weights(owners, folds)[None], bootstrap_weights(speakers, owners, folds))
-        for side, sign in ((counts, share), (np.concatenate(list(pairs.confusion_b)), -share)):
-            seen, drawn = (_resampled(side, weight) for weight in weights)
-            observed += sign * float(seen[0])
-            resampled = resampled + sign * drawn
-        count = int(speakers.max()) + 1
-    bounds = interval(resampled, observed, count)
-    return bounds and (bounds[0] - observed + mean, bounds[1] - observed + mean)
+    observed, resampled = 0.0, np.zeros(1)
+    for pairs, share in parts:
+        for column, sign in (("confusion", share), ("confusion_b", -share)):
+            seen, drawn, speakers = pooled_scores(pairs, column)
+            observed += sign * float(seen[METRIC][0])
+            resampled = resampled + sign * drawn[METRIC]
+    return interval(resampled, observed, speakers, mean)
 
 
-def _resampled(counts: Array, weights: Array) -> Array:
-    confusion = (weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:])
-    return scores(confusion)[METRIC]
-
-
-def _same_speakers(parts: Sequence[pd.DataFrame]) -> bool:
+def _same_speakers(parts: Sequence[Part]) -> bool:
     """Whether all sides of all pairs were tested on the same speakers and classes of each fold."""
     sides = pd.concat(
-        part[["fold", f"speakers{side}", f"confusion{side}"]].set_axis(["fold", "speakers", "confusion"], axis=1)
-        for part in parts
+        pairs[["fold", f"speakers{side}", f"confusion{side}"]].set_axis(["fold", "speakers", "confusion"], axis=1)
+        for pairs, _ in parts
         for side in ("", "_b")
     )
     if sides.confusion.isna().any():

@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from hrf_ser.evaluation.read import CURVES
-from hrf_ser.evaluation.scores import SCORES, Counts, recalls, scores
-from hrf_ser.evaluation.statistics import bootstrap_weights, cell_weights, interval, mean_interval, unit_values
+from hrf_ser.evaluation.scores import SCORES, recalls, scores
+from hrf_ser.evaluation.statistics import interval, mean_interval, pooled_scores, unit_values
 from hrf_ser.evaluation.variants import sweep_command, train_command, variants
 
 LARGE = "_large"
@@ -33,16 +32,14 @@ def configure(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         variant=variants(runs),
         family=runs.model.str.removesuffix(LARGE),
         size=np.where(runs.model.str.endswith(LARGE), "large", "light"),
-        method=[method_name(rank) for rank in runs["rank"]],
+        name=runs.model.map(model_name),
+        method=runs["rank"].map(method_name),
     )
-    runs["name"] = [model_name(model) for model in runs.model]
-    hrf = runs["rank"].notna()
     slug = runs.method.str.lower().str.replace(" x", "")
-    columns = ["corpus", "protocol", "model"]
-    runs["key"] = runs[columns].agg("/".join, axis=1) + "/" + slug + ("/" + runs.variant).where(runs.variant != "", "")
-    runs["label"] = (
-        runs["name"] + (", " + runs.method).where(hrf, "") + (", " + runs.variant).where(runs.variant != "", "")
-    )
+    runs["key"] = runs[["corpus", "protocol", "model"]].agg("/".join, axis=1) + "/" + slug
+    runs["key"] += ("/" + runs.variant).where(runs.variant != "", "")
+    runs["label"] = runs["name"] + (", " + runs.method).where(runs["rank"].notna(), "")
+    runs["label"] += (", " + runs.variant).where(runs.variant != "", "")
     runs = runs.sort_values("written", kind="stable")
     cell = ["key", "fold", "seed"]
     newest = runs.drop_duplicates(cell, keep="last")
@@ -52,19 +49,13 @@ def configure(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         "the newer one counts."
         for run in older.itertuples()
     ]
-    order = ["corpus", "protocol", "family", "size", "rank", "variant", "fold", "seed"]
-    places = {"protocol": protocol_place, "fold": natural, "size": ("light", "large").index}
-    ordered = newest.sort_values(
-        order, kind="stable", na_position="first", key=lambda column: _places(column, places.get(str(column.name)))
-    )
-    return ordered.reset_index(drop=True), sorted(doubles)
+    order = [run.Index for run in sorted(newest.itertuples(), key=_place)]
+    return newest.loc[order].reset_index(drop=True), sorted(doubles)
 
 
-def _places(column: pd.Series[Any], key: Any) -> pd.Series[Any]:
-    """The column as numbers in the order of ``key``."""
-    if key is None:
-        return column
-    return column.map({value: place for place, value in enumerate(sorted(column.unique(), key=key))})
+def _place(run: Any) -> tuple[Any, ...]:
+    place = run.corpus, protocol_place(run.protocol), run.family, run.size == "large", np.nan_to_num(run.rank)
+    return *place, run.variant, natural(run.fold), run.seed
 
 
 def natural(text: str) -> tuple[int, float, str]:
@@ -93,10 +84,9 @@ def missing(runs: pd.DataFrame) -> list[dict[str, Any]]:
     cell = ["fold", "seed"]
     wanted = runs[["key", *shared]].drop_duplicates().merge(runs[[*shared, *cell]].drop_duplicates(), on=shared)
     found = wanted.merge(runs[["key", *cell]], how="left", indicator=True)
-    lacking = found.loc[found["_merge"] == "left_only", ["key", *cell]]
-    order = {key: place for place, key in enumerate(runs.key.unique())}
-    entries = [{"key": run.key, "fold": run.fold, "seed": int(run.seed)} for run in lacking.itertuples()]
-    return sorted(entries, key=lambda entry: (order[entry["key"]], natural(entry["fold"]), entry["seed"]))
+    lacking: list[dict[str, Any]] = found.loc[found["_merge"] == "left_only", ["key", *cell]].to_dict("records")
+    order = list(runs.key.unique())
+    return sorted(lacking, key=lambda entry: (order.index(entry["key"]), natural(entry["fold"]), entry["seed"]))
 
 
 def summarise(runs: pd.DataFrame) -> dict[str, Any]:
@@ -105,7 +95,8 @@ def summarise(runs: pd.DataFrame) -> dict[str, Any]:
     counts = runs.confusion.dropna()
     confusion = np.sum([matrices.sum(0) for matrices in counts], axis=0) if len(counts) else None
     labels = next((labels for labels in runs.labels if labels), ())
-    seconds = [value for run in runs.record if (value := _fit_seconds(run)) is not None]
+    detail = [_detail(run) for run in runs.itertuples()]
+    seconds = [run["seconds"] for run in detail if run["seconds"] is not None]
     return {
         **first[["key", "label", "corpus", "protocol", "model", "family", "size"]],
         "hrf": not pd.isna(first["rank"]),
@@ -124,12 +115,8 @@ def summarise(runs: pd.DataFrame) -> dict[str, Any]:
         "seconds": float(np.mean(seconds)) if seconds else None,
         "history": _history(runs.history),
         "command": sweep_command(runs),
-        "detail": [_detail(run) for run in runs.itertuples()],
+        "detail": detail,
     }
-
-
-def _fit_seconds(record: dict[str, Any]) -> float | None:
-    return (record.get("seconds") or {}).get("fit")
 
 
 def _detail(run: Any) -> dict[str, Any]:
@@ -140,7 +127,7 @@ def _detail(run: Any) -> dict[str, Any]:
         "val_ua": run.val_ua,
         "best_epoch": run.record.get("best_epoch"),
         "epochs": run.record.get("epochs"),
-        "seconds": _fit_seconds(run.record),
+        "seconds": (run.record.get("seconds") or {}).get("fit"),
         "folder": run.folder,
         "command": train_command(run),
     }
@@ -150,19 +137,22 @@ def _scores(runs: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     """Mean over folds, spread over runs, interval over speakers and seeds, and the score of all folds pooled.
 
     Resamples are of the pooled score, which exists for any set of speakers; the interval is moved to the mean over folds.
-    Without predictions it is over folds, or over the seeds of a single fold.
+    Without predictions it is over folds, or over the seeds of a single fold. ``pooled`` is the mean over the seeds that have
+    all folds.
     """
-    by_speaker = runs.confusion.notna().all()
-    pooled, observed, resampled, speakers = _pooled(runs) if by_speaker else ({}, {}, {}, 0)
+    by_speaker, pooled = runs.confusion.notna().all(), {}
+    if by_speaker:
+        observed, resampled, speakers = pooled_scores(runs)
+        whole = runs.groupby("seed").filter(lambda one: one.fold.nunique() == runs.fold.nunique())
+        by_seed = [np.concatenate(list(one.confusion)).sum(0) for _, one in whole.groupby("seed")]
+        pooled = {name: float(value.mean()) for name, value in scores(np.stack(by_seed)).items()} if by_seed else {}
     entry: dict[str, dict[str, float | None]] = {}
     for name in SCORES:
         values = unit_values(runs, name)
         mean = float(values.mean())
-        if by_speaker:
-            bounds = interval(resampled[name], observed[name], speakers)
-            bounds = bounds and (bounds[0] - observed[name] + mean, bounds[1] - observed[name] + mean)
-        else:
-            bounds = mean_interval(values)
+        bounds = (
+            interval(resampled[name], float(observed[name][0]), speakers, mean) if by_speaker else mean_interval(values)
+        )
         entry[name] = {
             "mean": mean,
             "sd": float(runs[name].std()) if len(runs) > 1 else None,
@@ -171,32 +161,6 @@ def _scores(runs: pd.DataFrame) -> dict[str, dict[str, float | None]]:
             "pooled": pooled.get(name),
         }
     return entry
-
-
-def _pooled(runs: pd.DataFrame) -> tuple[dict[str, float], dict[str, float], dict[str, Any], int]:
-    """The scores of all folds together, as mean over the seeds that have all folds, as observed and in resamples; and how
-    many speakers there are."""
-    counts, speakers, owners, folds = cells(runs)
-    flat = counts.reshape(len(counts), -1)
-    shape = (-1, *counts.shape[1:])
-    whole = runs.groupby("seed").filter(lambda one: one.fold.nunique() == runs.fold.nunique())
-    by_seed = [np.concatenate(list(one.confusion)).sum(0) for _, one in whole.groupby("seed")]
-    pooled = {name: float(value.mean()) for name, value in scores(np.stack(by_seed)).items()} if by_seed else {}
-    observed = scores((cell_weights(owners, folds) @ flat).reshape(shape))
-    resampled = scores((bootstrap_weights(speakers, owners, folds) @ flat).reshape(shape))
-    return pooled, {name: float(observed[name][0]) for name in SCORES}, resampled, int(speakers.max()) + 1
-
-
-def cells(runs: pd.DataFrame) -> tuple[Counts, NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """Every speaker of every run.
-
-    Returns:
-        Confusion matrices ``(cells, classes, classes)``; speaker and run of each cell ``(cells,)``; fold of each run
-        ``(runs,)``, all as numbers.
-    """
-    speakers = pd.factorize(runs.speakers.explode(), sort=True)[0]
-    owners = np.repeat(np.arange(len(runs)), runs.speakers.map(len))
-    return np.concatenate(list(runs.confusion)), speakers, owners, pd.factorize(runs.fold, sort=True)[0]
 
 
 def _history(histories: pd.Series[Any]) -> dict[str, list[float]]:

@@ -18,21 +18,13 @@ SPLITS = (TEST, VALIDATION)
 
 @dataclass
 class Found:
-    """What lies below the paths, sorted.
-
-    Attributes:
-        roots: the paths that exist.
-        finished: folders with ``metrics.json``.
-        records: ``.jsonl`` files with one record per line.
-        failed: folder and reason.
-        unfinished: folders of runs without ``metrics.json`` and without ``failed.json``.
-    """
+    """What lies below the paths, sorted."""
 
     roots: list[Path] = field(default_factory=list)
-    finished: list[str] = field(default_factory=list)
-    records: list[Path] = field(default_factory=list)
-    failed: list[tuple[str, str]] = field(default_factory=list)
-    unfinished: list[str] = field(default_factory=list)
+    finished: list[str] = field(default_factory=list)  # folders with metrics.json
+    records: list[Path] = field(default_factory=list)  # .jsonl files with one record per line
+    failed: list[tuple[str, str]] = field(default_factory=list)  # folder and reason
+    unfinished: list[str] = field(default_factory=list)  # folders of runs with neither metrics.json nor failed.json
 
 
 def find_runs(paths: Sequence[str]) -> Found:

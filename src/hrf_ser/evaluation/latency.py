@@ -13,12 +13,10 @@ _ROUNDS = 30
 Key = TypeVar("Key", bound=Hashable)
 
 
-def measure(bundles: Mapping[Key, str], rounds: int = _ROUNDS) -> dict[Key, dict[str, float]]:
+def measure(bundles: Mapping[Key, str]) -> dict[Key, dict[str, float]]:
     """Median and 95th percentile in ms for one waveform of 3 s, the models interleaved.
 
-    Args:
-        bundles: name -> bundle folder. One that cannot be loaded is left out.
-        rounds: calls per model.
+    ``bundles`` are the folders; one that cannot be loaded is left out.
     """
     if not bundles:
         return {}
@@ -30,5 +28,5 @@ def measure(bundles: Mapping[Key, str], rounds: int = _ROUNDS) -> dict[Key, dict
             classifiers[key] = load_bundle(folder)
         except UserError:
             continue
-    found = torch_latency(classifiers, [SECONDS], rounds)
+    found = torch_latency(classifiers, [SECONDS], _ROUNDS)
     return {key: {name: times[SECONDS][name] for name in ("p50", "p95")} for key, times in found.items()}

@@ -7,7 +7,7 @@ import functools
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -204,17 +204,15 @@ def read_settings(text: str, record: dict[str, Any]) -> dict[str, Any]:
 
 def to_lines(runs: pd.DataFrame) -> str:
     """One line per run, the newest last: ``metrics.json``, settings, labels, speakers and confusion matrices."""
-    return "".join(json.dumps(entry, allow_nan=False) + "\n" for entry in _entries(runs.sort_values("written")))
-
-
-def _entries(runs: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    for run in runs.itertuples():
+    lines = []
+    for run in runs.sort_values("written").itertuples():
         entry = dict(run.record)
         if run.settings:
             entry["settings"] = run.settings
         if run.confusion is not None:
             entry |= {"labels": run.labels, "speakers": run.speakers, "confusion": run.confusion.astype(int).tolist()}
-        yield entry
+        lines.append(json.dumps(entry, allow_nan=False) + "\n")
+    return "".join(lines)
 
 
 def _row_of_line(line: bytes, place: str, written: int) -> dict[str, Any]:

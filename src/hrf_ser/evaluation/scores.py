@@ -14,14 +14,7 @@ SCORES = ("ua", "wa", "wf1", "f1")
 
 
 def scores(confusion: Counts) -> dict[str, NDArray[np.float64]]:
-    """The four scores.
-
-    Args:
-        confusion: ``(..., classes, classes)`` counts or weighted counts; rows are labels, columns predictions.
-
-    Returns:
-        Arrays of shape ``(...)``; NaN without any utterance.
-    """
+    """The four scores ``(...)`` of counts ``(..., classes, classes)`` with labels as rows; NaN without any utterance."""
     correct = np.diagonal(confusion, axis1=-2, axis2=-1)
     labelled, predicted = confusion.sum(-1), confusion.sum(-2)
     present = labelled > 0

@@ -1,24 +1,17 @@
-"""Tests and intervals for paired runs over folds, seeds and speakers. What each is valid for, and why it was chosen:
+"""Tests and intervals for paired runs over folds, seeds and speakers.
 
-**What is independent of what.** Utterances of a speaker resemble each other, so an interval that resamples utterances is too
-narrow. Speakers of one fold are tested on the same trained models, so a lucky start moves them together. Seeds of one fold
-share test speakers and training data, so they repeat a measurement. Folds share neither test speakers nor models.
-
-**The test** (:func:`sign_flip`) therefore takes the fold as its unit: the difference of a fold is the mean over its seeds, and
-under the null hypothesis, that the two recipes do equally well, its sign is as likely to be the other one (Fisher 1935, The
-Design of Experiments, ch. 3). Speakers or single seeds as units give smaller p values, and wrong ones: see
-``test_more_units_than_folds_reject_too_often``. Two folds of ``k`` still share most training speakers, which no test on one
-cross-validation can undo (Dietterich 1998, Neural Computation 10:1895; Bengio and Grandvalet 2004, JMLR 5:1089): p is about
-these speakers as a training pool. Where a corpus has a single fold, as with official parts, seeds are the units, and the
-answer is about that one split.
+**The test** (:func:`sign_flip`) has the fold as its unit. Folds share neither test speakers nor models; seeds and speakers of
+one fold do, and as units they give wrong p values (``test_more_units_than_folds_reject_too_often``). Under the null hypothesis
+the sign of a fold's mean difference is random (Fisher 1935, The Design of Experiments, ch. 3). Two folds still share training
+speakers, which no test on one cross-validation can undo (Dietterich 1998, Neural Computation 10:1895; Bengio and Grandvalet
+2004, JMLR 5:1089): p is about these speakers as a training pool. With a single fold, seeds are the units.
 
 **The interval** (:func:`bootstrap_weights`) resamples speakers, and the seeds within each fold, keeping pairs together (Davison
 and Hinkley 1997, Bootstrap Methods and their Application, sec. 3.8; for crossed factors Owen 2007, Annals of Applied Statistics
-1:386). With one seed a fold it cannot see luck of training. Plain percentiles are too narrow for 5 to 25 speakers; they are
-stretched by what a t interval exceeds them (Hesterberg 2015, The American Statistician 69:371, on narrowness bias).
+1:386). With one seed a fold it does not cover the variance of training. Plain percentiles are too narrow for 5 to 25 speakers;
+they are stretched by what a t interval exceeds them (Hesterberg 2015, The American Statistician 69:371).
 
-**Random numbers.** Every call starts from :data:`SEED`, so that a result depends on its own data only: not on names, not on
-other comparisons, and not on the process.
+Every call starts from :data:`SEED`, so a result depends on its own data only.
 """
 
 from __future__ import annotations
@@ -31,6 +24,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy import stats
 
+from hrf_ser.evaluation.scores import scores
+
 Array = NDArray[np.float64]
 
 SEED = 0
@@ -42,15 +37,10 @@ _POWER_DRAWS = 2_000
 _POWER_UNITS = 10
 
 
-def fold_means(scores: pd.DataFrame, column: str) -> pd.Series[float]:
-    """Fold -> mean over its seeds, of a table with the columns ``fold`` and ``column``."""
-    return scores.groupby("fold", sort=False)[column].mean()
-
-
-def unit_values(scores: pd.DataFrame, column: str) -> Array:
+def unit_values(runs: pd.DataFrame, column: str) -> Array:
     """The independent units: folds with their seeds averaged, or the seeds of a single fold."""
-    means = fold_means(scores, column)
-    units: Array = (scores[column] if len(means) == 1 else means).to_numpy(float)
+    means = runs.groupby("fold", sort=False)[column].mean()
+    units: Array = (runs[column] if len(means) == 1 else means).to_numpy(float)
     return units
 
 
@@ -58,10 +48,6 @@ def sign_flip(differences: Array, seed: int = SEED) -> float:
     """Two-sided p value of the paired permutation test on the mean.
 
     Exact up to 14 units, beyond that from 9,999 random assignments with the observed one counted.
-
-    Args:
-        differences: ``(units,)``, one paired difference a unit.
-        seed: of the random assignments.
     """
     if len(differences) < 2:
         return 1.0
@@ -105,15 +91,10 @@ def holm(p: Sequence[float]) -> list[float]:
 
 
 def power(difference: float, spread: float, units: int) -> float:
-    """Probability that :func:`sign_flip` gives p of at most 0.05 where the true difference is ``difference``.
+    """Probability that :func:`sign_flip` gives p <= 0.05; ``spread`` is the standard deviation of the units' differences.
 
     By simulation of normal differences up to 10 units; beyond that by the paired t test, which has the same power in the
     limit (Lehmann and Romano 2005, Testing Statistical Hypotheses, sec. 15.2).
-
-    Args:
-        difference: the true mean of the units' differences.
-        spread: their standard deviation.
-        units: how many.
     """
     if smallest_p(units) > LEVEL:
         return 0.0
@@ -140,35 +121,18 @@ def _power_draws(units: int) -> tuple[Array, Array]:
     return noise, signs
 
 
+@functools.lru_cache(maxsize=32)  # configurations and comparisons of one study mostly have the same design
 def bootstrap_weights(
-    speakers: NDArray[np.int64],
-    runs: NDArray[np.int64],
-    folds: NDArray[np.int64],
+    speaker_of_cell: tuple[int, ...],
+    run_of_cell: tuple[int, ...],
+    fold_of_run: tuple[int, ...],
     seed: int = SEED,
     draws: int = BOOTSTRAPS,
 ) -> Array:
-    """Weights of cells, a cell being one speaker as tested by one run, in resamples of speakers and of each fold's seeds.
+    """Weights ``(draws, cells)`` in resamples of speakers and of each fold's seeds; a cell is one speaker tested by one run.
 
     Runs of a fold always weigh one together, so that a fold with more seeds does not count more.
-
-    Args:
-        speakers: ``(cells,)`` number of the cell's speaker.
-        runs: ``(cells,)`` number of the cell's run.
-        folds: ``(runs,)`` number of the run's fold.
-        seed: of the draws.
-        draws: how many resamples.
-
-    Returns:
-        ``(draws, cells)``.
     """
-    # Configurations and comparisons of one study mostly have the same design.
-    return _bootstrap_weights(*(tuple(values.tolist()) for values in (speakers, runs, folds)), seed, draws)
-
-
-@functools.lru_cache(maxsize=32)
-def _bootstrap_weights(
-    speaker_of_cell: tuple[int, ...], run_of_cell: tuple[int, ...], fold_of_run: tuple[int, ...], seed: int, draws: int
-) -> Array:
     speakers, runs, folds = (np.array(values) for values in (speaker_of_cell, run_of_cell, fold_of_run))
     rng = np.random.default_rng(seed)
     count = int(speakers.max()) + 1
@@ -188,20 +152,44 @@ def cell_weights(runs: NDArray[np.int64], folds: NDArray[np.int64]) -> Array:
     return weights
 
 
-def interval(resampled: Array, observed: float, units: int) -> tuple[float, float] | None:
+def pooled_scores(runs: pd.DataFrame, column: str = "confusion") -> tuple[dict[str, Array], dict[str, Array], int]:
+    """The scores of all folds together.
+
+    Args:
+        runs: with the columns ``fold`` and ``speakers``.
+        column: confusion matrices of each run's speakers.
+
+    Returns:
+        Scores as observed ``(1,)`` and in resamples ``(draws,)``; how many speakers there are.
+    """
+    counts = np.concatenate(list(runs[column]))
+    speaker = pd.factorize(runs.speakers.explode(), sort=True)[0]
+    run = np.repeat(np.arange(len(runs)), runs.speakers.map(len))
+    fold = pd.factorize(runs.fold, sort=True)[0]
+    drawn = bootstrap_weights(*(tuple(values.tolist()) for values in (speaker, run, fold)))
+    observed, resampled = (
+        scores((weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:]))
+        for weights in (cell_weights(run, fold)[None], drawn)
+    )
+    return observed, resampled, int(speaker.max()) + 1
+
+
+def interval(resampled: Array, observed: float, units: int, centre: float | None = None) -> tuple[float, float] | None:
     """The 95 % percentile interval, stretched for few units; None for a single unit, which says nothing about others.
 
     Args:
         resampled: ``(draws,)`` the statistic in every resample; NaN where it does not exist.
         observed: the statistic of the sample itself.
         units: how many independent units were resampled.
+        centre: an estimate of the same quantity, to which the interval is moved.
     """
     values = resampled[np.isfinite(resampled)]
     if units < 2 or not len(values):
         return None
     stretch = np.sqrt(units / (units - 1)) * stats.t.ppf(1 - LEVEL / 2, units - 1) / stats.norm.ppf(1 - LEVEL / 2)
     low, high = observed + stretch * (np.quantile(values, [LEVEL / 2, 1 - LEVEL / 2]) - observed)
-    return float(low), float(high)
+    moved = 0.0 if centre is None else centre - observed
+    return float(low) + moved, float(high) + moved
 
 
 def mean_interval(values: Array, seed: int = SEED, draws: int = BOOTSTRAPS) -> tuple[float, float] | None:

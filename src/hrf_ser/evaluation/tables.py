@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -19,26 +20,38 @@ _CONFIGURATION = (
 )  # fmt: skip
 _COMPARISON = (
     "key", "label", "kind", "corpus", "protocol", "a", "b", "metric", "pairs", "unit", "units", "difference", "low", "high",
-    "interval_over", "p", "p_holm", "smallest_p", "verdict", "power_difference", "power_power",
+    "interval_over", "p", "p_holm", "smallest_p", "verdict", "power_difference", "power",
 )  # fmt: skip
 _RUN = (
     "configuration", "fold", "seed", *SCORES, "val_ua", "best_epoch", "epochs", "seconds", "folder", "command",
 )  # fmt: skip
-Cell = tuple[str, bool]  # text, and whether it is the best of its column
+_TEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+}  # fmt: skip
+_DIFFERENCES = "Paired differences"
+Marker = Callable[[str], str]
 
 
 def configurations_csv(report: dict[str, Any]) -> str:
     """One row per configuration."""
-    rows = [
-        {**entry, "folds": " ".join(entry["folds"]), "seeds": " ".join(map(str, entry["seeds"]))}
-        for entry in report["configurations"]
-    ]
+    rows = []
+    for entry in report["configurations"]:
+        row = {**entry, "folds": " ".join(entry["folds"]), "seeds": " ".join(map(str, entry["seeds"]))}
+        row |= {f"{name}_{key}": value for name, found in entry["scores"].items() for key, value in found.items()}
+        row |= {f"parameters_{key}": value for key, value in (entry["parameters"] or {}).items()}
+        row |= {f"latency_{key}_ms": value for key, value in (entry["latency_ms"] or {}).items()}
+        rows.append(row)
     return _csv(rows, _CONFIGURATION)
 
 
 def comparisons_csv(report: dict[str, Any]) -> str:
     """One row per comparison."""
-    return _csv(report["comparisons"], _COMPARISON, power_power="power")
+    powers = [entry["power"] or {"difference": None, "power": None} for entry in report["comparisons"]]
+    rows = [
+        {**entry, "power_difference": power["difference"], "power": power["power"]}
+        for entry, power in zip(report["comparisons"], powers, strict=True)
+    ]
+    return _csv(rows, _COMPARISON)
 
 
 def runs_csv(report: dict[str, Any]) -> str:
@@ -47,60 +60,47 @@ def runs_csv(report: dict[str, Any]) -> str:
     return _csv(rows, _RUN)
 
 
-def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str], **renamed: str) -> str:
-    """Nested values become columns such as ``scores_ua_mean``, of which ``columns`` names the last parts."""
-    flat = [_flat(row) for row in rows]
+def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
     # Columns of whole numbers with gaps would become floats.
-    table = pd.DataFrame(flat, columns=list(columns), dtype="object")
-    return str(table.rename(columns=renamed).to_csv(index=False, lineterminator="\n"))
-
-
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """One level of keys: ``scores.ua.mean`` as ``ua_mean``, ``parameters.deployed`` as ``parameters_deployed``."""
-    flat = dict(row)
-    for name, statistics in (row.get("scores") or {}).items():
-        flat |= {f"{name}_{statistic}": value for statistic, value in statistics.items()}
-    for name in ("parameters", "power"):
-        flat |= {f"{name}_{key}": value for key, value in (row.get(name) or {}).items()}
-    return flat | {f"latency_{key}_ms": value for key, value in (row.get("latency_ms") or {}).items()}
+    table = pd.DataFrame(rows, columns=list(columns), dtype="object")
+    return str(table.to_csv(index=False, lineterminator="\n"))
 
 
 def markdown(report: dict[str, Any]) -> str:
     """The answer, both tables and the warnings, for a README or an issue."""
     parts = [f"# {_md(report['title'])}", _md(report["answer"])]
-    for corpus, protocol, entries in sections(report["configurations"]):
-        parts.append(f"## {_md(_heading(corpus, protocol))}")
-        header = ["model", "HRF", "parameters", "multiply-adds / s", "UA [95 %]", "sd", "WA", "WF1", "F1", "runs"]
-        rows = [[f"**{_md(text)}**" if best else _md(text) for text, best in row] for row in _rows(entries, "×")]
-        parts.append(_pipes(header, rows))
-    if report["comparisons"]:
-        header = ["corpus", "comparison", "pairs", "UA difference [95 %]", "p", "p (Holm)", "smallest p"]
-        rows = [[_md(text) for text in row] for row in _difference_rows(report)]
-        parts += ["## Paired differences", _pipes(header, rows)]
+    for heading, table in _tables(report, "×", _md, "**{}**".format):
+        lines = [table.columns, ["---"] * len(table.columns), *table.to_numpy()]
+        parts += [f"## {_md(heading)}", "\n".join(f"| {' | '.join(line)} |" for line in lines)]
     if report["warnings"]:
         parts += ["## Warnings", "\n".join(f"- {_md(text)}" for text in report["warnings"])]
     return "\n\n".join(parts) + "\n"
 
 
 def latex(report: dict[str, Any]) -> str:
-    """One table per corpus and one of paired differences; the preamble needs ``booktabs`` only."""
-    parts = ["% \\usepackage{booktabs}"]
-    for number, (corpus, protocol, entries) in enumerate(sections(report["configurations"]), start=1):
-        rows: list[str] = []
-        for _, members in groupby(zip(entries, _rows(entries, "x"), strict=True), key=lambda pair: pair[0]["family"]):
-            rows += ["\\addlinespace"] if rows else []
-            for _, row in members:
-                cells = [f"\\textbf{{{_tex(text)}}}" if best else _tex(text) for text, best in row]
-                rows.append(" & ".join(cells) + r" \\")
-        caption = f"{_heading(corpus, protocol)}: mean over folds, 95 % interval in brackets, best in bold."
-        header = ["Model", "HRF", "Parameters", "MACs/s", "UA", "SD", "WA", "WF1", "F1", "Runs"]
-        parts.append(_table(header, "llrrlrrrrr", rows, caption, f"tab:scores-{number}"))
+    """The same tables; the preamble needs ``booktabs`` only."""
+    parts = ["% \\usepackage{booktabs}\n"]
+    for number, (heading, table) in enumerate(_tables(report, "x", _tex, r"\textbf{{{}}}".format), start=1):
+        parts.append(
+            table.rename(columns=_tex)
+            .style.hide(axis="index")
+            .to_latex(
+                column_format="ll" + "r" * (len(table.columns) - 2),
+                position_float="centering",
+                hrules=True,
+                caption=f"{_tex(heading)}: mean over folds, 95 \\% interval in brackets.",
+                label="tab:differences" if heading == _DIFFERENCES else f"tab:scores-{number}",
+            )
+        )
+    return "\n".join(parts)
+
+
+def _tables(report: dict[str, Any], times: str, escape: Marker, bold: Marker) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Heading and cells of every table; ``bold`` marks the best of every score."""
+    for corpus, protocol, entries in sections(report["configurations"]):
+        yield _heading(corpus, protocol), _configurations(entries, times, escape, bold)
     if report["comparisons"]:
-        rows = [" & ".join(map(_tex, row)) + r" \\" for row in _difference_rows(report)]
-        header = ["Corpus", "Comparison", "Pairs", "UA difference", "$p$", "$p$ (Holm)", "smallest $p$"]
-        caption = "Paired differences over the same folds and seeds, 95 % interval in brackets."
-        parts.append(_table(header, "llrlrrr", rows, caption, "tab:differences"))
-    return "\n\n".join(parts) + "\n"
+        yield _DIFFERENCES, pd.DataFrame(map(_comparison, report["comparisons"])).map(escape)
 
 
 def sections(entries: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[dict[str, Any]]]]:
@@ -109,41 +109,38 @@ def sections(entries: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[dic
     return [(corpus, protocol, list(members)) for (corpus, protocol), members in found]
 
 
-def _rows(entries: Sequence[dict[str, Any]], times: str) -> list[list[Cell]]:
-    """Cells of a table of configurations; the best of every score is marked."""
-    best = {name: max(round(entry["scores"][name]["mean"], 3) for entry in entries) for name in SCORES}
-    rows = []
-    for entry in entries:
-        scores = {name: entry["scores"][name]["mean"] for name in SCORES}
-        marked = {name: round(scores[name], 3) == best[name] for name in SCORES}
-        ua = entry["scores"]["ua"]
-        name = entry["label"].split(", ")[0]
-        rows.append(
-            [
-                (f"{name} ({entry['variant']})" if entry["variant"] else name, False),
-                (f"{times}{entry['rank']:g}" if entry["hrf"] else "-", False),
-                (number((entry["parameters"] or {}).get("deployed")), False),
-                (number(entry["macs_per_second_of_audio"]), False),
-                (f"{score(scores['ua'])} {score_bounds(ua)}".rstrip(), marked["ua"]),
-                (score(ua["sd"]), False),
-                *((score(scores[key]), marked[key]) for key in ("wa", "wf1", "f1")),
-                (str(entry["runs"]), False),
-            ]
-        )
-    return rows
+def _configurations(entries: Sequence[dict[str, Any]], times: str, escape: Marker, bold: Marker) -> pd.DataFrame:
+    means = pd.DataFrame({name: [entry["scores"][name]["mean"] for entry in entries] for name in SCORES}).round(3)
+    best = means == means.max()
+    names = [entry["label"].split(", ")[0] for entry in entries]
+    ua = [entry["scores"]["ua"] for entry in entries]
+    columns = {
+        "model": [f"{n} ({e['variant']})" if e["variant"] else n for n, e in zip(names, entries, strict=True)],
+        "HRF": [f"{times}{entry['rank']:g}" if entry["hrf"] else "-" for entry in entries],
+        "parameters": [number((entry["parameters"] or {}).get("deployed")) for entry in entries],
+        "multiply-adds / s": [number(entry["macs_per_second_of_audio"]) for entry in entries],
+        "UA [95 %]": [f"{score(one['mean'])} {score_bounds(one)}".rstrip() for one in ua],
+        "sd": [score(one["sd"]) for one in ua],
+        **{name.upper(): [score(entry["scores"][name]["mean"]) for entry in entries] for name in SCORES[1:]},
+        "runs": [str(entry["runs"]) for entry in entries],
+    }
+    table = pd.DataFrame(columns).map(escape)
+    for name in SCORES:
+        column = "UA [95 %]" if name == "ua" else name.upper()
+        table[column] = table[column].map(bold).where(best[name], table[column])
+    return table
 
 
-def _difference_rows(report: dict[str, Any]) -> list[list[str]]:
-    return [
-        [
-            _heading(entry["corpus"], entry["protocol"]),
-            entry["label"],
-            str(entry["pairs"]),
-            f"{signed(entry['difference'])} {bounds(entry)}".rstrip(),
-            *(f"{entry[key]:.3f}" for key in ("p", "p_holm", "smallest_p")),
-        ]
-        for entry in report["comparisons"]
-    ]
+def _comparison(entry: dict[str, Any]) -> dict[str, str]:
+    return {
+        "corpus": _heading(entry["corpus"], entry["protocol"]),
+        "comparison": entry["label"],
+        "pairs": str(entry["pairs"]),
+        "UA difference [95 %]": f"{signed(entry['difference'])} {bounds(entry)}".rstrip(),
+        "p": f"{entry['p']:.3f}",
+        "p (Holm)": f"{entry['p_holm']:.3f}",
+        "smallest p": f"{entry['smallest_p']:.3f}",
+    }
 
 
 def score(value: float | None) -> str:
@@ -169,32 +166,9 @@ def _heading(corpus: str, protocol: str) -> str:
     return f"{corpus} ({sentence('oracle') if protocol == 'test_oracle' else f'protocol {protocol}'})"
 
 
-def _pipes(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def _table(header: Sequence[str], columns: str, rows: Sequence[str], caption: str, label: str) -> str:
-    body = "\n".join(f"    {row}" for row in rows)
-    return (
-        "\\begin{table}\n  \\centering\n"
-        f"  \\caption{{{_tex(caption)}}}\n  \\label{{{label}}}\n"
-        f"  \\begin{{tabular}}{{@{{}}{columns}@{{}}}}\n    \\toprule\n"
-        f"    {' & '.join(header)} \\\\\n    \\midrule\n{body}\n    \\bottomrule\n  \\end{{tabular}}\n\\end{{table}}"
-    )
-
-
-_TEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
-}  # fmt: skip
-
-
 def _tex(text: str) -> str:
     escaped = "".join(_TEX.get(character, character) for character in text)
-    # A minus sign and a dash are not a hyphen.
-    for sign in "+-":
-        escaped = escaped.replace(f" {sign}0", f" ${sign}$0").replace(f"[{sign}0", f"[${sign}$0")
-        escaped = f"${sign}${escaped[1:]}" if escaped.startswith(f"{sign}0") else escaped
+    escaped = re.sub(r"(?<![\w.])([+-])(?=0\.)", r"$\1$", escaped)  # a sign and a dash are not a hyphen
     return "--" if escaped == "-" else escaped.replace(" - ", " -- ")
 
 

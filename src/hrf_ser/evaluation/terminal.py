@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,7 @@ _ROWS = 40  # the page and the CSV files have all
 
 
 def show_report(report: dict[str, Any], folder: Path, console: Console | None = None) -> None:
-    """Print a report.
-
-    Args:
-        report: as :func:`hrf_ser.evaluation.build.build_report` gives it.
-        folder: where its files lie.
-        console: where to print.
-    """
+    """Print a report, whose files lie in ``folder``."""
     console = console or Console()
     console.print()
     console.print(Panel(f"[bold]{escape(report['answer'])}[/]", title=escape(report["title"]), title_align="left"))
@@ -43,28 +38,20 @@ def show_report(report: dict[str, Any], folder: Path, console: Console | None = 
         console.print(f"[yellow]![/] {escape(sentence)}", highlight=False)
     console.print()
     page = folder / "index.html"
-    if page.exists():
-        console.print(f"the page      [bold]{escape(str(page))}[/]", highlight=False, soft_wrap=True)
-    console.print(f"the tables    {escape(str(folder / 'tables.md'))}, .tex, .csv", highlight=False, soft_wrap=True)
-    console.print(
+    for line in (
+        *([f"the page      [bold]{escape(str(page))}[/]"] if page.exists() else []),
+        f"the tables    {escape(str(folder / 'tables.md'))}, .tex, .csv",
         f"the records   {escape(str(folder / RUNS))}, from which a report can be made again",
-        highlight=False,
-        soft_wrap=True,
-    )
+    ):
+        console.print(line, highlight=False, soft_wrap=True)
 
 
 def _configurations(corpus: str, protocol: str, entries: list[dict[str, Any]]) -> Table:
-    style = "bold red" if protocol == "test_oracle" else "italic"
-    table = Table(
-        title=f"{escape(corpus)}, protocol {protocol}",
-        title_justify="left",
-        title_style=style,
-        box=None,
-        padding=(0, 1, 0, 0),
+    table = _table(
+        f"{escape(corpus)}, protocol {escape(protocol)}",
+        ("configuration", "UA", "95 %", "sd", "WA", "F1", "runs", "deployed", "ms"),
+        style="bold red" if protocol == "test_oracle" else "italic",
     )
-    table.add_column("configuration", overflow="fold", ratio=1, min_width=15)
-    for title in ("UA", "95 %", "sd", "WA", "F1", "runs", "deployed", "ms"):
-        table.add_column(title, justify="right", no_wrap=True)
     best = max(entry["scores"]["ua"]["mean"] for entry in entries)
     for entry in entries:
         ua = entry["scores"]["ua"]
@@ -83,22 +70,26 @@ def _configurations(corpus: str, protocol: str, entries: list[dict[str, Any]]) -
 
 
 def _comparisons(entries: list[dict[str, Any]]) -> Table:
-    table = Table(title="paired differences in UA", title_justify="left", box=None, padding=(0, 1, 0, 0))
-    table.add_column("comparison", overflow="fold", ratio=1, min_width=16)
-    corpora = len({(entry["corpus"], entry["protocol"]) for entry in entries}) > 1
-    for title in ("difference", "95 %", "units", "p", "Holm p", "best p"):
-        table.add_column(title, justify="right", no_wrap=True)
+    table = _table("paired differences in UA", ("comparison", "difference", "95 %", "units", "p", "Holm p", "best p"))
+    several = len({(entry["corpus"], entry["protocol"]) for entry in entries}) > 1
     for entry in entries:
-        marked = "" if entry["protocol"] == "validation" else f"{entry['protocol']}, "
-        where = f"{entry['corpus']}, {marked}" if corpora else ""
-        found = entry["p_holm"] <= LEVEL
+        protocol = "" if entry["protocol"] == "validation" else f"{entry['protocol']}, "
+        corrected = f"{entry['p_holm']:.3f}"
         table.add_row(
-            escape(where + entry["label"]),
+            escape((f"{entry['corpus']}, {protocol}" if several else "") + entry["label"]),
             signed(entry["difference"]),
             escape(bounds(entry)),
             many(entry["units"], entry["unit"]),
             f"{entry['p']:.3f}",
-            f"[bold]{entry['p_holm']:.3f}[/]" if found else f"{entry['p_holm']:.3f}",
+            f"[bold]{corrected}[/]" if entry["p_holm"] <= LEVEL else corrected,
             f"[dim]{entry['smallest_p']:.3f}[/]",
         )
+    return table
+
+
+def _table(title: str, columns: Sequence[str], style: str = "italic") -> Table:
+    table = Table(title=title, title_justify="left", title_style=style, box=None, padding=(0, 1, 0, 0))
+    table.add_column(columns[0], overflow="fold", ratio=1, min_width=15)
+    for name in columns[1:]:
+        table.add_column(name, justify="right", no_wrap=True)
     return table

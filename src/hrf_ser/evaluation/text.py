@@ -52,18 +52,10 @@ def answer(configurations: Sequence[Entry], comparisons: Sequence[Entry]) -> str
     Each protocol is answered by itself: they train on different speakers, so a mean over them has no meaning.
     """
     protocols = list(dict.fromkeys(entry["protocol"] for entry in configurations))
-    found = [
-        _answer(
-            *([entry for entry in entries if entry["protocol"] == one] for entries in (configurations, comparisons))
-        )
-        for one in protocols
-    ]
-    return (
-        found[0] if len(found) == 1 else " ".join(f"Protocol {p}: {a}" for p, a in zip(protocols, found, strict=True))
-    )
-
-
-def _answer(configurations: Sequence[Entry], comparisons: Sequence[Entry]) -> str:
+    if len(protocols) > 1:
+        sides = (configurations, comparisons)
+        by_protocol = {p: [[entry for entry in side if entry["protocol"] == p] for side in sides] for p in protocols}
+        return " ".join(f"Protocol {protocol}: {answer(*found)}" for protocol, found in by_protocol.items())
     kinds = {kind: [c for c in comparisons if c["kind"] == kind] for kind in ("pooled", "hrf", "size", "setting")}
     hrf = [entry for entry in kinds["hrf"] if not entry["model"].endswith("_large")]
     pooled = {entry["corpus"] for entry in kinds["pooled"]}

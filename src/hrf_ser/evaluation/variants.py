@@ -66,8 +66,8 @@ def sweep_command(runs: pd.DataFrame) -> str:
     Where runs were started with different overrides, such as ``init_from`` of their own fold, it is one line per run.
     """
     of_runs = [_overrides(run) for run in runs.itertuples()]
-    fixed = [[word for word in words if word.partition("=")[0] not in ("fold", "seed")] for words in of_runs]
-    values = pd.DataFrame([dict(word.partition("=")[::2] for word in words) for words in fixed])
+    fixed = [[one for one in given if one.partition("=")[0] not in ("fold", "seed")] for given in of_runs]
+    values = pd.DataFrame([dict(one.partition("=")[::2] for one in given) for given in fixed])
     # The corpus may lie elsewhere on another machine.
     values = values.loc[:, ~values.columns.str.endswith(".root")]
     if len(runs) == 1 or (values.nunique() > 1).any():
@@ -93,11 +93,11 @@ def _overrides(run: Any) -> list[str]:
     }
     given = run.record.get("overrides")
     if given is None:
-        differing = [word.replace("without ", "~") for word in run.variant.split(", ") if word]
+        differing = [one.replace("without ", "~") for one in run.variant.split(", ") if one]
         return [f"{key}={value}" for key, value in implied.items() if value is not None] + [
-            word for word in differing if not word.startswith("labels=")
+            one for one in differing if not one.startswith("labels=")
         ]
-    kept = [word for word in given if not word.lstrip("+~").startswith(_PLACE)]
-    named = {word.partition("=")[0].lstrip("+") for word in kept} | {"data.root"}
+    kept = [one for one in given if not one.lstrip("+~").startswith(_PLACE)]
+    named = {one.partition("=")[0].lstrip("+") for one in kept} | {"data.root"}
     # An experiment file may have set these; named here, the command does not depend on it.
     return kept + [f"{key}={value}" for key, value in implied.items() if key not in named and value is not None]

@@ -22,32 +22,13 @@ _HERE = Path(__file__).parent
 VENDORED = ("d3.min.js", "plot.umd.min.js")
 # page.js draws with all the others, so it comes last.
 SCRIPTS = (
-    "dom.js",
-    "format.js",
-    "groups.js",
-    "save.js",
-    "figure.js",
-    "headline.js",
-    "pareto.js",
-    "forest.js",
-    "rank.js",
-    "recall.js",
-    "confusion.js",
-    "curves.js",
-    "table.js",
-    "runs.js",
-    "page.js",
-)
-# Later rules win, so what is for narrow screens and paper comes last.
+    "dom.js", "format.js", "groups.js", "save.js", "figure.js", "headline.js", "pareto.js", "forest.js", "rank.js",
+    "recall.js", "confusion.js", "curves.js", "table.js", "runs.js", "page.js",
+)  # fmt: skip
+# Later rules win, so what is for narrow windows and paper comes last.
 STYLES = (
-    "theme.css",
-    "headline.css",
-    "pictures.css",
-    "controls.css",
-    "tables.css",
-    "confusion.css",
-    "narrow_and_print.css",
-)
+    "theme.css", "headline.css", "pictures.css", "controls.css", "tables.css", "confusion.css", "narrow_and_print.css",
+)  # fmt: skip
 
 
 def render(report: dict[str, Any]) -> str:
@@ -83,12 +64,9 @@ def _policy(scripts: list[str]) -> str:
     Styles are not hashed: Plot writes a ``<style>`` into every picture it draws. They cannot reach out, because every source of
     images, fonts and connections stays closed.
     """
-    hashes = " ".join(f"'sha256-{_digest(script)}'" for script in scripts)
+    digests = (base64.b64encode(hashlib.sha256(script.encode()).digest()).decode() for script in scripts)
+    hashes = " ".join(f"'sha256-{digest}'" for digest in digests)
     return f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
-
-
-def _digest(script: str) -> str:
-    return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
 def _own_script() -> str:
@@ -103,18 +81,10 @@ def _inlined(script: str) -> str:
 
 
 def _data(report: dict[str, Any]) -> str:
-    """JSON without ``<``, so that nothing in it can end its element or open another."""
-    text = json.dumps(_six_digits(finite(report)), allow_nan=False, separators=(",", ":"))
+    """JSON without ``<``, so that nothing in it can end its element or open another; more than six digits are never shown."""
+    short = json.loads(json.dumps(finite(report)), parse_float=lambda text: float(f"{float(text):.6g}"))
+    text = json.dumps(short, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
-def _six_digits(value: Any) -> Any:
-    """The same with six digits of every number: more is never shown."""
-    if isinstance(value, dict):
-        return {key: _six_digits(entry) for key, entry in value.items()}
-    if isinstance(value, list):
-        return [_six_digits(entry) for entry in value]
-    return float(f"{value:.6g}") if isinstance(value, float) else value
 
 
 def _read(*parts: str) -> str:

@@ -259,7 +259,7 @@ def test_newest_wish_wins(page, voice, emotion):
 
 def test_proxy_would_see_what_leaves(browser, proxy):
     proxy[1].clear()
-    with contextlib.suppress(Exception):  # that nobody answers
+    with contextlib.suppress(Exception):  # the server is gone
         browser.get("http://elsewhere.example/")
     assert any("elsewhere.example" in line for line in proxy[1])
     proxy[1].clear()

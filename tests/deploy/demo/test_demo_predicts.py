@@ -181,7 +181,7 @@ def test_memory_does_not_grow_while_it_listens(page):
             picture: async (_, count) => ({low: floats(count), high: floats(count), mel: floats(count * 64)}),
           };
           const plan = {window: 3, hop: 1, smoothing: 2, whole: 30};
-          const page = {plan, model, labels: ["a", "b"], answer: nothing, meters: nothing, pictures: nothing};
+          const page = {plan, model, labels: ["a", "b"], prediction: nothing, meters: nothing, pictures: nothing};
           const listening = new module.Listening(page);
           const {track, ring} = listening;
           const chunk = floats(1600).fill(0.1);

@@ -27,10 +27,10 @@ def ask(server, path, method="GET", host=None, headers=()):
     for name, value in headers:
         connection.putheader(name, value)
     connection.endheaders()
-    answer = connection.getresponse()
-    body = answer.read()
+    response = connection.getresponse()
+    body = response.read()
     connection.close()
-    return answer.status, answer.headers, body
+    return response.status, response.headers, body
 
 
 def base(server):
@@ -90,8 +90,8 @@ def test_every_file_comes_with_its_type_and_the_headers_that_isolate_the_page(se
     ],
 )
 def test_nothing_but_the_table_is_handed_out(server, path):
-    for asked in (path, base(server) + path):
-        status, headers, body = ask(server, asked)
+    for requested in (path, base(server) + path):
+        status, headers, body = ask(server, requested)
         assert (status, body) == (404, b"Not Found\n")
         assert headers["X-Content-Type-Options"] == "nosniff"
 

@@ -64,7 +64,7 @@ def test_last_layers_of_all_members_are_left_as_they_are(exported, calibration, 
         assert any(np.array_equal(weight.T, one) or np.array_equal(weight, one) for one in kept)
 
 
-def test_backbone_is_quantised_and_answers_alike(small, calibration):
+def test_backbone_is_quantised_and_predicts_alike(small, calibration):
     full, quantised, mode = small
     kinds = {1: 0, 3: 0, 10: 0}
     for initializer in quantised.graph.initializer:

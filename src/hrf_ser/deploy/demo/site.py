@@ -1,6 +1,6 @@
 """The content of the server: a fixed table from path to resource, made before it starts.
 
-What the page loads lies under ``/v/<hash of everything>/``, so that a browser can keep it for ever and yet never mixes two
+What the page loads lies under ``/v/<hash of everything>/``, so that a browser can cache it forever and never mixes two
 models or two versions of the page.
 """
 

@@ -126,42 +126,6 @@ class UtteranceClassifier(nn.Module):
         return cast(Tensor, self.model(self.normaliser(features, None), None))
 
 
-class WaveformClassifier(nn.Module):
-    """Waveforms of one length: ``(batch, samples)`` -> logits and probabilities, ``(batch, classes)`` each.
-
-    Args:
-        classifier: from ``load_bundle``.
-        min_samples: length to which shorter waveforms are padded, the padding being masked. torch's exporter assumes that no
-            axis has length 1.
-    """
-
-    def __init__(self, classifier: SpeechClassifier, min_samples: int = 0) -> None:
-        super().__init__()
-        self.min_samples = min_samples
-        self.log_mel = with_matrices(classifier.front_end)
-        self.normaliser = copy.deepcopy(classifier.normaliser)
-        self.model = copy.deepcopy(classifier.model)
-        self.eval().requires_grad_(False)
-
-    def features(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        """``(batch, samples)`` -> normalised features ``(batch, samples // hop + 1, n_mels)`` and frames ``(batch,)``."""
-        count = waveform.shape[1] // self.log_mel.hop + 1
-        if self.min_samples:
-            missing = torch.sym_max(0, self.min_samples - waveform.shape[1])
-            waveform = F.pad(waveform, (0, missing))
-        energy = self.log_mel.mel(waveform).transpose(1, 2)
-        if self.min_samples:
-            energy = energy * (torch.arange(energy.shape[1], device=energy.device) < count)[:, None]
-        frames = torch.full((energy.shape[0],), count, device=energy.device)
-        features, frames = self.log_mel.compress(energy, frames)
-        return self.normaliser(features, frames), frames
-
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
-        features, frames = self.features(waveform)
-        logits = cast(Tensor, self.model(features, frames))
-        return logits, logits.softmax(-1)
-
-
 class PaddedClassifier(nn.Module):
     """The graph for runtimes with fixed shapes: ``(batch, samples)`` and how many of the samples count, ``(batch,)``."""
 
@@ -174,3 +138,24 @@ class PaddedClassifier(nn.Module):
     def forward(self, waveform: Tensor, samples: Tensor) -> tuple[Tensor, Tensor]:
         logits = cast(Tensor, self.classifier(waveform, samples))
         return logits, logits.softmax(-1)
+
+
+class WaveformClassifier(nn.Module):
+    """Waveforms of one length: ``(batch, samples)`` -> logits and probabilities, ``(batch, classes)`` each.
+
+    Args:
+        classifier: from ``load_bundle``.
+        min_samples: length to which shorter waveforms are padded, the padding being masked. torch's exporter assumes that no
+            axis has length 1.
+    """
+
+    def __init__(self, classifier: SpeechClassifier, min_samples: int = 0) -> None:
+        super().__init__()
+        self.min_samples = min_samples
+        self.padded = PaddedClassifier(classifier)
+
+    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+        batch, length = waveform.shape
+        samples = torch.full((batch,), length, device=waveform.device)
+        waveform = F.pad(waveform, (0, torch.sym_max(0, self.min_samples - length)))
+        return cast(tuple[Tensor, Tensor], self.padded(waveform, samples))

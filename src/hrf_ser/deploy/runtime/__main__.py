@@ -8,14 +8,10 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
-import numpy as np
-
-from hrf_ser.deploy.runtime.audio import open_audio
 from hrf_ser.deploy.runtime.emotion import Emotion
 from hrf_ser.deploy.runtime.windows import Windows
 from hrf_ser.errors import UserError
 
-_CHUNK_S = 0.1
 _HOP_S = 1.0
 
 
@@ -45,19 +41,9 @@ def _whole(emotion: Emotion, name: str, windows: Windows) -> Iterator[dict[str, 
 
 
 def _stream(emotion: Emotion, name: str, windows: Windows) -> Iterator[dict[str, Any]]:
-    """The file in chunks of 100 ms, as a microphone would give it."""
-    stream, empty = emotion.stream(windows), True
-    with open_audio(name) as audio:
-        for block, rate in audio.blocks:
-            for chunk in np.split(block, range(round(_CHUNK_S * rate), len(block), round(_CHUNK_S * rate))):
-                for posterior in stream.push(chunk, rate):
-                    empty = False
-                    yield {"file": name, **posterior.as_dict()}
-    for posterior in stream.finish():
-        empty = False
+    """A posterior a window, as the file is read."""
+    for posterior in emotion.windows(name, windows=windows):
         yield {"file": name, **posterior.as_dict()}
-    if empty:
-        raise UserError(f"{name}: holds no audio, or too little for a prediction; replace or remove it.")
 
 
 def _line(content: dict[str, Any]) -> str:

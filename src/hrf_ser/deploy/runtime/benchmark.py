@@ -47,7 +47,7 @@ print(seconds, megabytes)
 
 
 def is_length(seconds: object) -> bool:
-    """Whether so much audio can be measured; ``LENGTHS`` says how much in words."""
+    """Whether so much audio can be measured; ``LENGTHS`` states the range."""
     return type(seconds) in (int, float) and 0.1 <= float(seconds) <= 600  # type: ignore[arg-type]
 
 
@@ -162,22 +162,20 @@ def remarks(result: Mapping[str, Any]) -> list[str]:
 def table(result: Mapping[str, Any]) -> str:
     """The result as lines of text; ratios are to the first file."""
     files, device = result["files"], result["device"]
-    width = max(len(name) for name in files)
-    lines = [
-        f"{device['processor']}, {device['cores']} cores, {device['system']}, onnxruntime {device['onnxruntime']}, "
-        f"{result['threads']} thread(s)",
-        "",
-        f"{'file':<{width}}  audio s   p50 ms   p95 ms   p99 ms   ratio  real time    kB  start s  memory MB",
-    ]
     first = next(iter(files.values()))
+    rows = [("file", "audio s", "p50 ms", "p95 ms", "p99 ms", "ratio", "real time", "kB", "start s", "memory MB")]
     for name, entry in files.items():
+        costs = (f"{entry['bytes'] / 1000:.0f}", f"{entry['cold_start_s']:.2f}", f"{entry['memory_mb']:.0f}")
         for length, times in entry["latency_ms"].items():
             ratio = times["p50"] / first["latency_ms"][length]["p50"]
-            lines.append(
-                f"{name:<{width}}  {length:>7g}  {times['p50']:>7.2f}  {times['p95']:>7.2f}  {times['p99']:>7.2f}  "
-                f"{ratio:>6.2f}  {times['real_time']:>9.5f}  {entry['bytes'] / 1000:>4.0f}  {entry['cold_start_s']:>7.2f}  "
-                f"{entry['memory_mb']:>9.0f}"
-            )
+            p50, p95, p99 = (f"{times[key]:.2f}" for key in ("p50", "p95", "p99"))
+            rows.append((name, f"{length:g}", p50, p95, p99, f"{ratio:.2f}", f"{times['real_time']:.5f}", *costs))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    machine = f"{device['processor']}, {device['cores']} cores, {device['system']}, onnxruntime {device['onnxruntime']}"
+    lines = [f"{machine}, {result['threads']} thread(s)", ""]
+    for name, *cells in rows:
+        aligned = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
+        lines.append("  ".join((name.ljust(widths[0]), *aligned)))
     return "\n".join([*lines, *remarks(result)])
 
 

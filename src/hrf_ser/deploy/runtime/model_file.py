@@ -64,7 +64,7 @@ def load_model(path: str | os.PathLike[str], threads: int = 1) -> tuple[ModelFil
     file = find(path)
     try:
         if file.stat().st_size > _LARGEST:
-            raise UserError(f"{file}: is larger than any model of ours; export it again.")
+            raise UserError(f"{file}: is larger than any exported model; export it again.")
         content = file.read_bytes()
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror}); check the path and its permissions.") from error

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrf_ser.deploy.runtime.audio import Source, check_length, is_silent, open_audio
+from hrf_ser.deploy.runtime.audio import Audio, Source, check_length, open_audio
 from hrf_ser.deploy.runtime.prediction import Posterior, Prediction, by_label, top
 from hrf_ser.deploy.runtime.stream import Stream
-from hrf_ser.deploy.runtime.windows import Windows
+from hrf_ser.deploy.runtime.windows import Window, Windows
 from hrf_ser.errors import UserError
 
 # Up to here a recording is one input, as utterances of training were.
@@ -52,30 +52,13 @@ class Predictor(ABC):
         Raises:
             UserError: no audio, unreadable, truncated, shorter than 50 ms, silent, NaN or infinite samples.
         """
-        limit = round(whole_s * self.sample_rate)
-        kept: list[NDArray[np.float32]] = []
-        posteriors: list[Posterior] = []
-        samples, stream = 0, None
         with open_audio(source, rate) as audio:
-            for block in audio.at(self.sample_rate):
-                samples += len(block)
-                kept.append(block)
-                if samples > limit:
-                    stream = stream or self.stream(windows)
-                    posteriors += [posterior for piece in kept for posterior in stream.push_resampled(piece)]
-                    kept.clear()
-        seconds = samples / self.sample_rate
-        check_length(audio.name, seconds)
-        if stream is not None:
-            posteriors += stream.finish()
-        elif not is_silent(waveform := np.concatenate(kept)):
-            probabilities = by_label(self.labels, self.posterior(waveform))
-            posteriors = [Posterior(0.0, seconds, probabilities, probabilities)]
+            posteriors = tuple(self._posteriors(audio, windows, whole_s))
         found = [posterior.probabilities for posterior in posteriors if posterior.probabilities is not None]
         if not found:
             raise UserError(f"{audio.name}: is silent (every sample is zero); replace or remove it.")
         mean = by_label(self.labels, np.mean([list(probabilities.values()) for probabilities in found], axis=0))
-        return Prediction(top(mean), mean, seconds, tuple(posteriors))
+        return Prediction(top(mean), mean, posteriors[-1].end, posteriors)
 
     def windows(self, source: Source, rate: int | None = None, *, windows: Windows = _DEFAULT) -> Iterator[Posterior]:
         """Posteriors window by window as the recording is read: what :meth:`stream` gives for the same audio.
@@ -84,12 +67,24 @@ class Predictor(ABC):
             UserError: as for a call, when the place is reached; silence is none.
         """
         with open_audio(source, rate) as audio:
-            stream, samples = self.stream(windows), 0
-            for block in audio.at(self.sample_rate):
-                samples += len(block)
-                yield from stream.push_resampled(block)
-            check_length(audio.name, samples / self.sample_rate)
+            yield from self._posteriors(audio, windows, whole_s=0)
+
+    def _posteriors(self, audio: Audio, windows: Windows, whole_s: float) -> Iterator[Posterior]:
+        """One for a recording of up to ``whole_s``, else one a window."""
+        stream, limit = self.stream(windows), round(whole_s * self.sample_rate)
+        samples, kept = 0, []
+        for block in audio.at(self.sample_rate):
+            samples += len(block)
+            kept.append(block)
+            if samples > limit:
+                for piece in kept:
+                    yield from stream.push_resampled(piece)
+                kept = []
+        check_length(audio.name, samples / self.sample_rate)
+        if samples > limit:
             yield from stream.finish()
+        else:
+            yield stream.classify(Window(np.concatenate(kept), 0))
 
     def stream(self, windows: Windows | None = None, **options: float) -> Stream:
         """A stream to push chunks to: ``stream(window_s=3, hop_s=1, smoothing_s=2)``.

@@ -60,13 +60,13 @@ class Stream:
 
     def push_resampled(self, samples: NDArray[np.float32]) -> list[Posterior]:
         """As :meth:`push`, of mono samples ``(samples,)`` that already have the model's rate and were checked."""
-        return [self._classify(window) for window in self.windower.push(samples)]
+        return [self.classify(window) for window in self.windower.push(samples)]
 
     def finish(self) -> list[Posterior]:
         """The posterior of the end, where no window holds it yet; then reset."""
         found = self.push_resampled(self.resampler.finish()) if self.resampler is not None else []
         if self.windower.taken >= MIN_SECONDS * self.sample_rate:
-            found += [self._classify(window) for window in self.windower.finish()]
+            found += [self.classify(window) for window in self.windower.finish()]
         self.reset()
         return found
 
@@ -76,7 +76,8 @@ class Stream:
         self.windower.reset()
         self.smoother.reset()
 
-    def _classify(self, window: Window) -> Posterior:
+    def classify(self, window: Window) -> Posterior:
+        """The posterior of a window, smoothed with those before it."""
         start, end = (place / self.sample_rate for place in (window.start, window.start + len(window.samples)))
         if is_silent(window.samples):
             return Posterior(start, end, None, self.smoother.push(None), silent=True)

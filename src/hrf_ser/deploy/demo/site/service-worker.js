@@ -1,20 +1,20 @@
 // Keeps page, runtime and model, so that the page opens when the server is gone.
-// What lies under BASE never changes, so a kept copy is as good as the server's. The page itself is asked of the server first: a
+// What lies under BASE never changes, so a kept copy is as good as the server's. The page itself is fetched from the server first: a
 // server that was started with another model is seen at once, and another program at this port is not in the way.
 const BASE = "$base";
 const FILES = $files;
-const OURS = "hrf_ser-demo ";
+const PREFIX = "hrf_ser-demo ";
 
 self.addEventListener("install", (event) => {
   self.skipWaiting();
-  event.waitUntil(caches.open(OURS + BASE).then((cache) => cache.addAll(FILES)));
+  event.waitUntil(caches.open(PREFIX + BASE).then((cache) => cache.addAll(FILES)));
 });
 
 self.addEventListener("activate", (event) => {
   event.waitUntil(
     caches
       .keys()
-      .then((names) => names.filter((name) => name.startsWith(OURS) && name !== OURS + BASE))
+      .then((names) => names.filter((name) => name.startsWith(PREFIX) && name !== PREFIX + BASE))
       .then((old) => Promise.all(old.map((name) => caches.delete(name))))
       .then(() => self.clients.claim()),
   );
@@ -26,10 +26,10 @@ self.addEventListener("fetch", (event) => {
   if (event.request.mode === "navigate" && url.pathname === "/") {
     event.respondWith(fetch(event.request).catch(() => kept("/")));
   } else if (url.pathname.startsWith(BASE + "/")) {
-    event.respondWith(kept(url.pathname).then((answer) => answer ?? fetch(event.request)));
+    event.respondWith(kept(url.pathname).then((cached) => cached ?? fetch(event.request)));
   }
 });
 
 function kept(path) {
-  return caches.open(OURS + BASE).then((cache) => cache.match(path));
+  return caches.open(PREFIX + BASE).then((cache) => cache.match(path));
 }

@@ -1,12 +1,12 @@
 // What the model is and is not, from the card that came with it.
 
-import { percent } from "./answer.js";
+import { percent } from "./prediction.js";
 
 // What kind of speech a corpus holds decides what its labels mean.
 const SPEECH = {
-  ravdess: "speech by 24 actors who were told which emotion to play, two sentences in North American English (RAVDESS)",
-  emodb: "speech by 10 actors who were told which emotion to play, ten sentences in German (EmoDB)",
-  crema_d: "speech by 91 actors who were told which emotion to play, twelve sentences in English (CREMA-D)",
+  ravdess: "speech by 24 actors who played given emotions, two sentences in North American English (RAVDESS)",
+  emodb: "speech by 10 actors who played given emotions, ten sentences in German (EmoDB)",
+  crema_d: "speech by 91 actors who played given emotions, twelve sentences in English (CREMA-D)",
   iemocap: "dialogues by 10 actors, played from scripts or improvised, in English (IEMOCAP)",
   m3ed: "dialogues of Chinese television series, so played as well (M3ED)",
   daic_woz: "clinical interviews (DAIC-WOZ); its classes are scores of a questionnaire, not what a voice feels",
@@ -43,9 +43,9 @@ export function describeModel(nodes, facts) {
 function score(card, classes) {
   const ua = card.test?.ua;
   if (typeof ua !== "number") return null;
-  const judged = card.protocol === "test_oracle" ? "That number is too good: its best epoch was chosen on the same speakers." : null;
-  const words = `It errs often: of each emotion of speakers that were not in training, it recognised ${percent(ua)} on average; guessing gives ${percent(1 / classes)}.`;
-  return [words, judged].filter(Boolean).join(" ");
+  const warning = card.protocol === "test_oracle" ? "That number is too good: its checkpoint was selected on the same speakers." : null;
+  const recall = `It errs often: of each emotion of speakers that were not in training, it recognised ${percent(ua)} on average; guessing gives ${percent(1 / classes)}.`;
+  return [recall, warning].filter(Boolean).join(" ");
 }
 
 function* entries(content, prefix = "") {
@@ -63,9 +63,9 @@ function* entries(content, prefix = "") {
 }
 
 function paragraphs(...texts) {
-  return texts.filter(Boolean).map((words) => {
+  return texts.filter(Boolean).map((content) => {
     const node = document.createElement("p");
-    node.textContent = words;
+    node.textContent = content;
     return node;
   });
 }

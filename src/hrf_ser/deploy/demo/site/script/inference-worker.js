@@ -11,9 +11,9 @@ const tasks = {
     // One is fastest: a window takes milliseconds, and handing parts of it to other threads takes as long.
     ort.env.wasm.numThreads = 1;
     ort.env.wasm.wasmPaths = { wasm: new URL("../vendor/ort-wasm-simd-threaded.wasm", import.meta.url).href };
-    const answer = await fetch(new URL("../model.onnx", import.meta.url));
-    if (!answer.ok) throw new Error(`the server gave status ${answer.status}`);
-    const model = new Uint8Array(await answer.arrayBuffer());
+    const response = await fetch(new URL("../model.onnx", import.meta.url));
+    if (!response.ok) throw new Error(`the server gave status ${response.status}`);
+    const model = new Uint8Array(await response.arrayBuffer());
     session = await ort.InferenceSession.create(model, { executionProviders: ["wasm"], logSeverityLevel: 3 });
     // Once in vain: the first window would pay for memory and for compiling.
     const { probabilities } = await tasks.predict({ samples: Float32Array.from({ length: 48000 }, (_, place) => Math.sin(place) / 9) });
@@ -25,9 +25,9 @@ const tasks = {
     const start = performance.now();
     const waveform = new ort.Tensor("float32", samples, [1, samples.length]);
     const { probabilities } = await session.run({ waveform }, ["probabilities"]);
-    const answer = { probabilities: probabilities.data.slice(), milliseconds: performance.now() - start };
-    if (!answer.probabilities.every(Number.isFinite)) throw new Error("it gave no numbers");
-    return answer;
+    const result = { probabilities: probabilities.data.slice(), milliseconds: performance.now() - start };
+    if (!result.probabilities.every(Number.isFinite)) throw new Error("it gave no numbers");
+    return result;
   },
 
   async picture({ samples, count }) {
@@ -37,7 +37,7 @@ const tasks = {
 
 self.onmessage = async ({ data: { id, task, ...input } }) => {
   try {
-    self.postMessage({ id, answer: await tasks[task](input) });
+    self.postMessage({ id, result: await tasks[task](input) });
   } catch (error) {
     self.postMessage({ id, error: String(error?.message ?? error) });
   }

@@ -1,7 +1,7 @@
 // The page: loads the model, and starts and ends sessions.
 
 import { describeModel } from "./about.js";
-import { Answer } from "./answer.js";
+import { PredictionView } from "./prediction.js";
 import { coloursOf } from "./colours.js";
 import { decode } from "./decode.js";
 import { Meters } from "./meters.js";
@@ -24,11 +24,11 @@ nodes.isNot = document.getElementById("is-not");
 nodes.modelLine = document.getElementById("model-line");
 nodes.planNote = document.getElementById("plan-note");
 
-const page = { progress: (share) => say(`Hearing ${Math.round(100 * share)} % …`) };
+const page = { progress: (share) => setStatus(`Processing ${Math.round(100 * share)} % …`) };
 let session = null;
 let microphone = null;
 
-function say(text) {
+function setStatus(text) {
   nodes.status.textContent = text;
 }
 
@@ -48,10 +48,10 @@ function begin(state) {
   document.body.dataset.state = state;
 }
 
-async function hearRecording(name, source) {
+async function classifyRecording(name, source) {
   begin("busy");
-  page.answer.clear("…", name);
-  say(`Reading ${name} …`);
+  page.prediction.clear("…", name);
+  setStatus(`Reading ${name} …`);
   const mine = (session = { stop() { this.stopped = true; } });
   try {
     const samples = await source();
@@ -60,12 +60,12 @@ async function hearRecording(name, source) {
     await recording.run();
     if (recording.stopped) return;
     page.player.open(recording);
-    say(`Heard ${name}, ${recording.seconds.toFixed(1)} s.`);
+    setStatus(`Processed ${name}, ${recording.seconds.toFixed(1)} s.`);
     document.body.dataset.state = "done";
   } catch (error) {
     if (session?.stopped) return;
-    page.answer.clear("–", "No prediction.");
-    say("Ready.");
+    page.prediction.clear("–", "No prediction.");
+    setStatus("Ready.");
     complain(error);
   }
 }
@@ -75,13 +75,13 @@ async function listen() {
     const listening = session;
     closeMicrophone();
     listening.finish();
-    say(`Heard the microphone for ${listening.seconds.toFixed(0)} s.`);
+    setStatus(`Processed the microphone for ${listening.seconds.toFixed(0)} s.`);
     document.body.dataset.state = "done";
     return;
   }
   begin("asking");
-  say("Asking for the microphone …");
-  page.answer.clear("…", "Speak: the first prediction comes after a second.");
+  setStatus("Asking for the microphone …");
+  page.prediction.clear("…", "Speak: the first prediction comes after a second.");
   const listening = (session = new Listening(page));
   try {
     const opened = await Microphone.open(
@@ -91,12 +91,12 @@ async function listen() {
     if (listening.stopped) return opened.close();
     microphone = opened;
     nodes.microphone.querySelector("span").textContent = "Stop";
-    say("Listening. Nothing is recorded.");
+    setStatus("Listening. Nothing is recorded.");
     document.body.dataset.state = "listening";
   } catch (error) {
     if (listening.stopped) return;
-    page.answer.clear("–", "No prediction.");
-    say("Ready.");
+    page.prediction.clear("–", "No prediction.");
+    setStatus("Ready.");
     complain(new Problem(aboutMicrophone(error)));
   }
 }
@@ -108,12 +108,12 @@ function closeMicrophone() {
 }
 
 function takeFile(file) {
-  hearRecording(file.name || "the recording", () => decode(file));
+  classifyRecording(file.name || "the recording", () => decode(file));
 }
 
 function takeInput() {
   nodes.microphone.addEventListener("click", listen);
-  nodes.sample.addEventListener("click", () => hearRecording("a synthetic sound, which is not speech", async () => syntheticSound()));
+  nodes.sample.addEventListener("click", () => classifyRecording("a synthetic sound, which is not speech", async () => syntheticSound()));
   nodes.file.addEventListener("change", () => {
     if (nodes.file.files.length) takeFile(nodes.file.files[0]);
     nodes.file.value = ""; // so that the same file can be chosen again
@@ -141,7 +141,7 @@ async function start() {
     page.plan = new Plan(facts.plan);
     page.labels = facts.labels;
     page.model = new Model();
-    page.answer = new Answer(nodes, facts.labels, colours);
+    page.prediction = new PredictionView(nodes, facts.labels, colours);
     page.pictures = new Pictures(nodes, facts.labels, colours);
     page.meters = new Meters(nodes);
     page.player = new Player(nodes, page.pictures, facts.labels);
@@ -149,12 +149,12 @@ async function start() {
     nodes.planNote.textContent = `of ${facts.plan.window} s`;
     await page.model.load(facts.labels.length);
   } catch (error) {
-    say("No model.");
+    setStatus("No model.");
     complain(new Problem(`The model cannot be loaded (${error.message}). Reload the page; if that does not help, start the server again.`));
     return;
   }
   takeInput();
-  say("Ready.");
+  setStatus("Ready.");
   document.body.dataset.state = "ready";
   keepForOffline(nodes.offline);
 }

@@ -14,19 +14,19 @@ export class Model {
   }
 
   load(classes) {
-    return this.ask("load", { classes });
+    return this.request("load", { classes });
   }
 
   // Probabilities of one window, and how long they took.
   predict(samples) {
-    return this.ask("predict", { samples });
+    return this.request("predict", { samples });
   }
 
   picture(samples, count) {
-    return this.ask("picture", { samples, count });
+    return this.request("picture", { samples, count });
   }
 
-  ask(task, input) {
+  request(task, input) {
     return new Promise((resolve, reject) => {
       const id = this.next++;
       this.waiting.set(id, { resolve, reject });
@@ -34,10 +34,10 @@ export class Model {
     });
   }
 
-  settle(id, { answer, error }) {
+  settle(id, { result, error }) {
     const { resolve, reject } = this.waiting.get(id);
     this.waiting.delete(id);
-    if (error === undefined) resolve(answer);
+    if (error === undefined) resolve(result);
     else reject(new Error(error));
   }
 }

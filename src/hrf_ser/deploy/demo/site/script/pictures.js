@@ -1,4 +1,4 @@
-// Waveform, log-mel and curve over one time axis, each with its words for those who do not see it.
+// Waveform, log-mel and curve over one time axis, each with a description for screen readers.
 
 import { begin, colour, isDark } from "./canvas.js";
 import { BANDS } from "./mel.js";
@@ -138,7 +138,7 @@ export class Pictures {
     context.fillRect(this.place(this.cursor, width) - 1, 0, 2, height);
   }
 
-  // The same in words.
+  // The same as text for screen readers.
   describe() {
     const { points, start, end, low, high, filled } = this.track;
     const peak = Math.max(...high.subarray(0, filled), ...low.subarray(0, filled).map((value) => -value));
@@ -150,8 +150,8 @@ export class Pictures {
       const label = this.labels[largest(values)];
       if (parts.at(-1)?.label !== label) parts.push({ label, time });
     }
-    const words = parts.slice(-12).map(({ label, time }, index) => (index ? `${label} from ${clock(time, !this.track.live && end)}` : label));
-    this.nodes.curve.setAttribute("aria-label", `Emotion over time: ${words.join(", then ") || "nothing yet"}`);
+    const changes = parts.slice(-12).map(({ label, time }, index) => (index ? `${label} from ${clock(time, !this.track.live && end)}` : label));
+    this.nodes.curve.setAttribute("aria-label", `Emotion over time: ${changes.join(", then ") || "nothing yet"}`);
   }
 }
 

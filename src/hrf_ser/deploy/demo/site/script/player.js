@@ -1,6 +1,6 @@
 // Plays a recording again and moves the line in the pictures; the line can be moved with pointer and keys, too.
 
-import { percent } from "./answer.js";
+import { percent } from "./prediction.js";
 import { clock } from "./pictures.js";
 import { largest, RATE } from "./plan.js";
 
@@ -42,9 +42,9 @@ export class Player {
     const point = recording.track.at(time);
     if (point) {
       const best = largest(point.values);
-      const words = `${this.labels[best]} ${percent(point.values[best])}`;
-      nodes.at.textContent = `at ${clock(Math.round(time * 10) / 10, recording.seconds)}: ${words}`;
-      nodes.position.setAttribute("aria-valuetext", `${time.toFixed(1)} seconds, ${words}`);
+      const text = `${this.labels[best]} ${percent(point.values[best])}`;
+      nodes.at.textContent = `at ${clock(Math.round(time * 10) / 10, recording.seconds)}: ${text}`;
+      nodes.position.setAttribute("aria-valuetext", `${time.toFixed(1)} seconds, ${text}`);
     }
     pictures.draw();
   }

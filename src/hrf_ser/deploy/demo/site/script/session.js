@@ -1,6 +1,6 @@
 // One recording or one time of listening: predictions go to the page's prediction, pictures and meters.
 
-import { percent } from "./answer.js";
+import { percent } from "./prediction.js";
 import { isSilent, largest, LEAST, Mean, RATE, Smoother, STEP } from "./plan.js";
 import { COLUMNS, Track } from "./track.js";
 
@@ -23,7 +23,7 @@ class Session {
     this.stopped = true;
   }
 
-  // Hear one window; null if it is silent, or if nobody waits any more.
+  // Classify one window; null if it is silent, or if the session has ended.
   async window(samples, { end, counts }) {
     if (isSilent(samples)) return null;
     const { probabilities, milliseconds } = await this.page.model.predict(samples);
@@ -53,15 +53,15 @@ export class Recording extends Session {
     // Short recordings are one input, as utterances of training were; long ones are the mean of their windows.
     const whole = this.seconds <= page.plan.whole ? await page.model.predict(samples) : null;
     if (this.stopped) return;
-    if (whole) page.answer.show(whole.probabilities, "the whole recording as one input");
+    if (whole) page.prediction.show(whole.probabilities, "the whole recording as one input");
     for (const window of page.plan.windows(samples.length)) {
       await this.window(samples.slice(window.start, window.end), window);
       if (this.stopped) return;
-      if (!whole && this.mean.count) page.answer.show(this.mean.value, `the first ${(window.end / RATE).toFixed(0)} s`);
+      if (!whole && this.mean.count) page.prediction.show(this.mean.value, `the first ${(window.end / RATE).toFixed(0)} s`);
       page.progress(window.end / samples.length);
       page.pictures.draw();
     }
-    if (!whole && this.mean.count) page.answer.show(this.mean.value, `the whole recording, mean of ${this.mean.count} windows`);
+    if (!whole && this.mean.count) page.prediction.show(this.mean.value, `the whole recording, mean of ${this.mean.count} windows`);
     page.meters.show(this.seconds);
     page.pictures.describe();
   }
@@ -104,14 +104,14 @@ export class Listening extends Session {
 
   async hop() {
     this.busy = true;
-    const { plan, answer, meters, pictures } = this.page;
+    const { plan, prediction, meters, pictures } = this.page;
     const [window, hop, end] = [plan.window * RATE, plan.hop * RATE, this.taken];
     const samples = this.ring.slice(Math.max(0, this.ring.length - end));
     const probabilities = await this.window(samples, { end, counts: end >= window && (end - window) % hop === 0 });
     this.busy = false;
     if (this.stopped) return;
-    if (probabilities) answer.show(this.now, `just now${this.overall()}`);
-    else answer.clear("…", this.sounded ? "Nothing but silence just now." : "The microphone gives silence only. Is it muted?");
+    if (probabilities) prediction.show(this.now, `just now${this.overall()}`);
+    else prediction.clear("…", this.sounded ? "Nothing but silence just now." : "The microphone gives silence only. Is it muted?");
     meters.show(end / RATE);
     pictures.describe();
   }
@@ -125,11 +125,11 @@ export class Listening extends Session {
 
   finish() {
     this.stop();
-    const { answer, pictures } = this.page;
+    const { prediction, pictures } = this.page;
     const { value, count } = this.mean;
-    if (value) answer.show(value, `the ${this.seconds.toFixed(0)} s you listened, mean of ${count} windows`);
-    else if (this.now) answer.show(this.now, "the last moment");
-    else answer.clear("–", "Too short for a prediction: listen for a second at least.");
+    if (value) prediction.show(value, `the ${this.seconds.toFixed(0)} s you listened, mean of ${count} windows`);
+    else if (this.now) prediction.show(this.now, "the last moment");
+    else prediction.clear("–", "Too short for a prediction: listen for a second at least.");
     pictures.describe();
   }
 }

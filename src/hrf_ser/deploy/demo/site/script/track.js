@@ -1,4 +1,4 @@
-// What is drawn: columns of sound and points of the curve. Holds the last COLUMNS columns, however long it goes on.
+// What is drawn: columns of sound and points of the curve. Holds the last COLUMNS columns, however long the session is.
 
 import { BANDS } from "./mel.js";
 

@@ -4,13 +4,13 @@ import { largest } from "./plan.js";
 
 const SPOKEN_EVERY = 4000; // ms: a screen reader must come to its end
 
-export class Answer {
+export class PredictionView {
   constructor(nodes, labels, colours) {
     Object.assign(this, { nodes, labels });
     this.rows = labels.map((label, index) => row(label, colours[index]));
     nodes.bars.replaceChildren(...this.rows.map(({ node }) => node));
     this.colours = colours;
-    this.said = { text: "", time: -Infinity };
+    this.spoken = { text: "", time: -Infinity };
   }
 
   clear(word, under) {
@@ -19,7 +19,7 @@ export class Answer {
     this.nodes.probability.textContent = "";
     this.nodes.under.textContent = under;
     this.rows.forEach((one) => one.set(null));
-    this.said = { text: "", time: -Infinity };
+    this.spoken = { text: "", time: -Infinity };
   }
 
   // `under` says of what: "the whole recording".
@@ -31,13 +31,13 @@ export class Answer {
     this.nodes.probability.textContent = percent(values[best]);
     this.nodes.under.textContent = under;
     this.rows.forEach((one, index) => one.set(values[index], index === best));
-    this.say(this.labels[best], values[best]);
+    this.announce(this.labels[best], values[best]);
   }
 
-  say(label, value) {
+  announce(label, value) {
     const now = performance.now();
-    if (label === this.said.text || now - this.said.time < SPOKEN_EVERY) return;
-    this.said = { text: label, time: now };
+    if (label === this.spoken.text || now - this.spoken.time < SPOKEN_EVERY) return;
+    this.spoken = { text: label, time: now };
     this.nodes.spoken.textContent = `${label}, ${percent(value)}`;
   }
 }

@@ -35,10 +35,10 @@ def factorised(train, runs):
 
 
 @pytest.fixture
-def begun(train, monkeypatch):
-    """``begun(folder, *overrides)``: the module with which a fit begins, and ends at once."""
+def started_module(train, monkeypatch):
+    """``started_module(folder, *overrides)``: the module with which a fit begins, and ends at once."""
 
-    class BegunError(Exception):
+    class StartedError(Exception):
         pass
 
     def begin(*arguments):
@@ -46,11 +46,11 @@ def begun(train, monkeypatch):
 
         def on_train_start(self, trainer, pl_module) -> None:
             seen.append(pl_module)
-            raise BegunError
+            raise StartedError
 
         with monkeypatch.context() as patch:
             patch.setattr(callbacks.HRF, "on_train_start", on_train_start, raising=False)
-            with pytest.raises(BegunError):
+            with pytest.raises(StartedError):
                 train(*arguments)
         return seen[0]
 
@@ -62,8 +62,8 @@ def begun(train, monkeypatch):
     [[], HRF, [*HRF, "reparam.factors=3", "reparam.mode=inserted"], ["hrf=true", "callbacks=ema"]],
     ids=" ".join,
 )
-def test_the_function_before_the_first_step_is_that_of_the_source(begun, plain, tmp_path, words):
-    module = begun(tmp_path, f"init_from={plain}", "fold=2", "seed=5", *words)
+def test_the_function_before_the_first_step_is_that_of_the_source(started_module, plain, tmp_path, words):
+    module = started_module(tmp_path, f"init_from={plain}", "fold=2", "seed=5", *words)
     assert ("hrf=true" in words) == (
         len(list(module.model.parameters())) > len(list(merge_hrf(module.model).parameters()))
     )
@@ -82,20 +82,20 @@ def test_the_function_before_the_first_step_is_that_of_the_source(begun, plain, 
 
 
 @pytest.mark.parametrize("inside", ["", "bundle", "checkpoints/best.ckpt"])
-def test_factors_are_merged_whichever_file_is_named(begun, factorised, tmp_path, inside):
-    module = begun(tmp_path, f"init_from={factorised / inside}", "fold=2")
+def test_factors_are_merged_whichever_file_is_named(started_module, factorised, tmp_path, inside):
+    module = started_module(tmp_path, f"init_from={factorised / inside}", "fold=2")
     weights = load_file(factorised / "bundle/model.safetensors")
     for key, value in module.model.state_dict().items():
         assert torch.equal(value, weights[f"model.{key}"])
 
 
-def test_any_checkpoint_of_a_run_may_be_named(begun, factorised, tmp_path):
+def test_any_checkpoint_of_a_run_may_be_named(started_module, factorised, tmp_path):
     content = torch.load(factorised / "checkpoints/last.ckpt", weights_only=True)
     (tmp_path / "source/checkpoints").mkdir(parents=True)
     (tmp_path / "source/bundle").symlink_to(factorised / "bundle")
     state = {key: value + 1 if key.startswith("model.") else value for key, value in content["state_dict"].items()}
     torch.save({"state_dict": state, "reparam": content["reparam"]}, tmp_path / "source/checkpoints/other.ckpt")
-    module = begun(tmp_path / "run", f"init_from={tmp_path}/source/checkpoints/other.ckpt", "fold=2", *HRF)
+    module = started_module(tmp_path / "run", f"init_from={tmp_path}/source/checkpoints/other.ckpt", "fold=2", *HRF)
     untouched = [key for key in state if key.startswith("model.") and "parametrizations" not in key]
     assert untouched
     assert all(torch.equal(module.state_dict()[key], state[key]) for key in untouched)

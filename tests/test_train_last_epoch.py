@@ -71,9 +71,9 @@ def test_all_speakers_but_the_test_speakers_train(train, tmp_path):
 def test_a_stopped_run_resumes_as_if_it_had_not_been(train, train_and_stop, tmp_path, callbacks):
     words = (*LAST_EPOCH, f"callbacks={callbacks}", "augment.speed=[0.9]")
     train(tmp_path / "whole", *words)
-    begun = train_and_stop(tmp_path / "cut", *words)
+    epochs = train_and_stop(tmp_path / "cut", *words)
     assert train(tmp_path / "cut", *words, "ckpt_path=last")["best_epoch"] == 2
-    assert begun == [0, 1, 1, 2]
+    assert epochs == [0, 1, 1, 2]
     for name in ("predictions.csv", "history.csv"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 

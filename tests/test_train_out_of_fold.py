@@ -73,9 +73,9 @@ def test_validation_takes_the_predictions_of_each_member_for_the_speakers_that_i
 def test_a_stopped_run_resumes_as_if_it_had_not_been(train, train_and_stop, tmp_path):
     words = (*OUT_OF_FOLD, "trainer.max_epochs=3")
     train(tmp_path / "whole", *words)
-    begun = train_and_stop(tmp_path / "cut", *words)
+    epochs = train_and_stop(tmp_path / "cut", *words)
     train(tmp_path / "cut", *words, "ckpt_path=last")
-    assert begun == [0, 1, 1, 2]
+    assert epochs == [0, 1, 1, 2]
     for name in ("predictions.csv", "history.csv"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 

@@ -11,6 +11,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from hrf_ser import __version__
+from hrf_ser.data.protocols import PROTOCOLS
 from hrf_ser.run_folder import BUNDLE
 
 # Paths, loggers, devices, and what belongs to the sweep rather than the run.
@@ -36,9 +37,15 @@ TRAINER_LEFT_OUT = frozenset(
 FILE_KEYS = frozenset({"data.root", "test_data.root", "init_from"})
 
 
+def has_validation(config: DictConfig) -> bool:
+    """Whether the protocol of a configuration has a validation split; a configuration without a protocol counts as one."""
+    protocol = PROTOCOLS.get(str(OmegaConf.select(config, "protocol.name")))
+    return protocol is None or protocol.selects_checkpoint
+
+
 def idle_callbacks(config: DictConfig) -> dict[str, str]:
     """Callbacks of the configuration that monitor ``val/...`` where nothing is validated, and what they monitor."""
-    if OmegaConf.select(config, "protocol.name") != "last_epoch":
+    if has_validation(config):
         return {}
     names = config.get("callbacks") or ()
     monitors = {str(name): str(OmegaConf.select(config, f"callbacks.{name}.monitor")) for name in names}
@@ -48,8 +55,8 @@ def idle_callbacks(config: DictConfig) -> dict[str, str]:
 def result_settings(config: DictConfig) -> dict[str, Any]:
     """The part of a configuration that decides the result, resolved, as plain data.
 
-    HRF's settings are left out without HRF, and idle callbacks always. The root of a corpus is left out, but a table of the
-    user's and initial weights are known by nothing else: the content of the file stands for its path.
+    HRF's settings are left out without HRF, and idle callbacks always. The root of a corpus is left out, except of a table:
+    there, and for initial weights, the content of the file stands for its path.
     """
     settings: dict[str, Any] = {
         str(key): OmegaConf.to_container(config[key], resolve=True) if OmegaConf.is_config(config[key]) else config[key]
@@ -98,10 +105,10 @@ def flatten(value: Any, prefix: str = "") -> dict[str, Any]:
     return {key: item for part in parts for key, item in part.items()}
 
 
-def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[str]:
-    """Keys, as one types them, whose values differ in two dictionaries of settings; a missing key is null."""
-    one, other = flatten(dict(first)), flatten(dict(second))
-    return (key for key in dict.fromkeys((*one, *other)) if one.get(key) != other.get(key))
+def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator[tuple[str, Any, Any]]:
+    """Keys, as one types them, with their two values where these differ; a missing key is null."""
+    a, b = flatten(dict(first)), flatten(dict(second))
+    return ((key, a.get(key), b.get(key)) for key in dict.fromkeys((*a, *b)) if a.get(key) != b.get(key))
 
 
 def as_typed(value: Any) -> str:

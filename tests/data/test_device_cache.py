@@ -92,9 +92,9 @@ def test_a_device_loader_gives_the_batches_of_the_host(options, device):
 @pytest.mark.parametrize("first", [0, 1], ids=["host, then device", "device, then host"])
 def test_an_epoch_may_begin_in_one_place_and_end_in_the_other(first):
     whole = list(loaders()[0])
-    begun, other = loaders()[first], loaders()[1 - first]
-    begin = list(islice(iter(begun), 5))
-    other.load_state_dict(begun.state_dict())
+    interrupted, other = loaders()[first], loaders()[1 - first]
+    begin = list(islice(iter(interrupted), 5))
+    other.load_state_dict(interrupted.state_dict())
     assert_same([*begin, *other], whole)
     assert other.state_dict() == {"batches": 0}
     assert_same(other, whole)

@@ -50,18 +50,18 @@ def test_a_killed_run_loses_one_epoch_however_long_ago_the_best_was(train, tmp_p
     class KilledError(Exception):
         pass
 
-    begun = []
+    started_epochs = []
 
     def on_train_epoch_start(self, trainer, *_):
-        begun.append(trainer.current_epoch)
-        if begun.count(6) == 1 and trainer.current_epoch == 6:
+        started_epochs.append(trainer.current_epoch)
+        if started_epochs.count(6) == 1 and trainer.current_epoch == 6:
             raise KilledError
 
     monkeypatch.setattr(History, "on_train_epoch_start", on_train_epoch_start)
     with pytest.raises(KilledError):
         train(tmp_path / "cut", *words)
     train(tmp_path / "cut", *words, "ckpt_path=last")
-    assert begun == [*range(7), 6]
+    assert started_epochs == [*range(7), 6]
     for name in ("predictions.csv", "history.csv"):
         assert (tmp_path / "cut" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
@@ -73,8 +73,8 @@ def test_a_run_that_was_stopped_early_and_then_killed_trains_no_more(train, tmp_
     assert epochs < 20
     before = {name: (tmp_path / name).read_bytes() for name in ("predictions.csv", "history.csv")}
     (tmp_path / "metrics.json").unlink()
-    begun = []
-    monkeypatch.setattr(History, "on_train_epoch_start", lambda *given: begun.append(given[1].current_epoch))
+    started_epochs = []
+    monkeypatch.setattr(History, "on_train_epoch_start", lambda *given: started_epochs.append(given[1].current_epoch))
     assert train(tmp_path, *words, "ckpt_path=last")["epochs"] == epochs
-    assert not begun
+    assert not started_epochs
     assert {name: (tmp_path / name).read_bytes() for name in before} == before

@@ -172,7 +172,7 @@ def test_weights_trained_on_the_test_corpus_are_refused(tmp_path):
             find_initial_weights(config(init_from=run), joined, split)
 
 
-def test_nothing_there_or_no_bundle_is_told(tmp_path):
+def test_a_missing_path_or_bundle_is_refused(tmp_path):
     with pytest.raises(UserError, match=r"init_from=/no/where: no such file or folder"):
         begin("/no/where")
     (tmp_path / "run/checkpoints").mkdir(parents=True)
@@ -194,7 +194,7 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_damaged_descriptions_are_told(tmp_path, kind):
+def test_damaged_descriptions_are_refused(tmp_path, kind):
     run = write_run(tmp_path / "run", corpus())
     file = run / "bundle/bundle.json"
     file.write_bytes(DAMAGE[kind](file.read_text()).encode("utf-8", "surrogateescape"))

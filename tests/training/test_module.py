@@ -360,11 +360,11 @@ def test_a_fit_continues_from_a_checkpoint_of_any_factorisation(tmp_path, source
     assert is_factorised(second.model) == (target is not None)
     checkpoint = torch.load(last, weights_only=True)
     state = checkpoint["current_model_state"] if averaging else checkpoint["state_dict"]
-    begun = {f"model.{key}": value for key, value in start.model.state_dict().items()}
-    begun = merge_state_dict(begun, {f"model.{key}": value for key, value in describe_hrf(start.model).items()})
+    initial = {f"model.{key}": value for key, value in start.model.state_dict().items()}
+    initial = merge_state_dict(initial, {f"model.{key}": value for key, value in describe_hrf(start.model).items()})
     for key, value in merge_state_dict(state, checkpoint["reparam"]).items():
         if key.startswith("model."):
-            torch.testing.assert_close(begun[key], value)
+            torch.testing.assert_close(initial[key], value)
 
 
 def test_a_plain_state_dict_loads_into_a_factorised_module():

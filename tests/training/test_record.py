@@ -7,7 +7,7 @@ import torch
 from rich.console import Console
 
 from hrf_ser.training.confusion_plot import draw_confusion
-from hrf_ser.training.record import is_finished, write_metrics, write_predictions
+from hrf_ser.training.record import write_metrics, write_predictions
 from hrf_ser.training.screen import show_result
 
 
@@ -23,10 +23,8 @@ def test_predictions_are_sorted_and_hold_the_most_probable_class(tmp_path):
 
 
 def test_a_number_that_is_not_finite_becomes_null_and_the_file_is_json(tmp_path):
-    assert not is_finished(tmp_path)
     write_metrics(tmp_path / "metrics.json", {"test": {"ua": float("nan"), "wa": 0.5}, "list": [float("inf")]})
     assert json.loads((tmp_path / "metrics.json").read_text()) == {"test": {"ua": None, "wa": 0.5}, "list": [None]}
-    assert is_finished(tmp_path)
 
 
 def test_the_picture_is_a_png_of_many_colours(tmp_path):

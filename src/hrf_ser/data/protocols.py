@@ -20,7 +20,7 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Protocol:
-    """Which speakers train, on which the checkpoint is selected, and what is said of the results.
+    """Which speakers train, on which the checkpoint is selected, and the sentences that describe it.
 
     Attributes:
         name: value of ``protocol``.

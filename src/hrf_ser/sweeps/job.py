@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, open_dict
 
 from hrf_ser.errors import UserError
-from hrf_ser.identity import run_name
+from hrf_ser.identity import has_validation, run_name
 from hrf_ser.run_folder import FAILED
 from hrf_ser.sweeps.progress import duration, print_progress
 from hrf_ser.sweeps.state import LAST, count_crashes, record_failure, run_lock, state
@@ -49,13 +49,11 @@ def run_job(
         (folder / FAILED).unlink(missing_ok=True)
         reason = None
         try:
-            if (
-                "direction" in getattr(hydra, "sweeper", {})
-                and OmegaConf.select(config, "protocol.name") == "last_epoch"
-            ):
+            if "direction" in getattr(hydra, "sweeper", {}) and not has_validation(config):
+                name = config.protocol.name
                 raise UserError(
-                    "protocol=last_epoch has no validation score to maximise: search with protocol=validation, then train "
-                    "the best settings with protocol=last_epoch."
+                    f"protocol={name} has no validation score to maximise: search with protocol=validation, then train "
+                    f"the best settings with protocol={name}."
                 )
             with count_crashes(folder):
                 if config.ckpt_path is None and (folder / LAST).exists():

@@ -38,13 +38,6 @@ def write_bundle(
     classifier.model.load_state_dict(deployed.model.state_dict())
     size = sum(value.numel() * value.element_size() for value in deployed.model.state_dict().values())
     latency = torch_latency({"deployed": classifier}, [_SECONDS], _ROUNDS)["deployed"][_SECONDS]["p50"]
-    card = render_card(
-        record,
-        data.labels,
-        data.corpus.licence,
-        size,
-        latency,
-        selection=data.protocol.description,
-        warning=data.protocol.warning,
-    )
+    texts = {"selection": data.protocol.description, "warning": data.protocol.warning}
+    card = render_card(record, data.labels, data.corpus.licence, size, latency, **texts)
     save_bundle(folder, description, deployed.model, deployed.normaliser, card)

@@ -20,8 +20,8 @@ from hrf_ser.training.module import EmotionModule
 class HRF(Callback):
     """Factorises the model when ``fit`` starts, and has the deployable model of the best epoch when it ends.
 
-    Factors enter at ``setup("fit")``: before the optimizer is built and before a checkpoint is restored, so both see them, and
-    before callbacks that copy the model, if this one comes first. The module that was trained is left as it is.
+    Factors enter at ``setup("fit")``, before the optimizer is built and a checkpoint is restored. It must come before
+    callbacks that copy the model. The module that was trained is left as it is.
 
     Args:
         enabled: False trains the plain model, and still gives the deployable one.
@@ -80,9 +80,9 @@ class HRF(Callback):
 
     def on_fit_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, EmotionModule)
-        kept = [one for one in trainer.checkpoint_callbacks if isinstance(one, ModelCheckpoint)]
+        kept = [callback for callback in trainer.checkpoint_callbacks if isinstance(callback, ModelCheckpoint)]
         # Others are the user's, and may watch anything.
-        own = next((one for one in kept if isinstance(one, BestCheckpoint)), kept[0] if kept else None)
+        own = next((callback for callback in kept if isinstance(callback, BestCheckpoint)), next(iter(kept), None))
         best = "" if own is None else own.best_model_path
         if best:
             self.deployed = EmotionModule.load_from_checkpoint(best, map_location="cpu", weights_only=True)

@@ -11,14 +11,7 @@ from hrf_ser.files import new_file
 
 
 def draw_confusion(path: Path, confusion: Tensor, labels: Sequence[str], title: str) -> None:
-    """Draw recall per class with counts.
-
-    Args:
-        path: the PNG file.
-        confusion: ``(classes, classes)`` counts; rows are labels, columns predictions.
-        labels: class names.
-        title: above the picture.
-    """
+    """Draw recall per class with counts: ``confusion`` is ``(classes, classes)``, its rows labels, its columns predictions."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -34,8 +34,8 @@ def _out_of_memory(error: Exception) -> str | None:
     system = isinstance(error, OSError) and error.errno == errno.ENOMEM
     if not (isinstance(error, MemoryError) or system or (isinstance(error, RuntimeError) and _NO_MEMORY.search(text))):
         return None
-    first = f" ({text.strip().splitlines()[0]})" if text.strip() else ""
-    return f"Memory ran out{first}: set a smaller batch_size, or run fewer jobs in parallel (hydra.launcher.n_jobs)."
+    reason = f" ({text.strip().splitlines()[0]})" if text.strip() else ""
+    return f"Memory ran out{reason}: set a smaller batch_size, or run fewer jobs in parallel (hydra.launcher.n_jobs)."
 
 
 def _refused_setting(error: Exception) -> str | None:

@@ -80,7 +80,7 @@ def evaluate(
 def _macs(trained: EmotionModule, deployed: EmotionModule, config: DictConfig) -> dict[str, int]:
     """Multiply-adds per second of audio, forward. In training a product over weights is taken once for a whole batch."""
     frames = round(_MACS_SECONDS * 1000 / config.features.hop_ms)
-    plain, factorised = (count_macs(one.model, frames, config.features.n_mels) for one in (deployed, trained))
+    plain, factorised = (count_macs(module.model, frames, config.features.n_mels) for module in (deployed, trained))
     shared = config.batch_size if config.reparam.mode == "parametrized" else 1
     return {
         "macs_per_second_of_audio": round(plain / _MACS_SECONDS),

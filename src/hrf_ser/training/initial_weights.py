@@ -1,7 +1,6 @@
 """The weights that a run starts from (``init_from``): of a finished run, of its bundle, or of one of its checkpoints.
 
-They must come from the same kind of model and must not have been trained on this run's test speakers. Both are known from the
-bundle of the earlier run, before torch is imported.
+The bundle of the earlier run says which model it is and which speakers it was tested on, so both are checked without torch.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from hrf_ser.config import to_dict
 from hrf_ser.data.corpora import Corpus
 from hrf_ser.data.protocols import Split, hash_test_speakers
 from hrf_ser.errors import UserError
-from hrf_ser.identity import as_typed, differences, flatten
+from hrf_ser.identity import as_typed, differences
 from hrf_ser.run_folder import BUNDLE, DESCRIPTION
 
 if TYPE_CHECKING:
@@ -58,14 +57,14 @@ class InitialWeights:
         return {key: self.description["card"][key] for key in _RECORDED}
 
     def lineage(self) -> Iterator[Mapping[str, Any]]:
-        """The record of the run that the weights come from, of the run that its weights came from, and so on."""
+        """The record of the run that the weights come from, then of the run that its own weights came from, and so on."""
         run = self.description["card"]
         while run is not None:
             yield run
             run = run["init_from"]
 
     def other_corpora(self, corpus: Corpus) -> list[str]:
-        """The corpora that the weights were trained on and that are not this run's."""
+        """Corpora that the weights were trained on and that are not this run's."""
         names = dict.fromkeys(name for run in self.lineage() for name in run["corpus"].split(">"))
         return [name for name in names if name not in corpus.name.split(">")]
 
@@ -142,9 +141,9 @@ def _find(source: str) -> InitialWeights:
 
 def _check_model(weights: InitialWeights, config: DictConfig, corpus: Corpus) -> None:
     """Refuse weights of another model, of other classes or features."""
-    earlier, options = weights.description, to_dict(config.model.options)
+    earlier = weights.description
     own = {
-        "model": {"name": config.model.name, "options": options},
+        "model": {"name": config.model.name, "options": to_dict(config.model.options)},
         "classes": ", ".join(corpus.labels),
         "features": to_dict(config.features),
     }
@@ -153,11 +152,10 @@ def _check_model(weights: InitialWeights, config: DictConfig, corpus: Corpus) ->
         "classes": ", ".join(earlier["labels"]),
         "features": {**earlier["front_end"], "normalisation": earlier["normalisation"]},
     }
-    for key in differences(own, other):
-        first, second = (as_typed(flatten(settings).get(key)) for settings in (other, own))
+    for key, first, second in differences(own, other):
         raise UserError(
-            f"init_from={weights.source}: is of a model with {key}={first}, and this run has {key}={second}; "
-            "make them equal, or name another run."
+            f"init_from={weights.source}: is of a model with {key}={as_typed(second)}, and this run has "
+            f"{key}={as_typed(first)}; make them equal, or name another run."
         )
 
 

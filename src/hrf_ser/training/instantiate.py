@@ -56,7 +56,7 @@ def instantiate_module(config: DictConfig, data: SpeechData, initial: InitialWei
     """The module for a corpus, with the statistics of its training split, and with initial weights where there are some.
 
     Raises:
-        UserError: an unknown model or option of it, or weights that do not fit it.
+        UserError: the model refuses an option, or the weights do not fit it.
     """
     # Reading a bundle draws random numbers, and the seed comes next.
     weights = None if initial is None else initial.read()

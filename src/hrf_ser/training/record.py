@@ -21,13 +21,7 @@ from hrf_ser.data.protocols import hash_test_speakers
 from hrf_ser.files import write_text
 from hrf_ser.identity import identity
 from hrf_ser.json_values import finite
-from hrf_ser.run_folder import METRICS
 from hrf_ser.training.initial_weights import InitialWeights
-
-
-def is_finished(folder: Path) -> bool:
-    """Whether ``folder`` holds a finished run."""
-    return (folder / METRICS).exists()
 
 
 def describe_run(config: DictConfig, data: SpeechData, initial: InitialWeights | None) -> dict[str, Any]:
@@ -58,7 +52,7 @@ def describe_run(config: DictConfig, data: SpeechData, initial: InitialWeights |
 def write_predictions(
     path: Path, units: Sequence[tuple[str, str, str]], labels: Sequence[str], probabilities: Tensor
 ) -> None:
-    """Write ``predictions.csv``: a row for each unit with its predicted class and the probability of every class.
+    """Write a row for each unit with its predicted class and the probability of every class.
 
     Args:
         path: the CSV file.

@@ -16,25 +16,23 @@ from omegaconf import DictConfig, OmegaConf
 from hrf_ser.errors import UserError
 from hrf_ser.files import new_file, remove_leftovers
 from hrf_ser.identity import FILE_KEYS, as_typed, differences, result_settings
-from hrf_ser.run_folder import CHECKPOINTS, CONFIG
+from hrf_ser.run_folder import CHECKPOINTS, CONFIG, METRICS
 from hrf_ser.training.checkpoints import BEST, LAST, BestCheckpoint, read_checkpoint
-from hrf_ser.training.record import is_finished
 
 # A run may be resumed for more epochs.
 _MAY_DIFFER = frozenset({"trainer.max_epochs"})
 
 
 def open_folder(config: DictConfig, folder: Path) -> Path | None:
-    """Make sure that a run may write in ``folder``; the checkpoint that it resumes from, or None for a new run.
+    """Make sure that a run may write in ``folder``; return the checkpoint that it resumes from, None for a new run.
 
     Raises:
         UserError: a run stands there, or the checkpoint cannot be used.
     """
-    if is_finished(folder):
+    if (folder / METRICS).exists():
         raise UserError(f"{folder} holds a finished run: set hydra.run.dir to another folder, or remove it.")
     checkpoints = folder / CHECKPOINTS
-    restart = HydraConfig.get().mode == RunMode.MULTIRUN
-    checkpoint = checkpoint_to_resume(config.ckpt_path, checkpoints, restart)
+    checkpoint = checkpoint_to_resume(config.ckpt_path, checkpoints, HydraConfig.get().mode == RunMode.MULTIRUN)
     if checkpoint is not None:
         check_same_run(config, checkpoint)
     for place in (folder, checkpoints):
@@ -43,7 +41,7 @@ def open_folder(config: DictConfig, folder: Path) -> Path | None:
 
 
 def checkpoint_to_resume(ckpt_path: str | None, checkpoints: Path, restart: bool = False) -> Path | None:
-    """The file that ``ckpt_path`` names; ``last`` is None where there is none yet, so that a first start may give it too.
+    """The file that ``ckpt_path`` names. ``last`` is None where there is none yet, so that a first start may give it too.
 
     Args:
         ckpt_path: of the configuration.
@@ -51,8 +49,7 @@ def checkpoint_to_resume(ckpt_path: str | None, checkpoints: Path, restart: bool
         restart: remove damaged checkpoints of this run and start again, as a sweep does.
 
     Raises:
-        UserError: a file that does not exist or is no checkpoint, or whose best epoch is not kept, or an unfinished run that
-            would be overwritten.
+        UserError: a missing or damaged file, a best epoch that is not kept, or an unfinished run that would be overwritten.
     """
     last = checkpoints / LAST
     path = None if ckpt_path is None else last if ckpt_path == "last" else Path(ckpt_path).expanduser()
@@ -66,7 +63,7 @@ def checkpoint_to_resume(ckpt_path: str | None, checkpoints: Path, restart: bool
         return None
     if not path.exists():
         raise UserError(f"ckpt_path={ckpt_path}: no such file.")
-    file, epoch, best_epoch = path, -1, -1
+    file, best_epoch = path, -1
     try:
         content = read_checkpoint(path)
         epoch = _epoch(content)
@@ -96,12 +93,8 @@ def check_same_run(config: DictConfig, checkpoint: Path) -> None:
 
     A table or initial weights that are no longer where they were are not compared.
 
-    Args:
-        config: of this run.
-        checkpoint: to resume from; the settings of its run lie beside its folder.
-
     Raises:
-        UserError: names the first setting that differs, or the file with the settings where it cannot be read.
+        UserError: names the first setting that differs, or the ``config.yaml`` of the earlier run if it cannot be read.
     """
     file = checkpoint.resolve().parent.parent / CONFIG
     if not file.is_file():
@@ -118,14 +111,14 @@ def check_same_run(config: DictConfig, checkpoint: Path) -> None:
             f"ckpt_path={config.ckpt_path}: {file} cannot be read as the settings of a run; "
             "name a checkpoint of another run."
         ) from error
-    for key in differences(result_settings(config), settings):
-        value = OmegaConf.select(earlier, key)
-        moved = key in FILE_KEYS and value is not None and not Path(str(value)).expanduser().exists()
+    for key, _, _ in differences(result_settings(config), settings):
+        # The settings themselves: those that are compared hold the content of files in place of their names.
+        other, own = OmegaConf.select(earlier, key), OmegaConf.select(config, key)
+        moved = key in FILE_KEYS and other is not None and not Path(str(other)).expanduser().exists()
         if key not in _MAY_DIFFER and not moved:
             raise UserError(
-                f"ckpt_path={config.ckpt_path}: is of a run with {key}={as_typed(value)}, and this run has "
-                f"{key}={as_typed(OmegaConf.select(config, key))}; make them equal, or start from other weights with "
-                "init_from= instead."
+                f"ckpt_path={config.ckpt_path}: is of a run with {key}={as_typed(other)}, and this run has "
+                f"{key}={as_typed(own)}; make them equal, or start from other weights with init_from= instead."
             )
 
 
@@ -148,10 +141,12 @@ def resume_command(folder: Path) -> str:
 
 def _has_best(content: Mapping[str, Any]) -> bool:
     callbacks = content.get("callbacks")
-    states = callbacks.items() if isinstance(callbacks, dict) else ()
-    # Lightning calls a state by its class and options.
-    own = [state for key, state in states if str(key).startswith(BestCheckpoint.__name__) and isinstance(state, dict)]
-    return any(state.get("best_model_path") for state in own)
+    # Lightning's key is the class with its options.
+    return isinstance(callbacks, dict) and any(
+        bool(state.get("best_model_path"))
+        for key, state in callbacks.items()
+        if str(key).startswith(BestCheckpoint.__name__) and isinstance(state, dict)
+    )
 
 
 def _epoch(content: Mapping[str, Any]) -> int:

@@ -9,20 +9,13 @@ from typing import Any
 
 from rich.console import Console
 from rich.panel import Panel
-from rich.table import Table
+from rich.table import Column, Table
 
 from hrf_ser.data.protocols import PROTOCOLS
 
 
 def show_result(record: dict[str, Any], folder: Path, example: Path, console: Console | None = None) -> None:
-    """Print a finished run.
-
-    Args:
-        record: what ``metrics.json`` holds.
-        folder: the run's folder.
-        example: an audio file to try the model on.
-        console: where to print.
-    """
+    """Print a finished run with a command that tries it on the audio file ``example``."""
     console = console or Console()
     protocol, test, val = PROTOCOLS[record["protocol"]], record["test"], record["val"]
     hrf = f"HRF rank {record['rank']:g}" if record["hrf"] else "no HRF"
@@ -52,20 +45,19 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
         )
     shown = _short(folder)
     arguments = (f"bundle={shown}/bundle", f"audio={_short(example)}")
-    for line in (
+    console.print(
         f"\nthe run       {shown}",
         f"the model     {shown}/bundle",
         f"the picture   {shown}/confusion.png",
         f"\ntry it        [bold]{_python()} -m hrf_ser.predict {shlex.join(arguments)}[/]",
-    ):
-        console.print(line, highlight=False, soft_wrap=True)
+        sep="\n",
+        highlight=False,
+        soft_wrap=True,
+    )
 
 
 def _table(*titles: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for title in titles:
-        table.add_column(title, justify="right" if title else "left")
-    return table
+    return Table(*(Column(title, justify="right" if title else "left") for title in titles), box=None, pad_edge=False)
 
 
 def _score(value: float | None) -> str:

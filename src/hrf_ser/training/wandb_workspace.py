@@ -11,6 +11,11 @@ from wandb_workspaces import expr
 COLUMNS = ("test/ua", "test/wa", "val/ua", "parameters/deployed", "macs_per_second_of_audio", "merge/max_abs_diff")
 # Keys that training/loggers.py adds to a run's configuration; ``kind`` is ``light plain``, ``light hrf4``, ``large plain``.
 GROUPS = ("family", "kind")
+SCATTER = {
+    "Test UA against deployed parameters": "parameters/deployed",
+    "Test UA against multiply-adds": "macs_per_second_of_audio",
+}
+CURVES = {"Validation UA": "val/ua", "Training loss": "train/loss", "Validation loss": "val/loss"}
 NOTE = (
     "Bars and curves are means over folds and seeds, without tests: python -m hrf_ser.report compares the same folds and "
     "seeds in pairs, with intervals and p-values."
@@ -50,35 +55,22 @@ def light_against_large(kind: str, entity: str, project: str, corpus: str | None
 
 
 def _sections() -> dict[str, list[Any]]:
+    by_kind = {"groupby": wr.Config("kind"), "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
+    largest = {**by_kind, "groupby_aggfunc": "max", "groupby_rangefunc": None}
+
+    def bars(title: str, name: str, options: dict[str, Any]) -> Any:
+        return wr.BarPlot(title=title, metrics=[wr.SummaryMetric(name)], **options)
+
+    ua = wr.SummaryMetric("test/ua")
     return {
         "Scores and size": [
-            _bars("Test UA", "test/ua"),
-            _bars("Test WA", "test/wa"),
-            _scatter("Test UA against deployed parameters", "parameters/deployed"),
-            _scatter("Test UA against multiply-adds", "macs_per_second_of_audio"),
+            bars("Test UA", "test/ua", by_kind),
+            bars("Test WA", "test/wa", by_kind),
+            *(wr.ScatterPlot(title=title, x=wr.SummaryMetric(x), y=ua, log_x=True) for title, x in SCATTER.items()),
         ],
-        "Learning": [
-            _curves("Validation UA", "val/ua"),
-            _curves("Training loss", "train/loss"),
-            _curves("Validation loss", "val/loss"),
-        ],
+        "Learning": [wr.LinePlot(title=title, x="epoch", y=[y], **by_kind) for title, y in CURVES.items()],
         "Confusion and merging": [
             wr.MediaBrowser(title="Confusion", media_keys=["confusion"]),
-            _bars("Largest change of a logit by merging", "merge/max_abs_diff", "max"),
+            bars("Largest change of a logit by merging", "merge/max_abs_diff", largest),
         ],
     }
-
-
-def _bars(title: str, name: str, statistic: str = "mean") -> Any:
-    spread = "stddev" if statistic == "mean" else None
-    options = {"groupby": wr.Config("kind"), "groupby_aggfunc": statistic, "groupby_rangefunc": spread}
-    return wr.BarPlot(title=title, metrics=[wr.SummaryMetric(name)], **options)
-
-
-def _scatter(title: str, name: str) -> Any:
-    return wr.ScatterPlot(title=title, x=wr.SummaryMetric(name), y=wr.SummaryMetric("test/ua"), log_x=True)
-
-
-def _curves(title: str, name: str) -> Any:
-    options = {"groupby": wr.Config("kind"), "groupby_aggfunc": "mean", "groupby_rangefunc": "stddev"}
-    return wr.LinePlot(title=title, x="epoch", y=[name], **options)

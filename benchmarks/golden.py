@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 MODELS = ("conv_transformer", "conformer", "speechformer")
 VARIANTS = {
@@ -29,13 +30,13 @@ FIXED = [
 ]
 
 
-def predict_exported(bundle: Path, out: Path, files: list[Path]) -> dict[str, list[float]]:
-    """Probabilities of the exported file for each audio file, rounded to what one thread repeats."""
+def predict_exported(bundle: Path, out: Path, files: list[Path], root: Path) -> Any:
+    """What the exported file predicts for each audio file, named by its path below ``root``."""
     call("hrf_ser.export", f"bundle={bundle}", "format=onnx", f"out={out}")
     results = out.with_suffix(".json")
     listed = "\n".join(map(str, files))
     call("hrf_ser.predict", f"bundle={out}", "audio=-", f"out={results}", stdin=listed)
-    return json.loads(results.read_text())  # type: ignore[no-any-return]
+    return json.loads(results.read_text().replace(f"{root}/", ""))
 
 
 def call(module: str, *words: str, stdin: str | None = None) -> None:
@@ -64,7 +65,7 @@ def record(root: Path, only: str | None) -> dict[str, object]:
                 for file in ("predictions.csv", "history.csv")
             }
             if variant == "hrf4" and protocol == "validation":
-                runs[f"{name} onnx"] = predict_exported(folder / "bundle", Path(scratch) / f"{model}.onnx", files)
+                runs[f"{name} onnx"] = predict_exported(folder / "bundle", Path(scratch) / f"{model}.onnx", files, root)
             print(name, flush=True)
     return runs
 

@@ -11,7 +11,6 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from hrf_ser import __version__
-from hrf_ser.data.protocols import PROTOCOLS
 from hrf_ser.run_folder import BUNDLE
 
 # Paths, loggers, devices, and what belongs to the sweep rather than the run.
@@ -39,6 +38,9 @@ FILE_KEYS = frozenset({"data.root", "test_data.root", "init_from"})
 
 def has_validation(config: DictConfig) -> bool:
     """Whether the protocol of a configuration has a validation split; a configuration without a protocol counts as one."""
+    # Reports need the names of settings only, and the corpora behind the protocols take a tenth of a second to import.
+    from hrf_ser.data.protocols import PROTOCOLS
+
     protocol = PROTOCOLS.get(str(OmegaConf.select(config, "protocol.name")))
     return protocol is None or protocol.selects_checkpoint
 

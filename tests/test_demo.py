@@ -1,8 +1,6 @@
 """``python -m hrf_ser.demo``: what it serves, what it says, and how it ends."""
 
-import hashlib
 import http.client
-import json
 import re
 import signal
 import socket
@@ -18,6 +16,8 @@ onnx = pytest.importorskip("onnx", reason="a file to serve wants hrf_ser[export]
 def model_file(tmp_path_factory):
     """A file with constant outputs and the metadata of an export."""
     from onnx import TensorProto, helper
+
+    from hrf_ser.deploy.export.onnx import seal
 
     graph = helper.make_graph(
         [helper.make_node("Identity", ["constant"], [name]) for name in ("logits", "probabilities")],
@@ -36,9 +36,7 @@ def model_file(tmp_path_factory):
     }
     helper.set_model_props(model, {**entries, "quantisation": "none", "card": "{}"})
     path = tmp_path_factory.mktemp("export") / "my model, (1).onnx"
-    path.write_bytes(model.SerializeToString())
-    report = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "published": True}
-    path.with_name(f"{path.name}.json").write_text(json.dumps(report))
+    path.write_bytes(seal(model))
     return path
 
 
@@ -73,7 +71,7 @@ def test_it_serves_until_it_is_interrupted(model_file, tmp_path):
 def test_page_and_server_start_without_torch():
     program = (
         "import sys, hrf_ser.demo; print([m for m in ('torch', 'numpy', 'lightning') if m in sys.modules])\n"
-        "import hrf_ser.deploy.demo.model, hrf_ser.deploy.demo.site, hrf_ser.deploy.demo.serve\n"
+        "import hrf_ser.deploy.runtime.model_file, hrf_ser.deploy.demo.site, hrf_ser.deploy.demo.serve\n"
         "print([m for m in ('torch', 'lightning', 'onnx', 'hydra_plugins') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -85,7 +83,7 @@ def test_page_and_server_start_without_torch():
     [
         (("bundle=nowhere",), "Error: nowhere: does not exist"),
         (("bundle=empty",), "Error: empty: holds no bundle.json; give the bundle/ folder of a finished run."),
-        (("bundle=text.onnx",), "Error: text.onnx: holds no checksum and text.onnx.json is not beside it"),
+        (("bundle=text.onnx",), "Error: text.onnx: holds no checksum"),
         (("bundle=text.onnx", "port=70000"), "Error: port=70000 must be a whole number from 0 to 65535."),
         (("bundle=text.onnx", "port=true"), "Error: port=true must be a whole number from 0 to 65535."),
         (("bundle=text.onnx", "open=perhaps"), "Error: open=perhaps must be true or false."),

@@ -1,5 +1,4 @@
 import csv
-import hashlib
 import json
 import shutil
 
@@ -140,15 +139,12 @@ def test_an_exported_file_is_predicted_without_torch(command, tone, tmp_path):
     pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     from hrf_ser.deploy.bundle import load_bundle
-    from hrf_ser.deploy.export.onnx import to_onnx
+    from hrf_ser.deploy.export.onnx import seal, to_onnx
     from hrf_ser.deploy.export.write import describe
 
     bundle = write_bundle(tmp_path / "bundle")
     classifier = load_bundle(bundle)
-    content = to_onnx(classifier, describe(classifier, bundle)).SerializeToString()
-    (tmp_path / "model.onnx").write_bytes(content)
-    report = {"sha256": hashlib.sha256(content).hexdigest(), "published": True}
-    (tmp_path / "model.onnx.json").write_text(json.dumps(report))
+    (tmp_path / "model.onnx").write_bytes(seal(to_onnx(classifier, describe(classifier, bundle))))
     # 3.5 s, in windows of 1 s.
     tone("long.wav", seconds=3.5, rate=44_100)
     (tmp_path / "torch.py").write_text("raise SystemExit('torch was imported')")

@@ -51,7 +51,7 @@ def test_a_chunk_that_is_no_audio_ends_it():
 
 def test_the_meter_shows_a_bar_a_class_in_a_terminal_and_lines_elsewhere():
     loud = Posterior(0.0, 3.0, {"quiet": 0.9, "loud": 0.1}, {"quiet": 0.25, "loud": 0.75})
-    silent = Posterior(1.0, 4.0, None, None, silent=True)
+    silent = Posterior(1.0, 4.0, None, None)
     screen, file = io.StringIO(), io.StringIO()
     with Meter(("quiet", "loud"), Console(file=screen, force_terminal=True, width=80)) as meter:
         for one in (silent, loud):

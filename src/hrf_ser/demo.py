@@ -18,23 +18,21 @@ def main(config: DictConfig) -> None:
 
     validate(config, "demo")
 
-    from hrf_ser.deploy.demo.model import read_browser_model
     from hrf_ser.deploy.demo.serve import Server
     from hrf_ser.deploy.demo.site import build_site
+    from hrf_ser.deploy.runtime.model_file import load_model
 
-    exports = exports_folder(config.cache_dir)
-    model = read_browser_model(path_to_serve(Path(config.bundle).expanduser(), exports))
-    server = Server(build_site(model), config.port)
-    print(f"{model.name}, {len(model.content) / 1e3:,.0f} kB: {server.address}", flush=True)
-    print("It runs in the browser; nothing leaves this computer. Ctrl+C ends the server.", flush=True)
-    if config.open:
-        webbrowser.open(server.address)
-    try:
-        server.serve_forever()
-    except KeyboardInterrupt:
-        print()
-    finally:
-        server.server_close()
+    path = path_to_serve(Path(config.bundle).expanduser(), exports_folder(config.cache_dir))
+    file, _, content = load_model(path)
+    with Server(build_site(file, content), config.port) as server:
+        print(f"{file.name}, {len(content) / 1e3:,.0f} kB: {server.address}", flush=True)
+        print("It runs in the browser; nothing leaves this computer. Ctrl+C ends the server.", flush=True)
+        if config.open:
+            webbrowser.open(server.address)
+        try:
+            server.serve_forever()
+        except KeyboardInterrupt:
+            print()
 
 
 def exports_folder(cache_dir: str) -> Path:

@@ -74,8 +74,8 @@ def _for_training(path: Path) -> None:
 
 
 def _in_the_runtime(path: Path) -> None:
-    with open_audio(path) as audio:
-        for block in audio.at(16_000):
+    with open_audio(path, None, 16_000) as (_, blocks):
+        for block in blocks:
             assert block.ndim == 1
             assert np.isfinite(block).all()
 

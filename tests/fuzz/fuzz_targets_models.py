@@ -80,24 +80,30 @@ def _weights(folder: Path) -> Prepared:
 
 
 def exported(folder: Path) -> Path:
-    """``model.onnx`` with its report."""
+    """``model.onnx`` of a tiny bundle."""
     from hrf_ser.deploy.bundle import load_bundle
-    from hrf_ser.deploy.export.onnx import to_onnx
+    from hrf_ser.deploy.export.onnx import seal, to_onnx
     from hrf_ser.deploy.export.write import describe
 
     bundle = _bundle(folder)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         classifier = load_bundle(bundle)
-        content = to_onnx(classifier, describe(classifier, bundle)).SerializeToString()
+        content = seal(to_onnx(classifier, describe(classifier, bundle)))
     path = folder / "model.onnx"
     path.write_bytes(content)
-    path.with_name("model.onnx.json").write_text(json.dumps(_report(content)))
     return path
 
 
-def _report(content: bytes) -> dict[str, object]:
-    return {"sha256": hashlib.sha256(content).hexdigest(), "published": True}
+def _with_checksum(content: bytes) -> bytes:
+    """The same with a checksum that fits, where it still has the entry."""
+    from hrf_ser.deploy.runtime.model_file import _CHECKSUM_ENTRY, NO_CHECKSUM
+
+    entry = _CHECKSUM_ENTRY.search(content)
+    if entry is None:
+        return content
+    head, tail = content[: entry.start(1)], content[entry.end(1) :]
+    return head + hashlib.sha256(head + NO_CHECKSUM.encode() + tail).hexdigest().encode() + tail
 
 
 def _predicts(path: Path) -> None:
@@ -115,8 +121,7 @@ def _onnx(folder: Path) -> Prepared:
     ends = [seed]
 
     def attempt(data: bytes) -> None:
-        path.write_bytes(data)
-        path.with_name("model.onnx.json").write_text(json.dumps(_report(data)))
+        path.write_bytes(_with_checksum(data))
         _predicts(path)
 
     return (
@@ -129,25 +134,6 @@ def _onnx(folder: Path) -> Prepared:
 def _near_the_end(seed: bytes, rng: random.Random) -> bytes:
     cut = max(len(seed) - rng.choice((600, 3_000, 20_000)), 0)
     return seed[:cut] + mutate([seed[cut:]], rng, text=True)
-
-
-def _onnx_report(folder: Path) -> Prepared:
-    path = exported(folder)
-    beside = path.with_name("model.onnx.json")
-    content = json.loads(beside.read_text())
-    seeds = [beside.read_bytes()]
-
-    def attempt(data: bytes) -> None:
-        beside.write_bytes(data)
-        from hrf_ser.deploy.runtime.model_file import load_model
-
-        load_model(path)
-
-    return (
-        lambda rng: mutate_json(content, rng) if rng.random() < 0.5 else mutate(seeds, rng, text=True),
-        attempt,
-        str(path),
-    )
 
 
 class _MaliciousPickle:
@@ -199,6 +185,5 @@ TARGETS = [
     Target("bundle.description", _description, heavy=True),
     Target("bundle.weights", _weights, heavy=True),
     Target("export.onnx", _onnx, heavy=True),
-    Target("export.report", _onnx_report),
     Target("checkpoint", _checkpoint),
 ]

@@ -15,7 +15,7 @@ import soundfile
 from hrf_ser.audio import read
 from hrf_ser.audio.read import duration, read_audio
 from hrf_ser.data.corpora import read_corpus
-from hrf_ser.deploy.runtime.resample import Resampler
+from hrf_ser.deploy.runtime.audio import finish, resampler
 from hrf_ser.errors import UserError
 
 
@@ -107,8 +107,8 @@ def test_out_of_range_samples_and_files_without_audio_are_refused(tmp_path):
 def test_no_rate_has_a_filter_that_fills_the_memory_of_a_phone(rate):
     samples = noise(1.0, rate).astype(np.float32)
     with within(60, megabytes=50):
-        resampler = Resampler(rate, 16_000)
-        resampled = np.concatenate([resampler.push(samples), resampler.finish()])
+        stream = resampler(rate, 16_000)
+        resampled = np.concatenate([stream.resample_chunk(samples), finish(stream)])
     assert len(resampled) == 16_000
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 from pathlib import Path
@@ -13,8 +12,8 @@ import soundfile
 from demo_page import HOSTILE, Page, recording_proxy, serving, start_browser
 
 from helpers import REPOSITORY
-from hrf_ser.deploy.demo.model import read_browser_model
 from hrf_ser.deploy.demo.site import build_site
+from hrf_ser.deploy.runtime.model_file import load_model
 from tiny_bundles import write_bundle
 
 CARD = {"corpus": "ravdess", "protocol": "validation", "test": {"ua": 0.371}, "licence": "CC BY-NC-SA 4.0"}
@@ -45,14 +44,14 @@ def hostile_file(model_file, tmp_path_factory) -> Path:
     set_metadata(model, changed)
     path = tmp_path_factory.mktemp("hostile") / "model.onnx"
     path.write_bytes(seal(model))
-    report = {"sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "published": True}
-    path.with_name("model.onnx.json").write_text(json.dumps(report))
     return path
 
 
 @pytest.fixture(scope="session")
 def model(model_file):
-    return read_browser_model(model_file)
+    """Description and bytes of the file."""
+    file, _, content = load_model(model_file)
+    return file, content
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +64,7 @@ def emotion(model_file):
 
 @pytest.fixture(scope="session")
 def server(model):
-    with serving(build_site(model)) as running:
+    with serving(build_site(*model)) as running:
         yield running
 
 

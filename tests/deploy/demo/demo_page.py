@@ -13,6 +13,8 @@ from typing import Any
 import pytest
 
 from hrf_ser.deploy.demo.serve import Server
+from hrf_ser.deploy.demo.site import Resource, build_site
+from hrf_ser.deploy.runtime.model_file import load_model
 
 DESKTOP, PHONE = (1280, 900), (360, 740)
 PROGRAMS = {
@@ -79,6 +81,12 @@ def recording_proxy() -> Iterator[tuple[int, list[str]]]:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server.server_address[1], seen
         server.shutdown()
+
+
+def site_of(path: Any) -> dict[str, Resource]:
+    """The site of an exported file."""
+    file, _, content = load_model(path)
+    return build_site(file, content)
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """A bundle becomes a file for the page: exported once, checked, and never over a file that stands beside it."""
 
+import dataclasses
 import json
 import shutil
 
@@ -7,8 +8,9 @@ import pytest
 
 from hrf_ser.data.corpora import read_corpus
 from hrf_ser.demo import exported, exports_folder, path_to_serve
-from hrf_ser.deploy.demo.model import read_browser_model
+from hrf_ser.deploy.demo.site import build_site, facts
 from hrf_ser.deploy.runtime import Emotion
+from hrf_ser.deploy.runtime.model_file import load_model
 from hrf_ser.errors import UserError
 
 
@@ -40,11 +42,10 @@ def test_folder_is_opened_where_the_runtime_opens_it(model_file, tmp_path):
     with pytest.raises(UserError, match=r"holds no bundle\.json"):
         path_to_serve(run, tmp_path / "cache")
     (run / "export").mkdir()
-    for suffix in ("", ".json"):
-        shutil.copy(f"{model_file}{suffix}", f"{run}/export/model.onnx{suffix}")
+    shutil.copy(model_file, run / "export" / "model.onnx")
     for place in (run, run / "bundle", run / "export"):
-        served = read_browser_model(path_to_serve(place, tmp_path / "cache"))
-        assert served.file.path == Emotion(place).file.path
+        served, _, _ = load_model(path_to_serve(place, tmp_path / "cache"))
+        assert served.path == Emotion(place).file.path
     # A folder beside which something is exported, and that is no bundle, is no place where the runtime looks.
     (run / "recordings").mkdir()
     with pytest.raises(UserError, match=r"holds no bundle\.json"):
@@ -61,20 +62,18 @@ def test_demo_corpus_has_room_beside_exported_bundles(tmp_path):
     assert file.is_file()
 
 
-def test_facts_have_labels_size_and_card(model_file, hostile_file):
-    facts = read_browser_model(model_file).facts()
-    assert facts["labels"] == ["angry", "happy", "sad"]
-    assert facts["bytes"] == model_file.stat().st_size
-    assert facts["card"]["test"] == {"ua": 0.371}
-    assert facts["quantisation"] == "none"
+def test_facts_have_labels_size_and_card(model_file, model, hostile_file):
+    shown = facts(*model)
+    assert shown["labels"] == ["angry", "happy", "sad"]
+    assert shown["bytes"] == model_file.stat().st_size
+    assert shown["card"]["test"] == {"ua": 0.371}
+    assert shown["quantisation"] == "none"
     # Whatever stands in a card is JSON for a browser, too.
-    assert json.loads(json.dumps(read_browser_model(hostile_file).facts(), allow_nan=False))
+    hostile, _, content = load_model(hostile_file)
+    assert json.loads(json.dumps(facts(hostile, content), allow_nan=False))
 
 
-def test_damaged_file_is_refused(model_file, tmp_path):
-    content = bytearray(model_file.read_bytes())
-    content[len(content) // 2] ^= 1
-    (tmp_path / "model.onnx").write_bytes(content)
-    (tmp_path / "model.onnx.json").write_bytes(model_file.with_name(f"{model_file.name}.json").read_bytes())
-    with pytest.raises(UserError, match=r"model\.onnx"):
-        read_browser_model(tmp_path / "model.onnx")
+def test_model_of_another_sample_rate_is_refused(model):
+    file, content = model
+    with pytest.raises(UserError, match="takes 8000 Hz, and the page 16000"):
+        build_site(dataclasses.replace(file, sample_rate=8_000), content)

@@ -2,10 +2,8 @@
 
 import numpy as np
 import pytest
-from demo_page import Page, serving
+from demo_page import Page, serving, site_of
 
-from hrf_ser.deploy.demo.model import read_browser_model
-from hrf_ser.deploy.demo.site import build_site
 from hrf_ser.deploy.runtime import Emotion
 from tiny_bundles import write_bundle
 
@@ -23,7 +21,7 @@ def test_page_predicts_as_python_in_every_form(browser, proxy, voice, tmp_path, 
     for form, mode in FORMS:
         path = tmp_path / f"{form}.{mode}.onnx"
         export_bundle(Export(bundle, path, form, int8=mode, limits={"logits": 5.0, "decisions": 1.0, "ua": 1.0}))
-        with serving(build_site(read_browser_model(path))) as server:
+        with serving(site_of(path)) as server:
             page.open(server.address).choose(voice)
             assert page.text("#problem") == ""
             # int8 products round elsewhere in a browser's kernels.

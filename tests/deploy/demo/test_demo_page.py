@@ -6,9 +6,8 @@ import dataclasses
 import numpy as np
 import pytest
 import soundfile
-from demo_page import ENDED, HOSTILE, PHONE, Page, allow_microphone, serving
+from demo_page import ENDED, HOSTILE, PHONE, Page, allow_microphone, serving, site_of
 
-from hrf_ser.deploy.demo.model import read_browser_model
 from hrf_ser.deploy.demo.site import build_site
 
 TAB, ENTER, RIGHT = "\ue004", "\ue007", "\ue014"
@@ -80,7 +79,7 @@ def test_synthetic_sound_needs_nothing_and_fills_every_picture(page):
 
 def test_it_works_when_the_server_is_gone(browser, model):
     page = Page(browser)
-    with serving(build_site(model)) as running:
+    with serving(build_site(*model)) as running:
         page.open(running.address)
         page.until("return !document.getElementById('offline').hidden")
         before, address = choose_sample(page), running.address
@@ -100,17 +99,17 @@ def test_it_works_when_the_server_is_gone(browser, model):
 
 def test_another_model_at_the_same_port_is_seen_at_once(browser, model):
     page = Page(browser)
-    with serving(build_site(model)) as running:
+    with serving(build_site(*model)) as running:
         page.open(running.address)
         page.until("return !document.getElementById('offline').hidden")
         port = running.server_port
-    metadata = {**model.file.metadata, "model": "another"}
-    other = dataclasses.replace(model, file=dataclasses.replace(model.file, metadata=metadata))
-    with serving(build_site(other), port) as running:
+    file, content = model
+    other = dataclasses.replace(file, metadata={**file.metadata, "model": "another"}), content
+    with serving(build_site(*other), port) as running:
         page.open(running.address)
         assert page.text("#model-line").startswith("another,")
         # What was kept of the first is thrown away.
-        folder = next(path for path in build_site(other) if path.endswith("/icon.svg")).removesuffix("/icon.svg")
+        folder = next(path for path in build_site(*other) if path.endswith("/icon.svg")).removesuffix("/icon.svg")
         kept = """const [name, done] = arguments;
           const look = async () => (await caches.keys()).join() === name ? done(true) : setTimeout(look, 50);
           look()"""
@@ -170,7 +169,7 @@ def test_text_stands_out_from_its_ground(page):
 
 def test_hostile_names_are_shown_and_not_run(browser, hostile_file):
     page = Page(browser)
-    with serving(build_site(read_browser_model(hostile_file))) as running:
+    with serving(site_of(hostile_file)) as running:
         page.open(running.address, PHONE)
         choose_sample(page)
         page.js("document.querySelector('details').open = true")
@@ -234,10 +233,10 @@ def test_refused_microphone_is_a_sentence(page, browser):
 
 @pytest.mark.parametrize("damage", ["truncated", "names", "gone"])
 def test_model_that_cannot_be_loaded_is_a_sentence(browser, model, damage):
-    site = build_site(dataclasses.replace(model, content=model.content[:5000]) if damage == "truncated" else model)
+    file, content = model
+    site = build_site(file, content[:5000] if damage == "truncated" else content)
     if damage == "names":
-        labels = (*model.file.labels, "one more")
-        site = build_site(dataclasses.replace(model, file=dataclasses.replace(model.file, labels=labels)))
+        site = build_site(dataclasses.replace(file, labels=(*file.labels, "one more")), content)
     if damage == "gone":
         del site[next(path for path in site if path.endswith(".wasm"))]
     page = Page(browser)

@@ -7,8 +7,10 @@ import pytest
 import soundfile
 from demo_page import ENDED
 
+from hrf_ser.deploy.demo.site import facts
+from hrf_ser.deploy.runtime import Stream
 from hrf_ser.deploy.runtime.audio import is_silent
-from hrf_ser.deploy.runtime.windows import Smoother, Windower, Windows
+from hrf_ser.deploy.runtime.windows import Windower, Windows
 
 RATE = 16_000
 COLLECT = """window.found = [];
@@ -140,14 +142,12 @@ def test_windows_and_smoothing_are_those_of_the_runtime(page):
     )
     for length, windows in zip(lengths, theirs, strict=True):
         windower = Windower(3 * RATE, RATE)
-        ours = [
-            (window.start, window.start + len(window.samples)) for window in windower.push(np.zeros(length, np.float32))
-        ]
-        ours += [(window.start, window.start + len(window.samples)) for window in windower.finish()]
-        assert [tuple(window) for window in windows] == ours
+        found = [*windower.push(np.zeros(length, np.float32)), *windower.finish()]
+        assert [tuple(window) for window in windows] == [(start, start + len(samples)) for start, samples in found]
     given = np.random.default_rng(0).dirichlet([1, 1, 1], 9).astype(np.float32)
-    smoother = Smoother(("a", "b", "c"), Windows())
-    expected = [list(smoother.push(row).values()) for row in given]
+    rows = iter(given)
+    stream = Stream(lambda _: next(rows), ("a", "b", "c"), RATE, Windows())
+    expected = [list(stream.classify(0, np.ones(1, np.float32)).smoothed.values()) for _ in given]
     script = "const one = new module.Smoother(2); return given[0].map((row, index) => one.add(row, index))"
     got = page.module("plan.js", script, given.tolist())
     assert np.allclose(got, expected, atol=1e-6)
@@ -156,7 +156,7 @@ def test_windows_and_smoothing_are_those_of_the_runtime(page):
 def test_plan_comes_from_the_runtime(model):
     windows = Windows()
     expected = {"window": windows.window_s, "hop": windows.hop_s, "smoothing": windows.smoothing_s, "whole": 30.0}
-    assert model.facts()["plan"] == expected
+    assert facts(*model)["plan"] == expected
     # The page takes a window every half second from the first second on; the runtime's windows must be among them.
     assert windows.window_s >= 1
     assert windows.window_s % 0.5 == windows.hop_s % 0.5 == 0

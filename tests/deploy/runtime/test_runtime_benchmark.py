@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hrf_ser.deploy.runtime.benchmark import main, measure_latency, remarks
+from hrf_ser.deploy.runtime.benchmark import main, measure_latency, table
 
 
 def test_models_are_interleaved_and_each_gets_audio_of_each_length():
@@ -19,24 +19,26 @@ def test_models_are_interleaved_and_each_gets_audio_of_each_length():
     assert times["real_time"] == pytest.approx(times["p50"] / 1000)
 
 
-@pytest.mark.parametrize(("milliseconds", "words"), [(8.0, "takes 0.80 times"), (12.0, "slower: it takes 1.20 times")])
-def test_a_smaller_file_that_is_slower_is_called_so(milliseconds, words):
-    def entry(p50: float, quantisation: str, size: int) -> dict:
-        return {"bundle": "b", "quantisation": quantisation, "bytes": size, "latency_ms": {3.0: {"p50": p50}}}
+def test_ratios_are_to_the_first_entry_and_columns_are_aligned():
+    def entry(p50: float, size: int) -> dict:
+        return {"bytes": size, "latency_ms": {3.0: {"p50": p50, "p95": p50, "p99": p50, "real_time": p50 / 3000}}}
 
-    files = {"f.onnx": entry(10.0, "none", 100), "i.onnx": entry(milliseconds, "int8", 25)}
-    (sentence,) = remarks({"files": files})
-    assert sentence == f"i.onnx {words} as long as float32, 0.25 of its size"
+    entries = {"f.onnx": entry(10.0, 100), "f.int8.onnx": entry(8.0, 25)}
+    title, first, second = table(entries, {"bytes": lambda entry: str(entry["bytes"])}).splitlines()
+    assert title.split()[-2:] == ["time", "bytes"]
+    assert first.split()[-3:] == ["1.00", "0.00333", "100"]
+    assert second.split() == ["f.int8.onnx", "3", "8.00", "8.00", "8.00", "0.80", "0.00267", "25"]
+    assert len(title) == len(first) == len(second)
 
 
-def test_files_are_measured_side_by_side_on_the_command_line(tmp_path, capsys, exported_file):
-    out = tmp_path / "result.json"
-    words = [str(exported_file), "--seconds", "0.5", "--rounds", "3", "--json", str(out)]
-    assert main(words) == 0
+def test_files_are_measured_side_by_side_on_the_command_line(capsys, exported_file):
+    arguments = [str(exported_file), "--seconds", "0.5", "--rounds", "3"]
+    assert main(arguments) == 0
     text = capsys.readouterr().out
     assert "onnxruntime" in text.splitlines()[0]
     assert str(exported_file) in text
-    (entry,) = json.loads(out.read_text())["files"].values()
+    assert main([*arguments, "--json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)["files"].values()
     assert entry["bytes"] == exported_file.stat().st_size
     assert 0 < entry["cold_start_s"] < 60
     assert 20 < entry["memory_mb"] < 600
@@ -49,7 +51,7 @@ def test_a_file_that_is_none_ends_in_a_sentence(tmp_path, capsys):
     assert capsys.readouterr().err.startswith("Error: ")
 
 
-@pytest.mark.parametrize("words", [["--rounds", "0"], ["--seconds", "0.00001"], ["--json", "no_folder/a.json"]])
-def test_what_cannot_be_measured_or_written_ends_in_a_sentence(capsys, exported_file, words):
+@pytest.mark.parametrize("words", [["--rounds", "0"], ["--seconds", "0.00001"]])
+def test_what_cannot_be_measured_ends_in_a_sentence(capsys, exported_file, words):
     assert main([str(exported_file), *words]) == 1
     assert capsys.readouterr().err.startswith(f"Error: {words[0][2:]}={words[1].replace('0.00001', '1e-05')}: is n")

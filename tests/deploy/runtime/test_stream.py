@@ -4,7 +4,7 @@ import tracemalloc
 import numpy as np
 import pytest
 
-from hrf_ser.deploy.runtime import Emotion
+from hrf_ser.deploy.runtime import Emotion, Stream
 from hrf_ser.deploy.runtime.windows import Windows
 from hrf_ser.errors import UserError
 
@@ -90,16 +90,28 @@ def test_silence_and_nothing_have_no_emotion(level):
     assert (third.silent, third.label, third.smoothed) == (True, None, second.smoothed)
 
 
+@pytest.mark.parametrize("smoothing_s", [0.0, 2.0])
+def test_smoothing_is_an_exponential_average_that_silence_leaves_alone(smoothing_s):
+    stream = Stream(lambda samples: np.array([samples[0], 1 - samples[0]]), "ab", 100, Windows(1.0, 1.0, smoothing_s))
+    keep = np.exp(-0.5) if smoothing_s else 0.0
+    levels = [0.0, 1.0, 0.25, 0.0]
+    found = [stream.classify(0, np.full(100, level, np.float32)) for level in levels]
+    last = {"a": keep + (1 - keep) * 0.25, "b": (1 - keep) * 0.75}
+    expected = [None, {"a": 1.0, "b": 0.0}, last, last]
+    for one, smoothed in zip(found, expected, strict=True):
+        assert one.smoothed == (smoothed if smoothed is None else pytest.approx(smoothed))
+
+
 def test_memory_and_cost_do_not_grow(exported_file):
     """A minute and a half in chunks of 100 ms; benchmarks/streaming.py does an hour."""
     emotion = Emotion(exported_file)
     stream = emotion.stream(window_s=1.0, hop_s=0.5)
     chunk = noise(44_100, 0.1)
-    for _ in range(100):
-        stream.push(chunk, 44_100)
     costs = np.zeros(900)
     tracemalloc.start()
     try:
+        for _ in range(100):
+            stream.push(chunk, 44_100)
         before = tracemalloc.get_traced_memory()[0]
         for number in range(900):
             began = time.thread_time()

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hrf_ser.deploy.runtime.windows import Smoother, Windower, Windows
+from hrf_ser.deploy.runtime.windows import Windower, Windows
 from hrf_ser.errors import UserError
 
 
@@ -26,24 +26,12 @@ def test_windows_do_not_depend_on_how_samples_come(length, hop, sizes):
     for _ in range(2):  # finish() leaves it as new.
         found = []
         for piece in np.split(samples, np.cumsum(sizes)[:-1]) if sizes else []:
-            found += [(window.start, window.samples.copy()) for window in windower.push(piece)]
-        found += [(window.start, window.samples.copy()) for window in windower.finish()]
+            found += windower.push(piece)
+        found += windower.finish()
         expected = expected_windows(samples, length, hop)
         assert [start for start, _ in found] == [start for start, _ in expected]
         for (_, one), (_, other) in zip(found, expected, strict=True):
             np.testing.assert_array_equal(one, other)
-
-
-def test_smoothing_is_an_exponential_average_that_silence_leaves_alone():
-    smoother = Smoother(["a", "b"], Windows(hop_s=1.0, smoothing_s=2.0))
-    keep = np.exp(-0.5)
-    assert smoother.push(None) is None
-    assert smoother.push(np.array([1.0, 0.0], np.float32)) == {"a": 1.0, "b": 0.0}
-    assert smoother.push(np.array([0.0, 1.0], np.float32)) == pytest.approx({"a": keep, "b": 1 - keep})
-    assert smoother.push(None) == pytest.approx({"a": keep, "b": 1 - keep})
-    plain = Smoother(["a", "b"], Windows(smoothing_s=0.0))
-    plain.push(np.array([1.0, 0.0], np.float32))
-    assert plain.push(np.array([0.25, 0.75], np.float32)) == {"a": 0.25, "b": 0.75}
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import socket
 import sys
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
+from http.server import BaseHTTPRequestHandler
+from socketserver import ThreadingTCPServer
 from typing import Any
 
 from hrf_ser.deploy.demo.site import Resource
@@ -42,8 +40,8 @@ HEADERS = {
 }
 
 
-class Server(ThreadingHTTPServer):
-    """Serves ``site`` on loopback.
+class Server(ThreadingTCPServer):
+    """Serves ``site`` on loopback. ``HTTPServer`` would look this computer's name up, which may use the network.
 
     Args:
         site: path -> what is there.
@@ -53,42 +51,24 @@ class Server(ThreadingHTTPServer):
         UserError: the port is in use or not allowed.
     """
 
-    daemon_threads = True
+    allow_reuse_address = daemon_threads = True
 
     def __init__(self, site: dict[str, Resource], port: int) -> None:
         self.site = site
-        self.connections: set[Any] = set()
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
             if error.errno not in (errno.EADDRINUSE, errno.EACCES):
                 raise
             raise UserError(f"port={port}: is in use or not allowed; give another, or port=0 for any.") from error
-        # A page of another site whose name was made to point here (DNS rebinding) still sends that name.
-        self.hosts = {f"{name}:{self.server_port}" for name in (HOST, "localhost")}
-        if self.server_port == 80:
-            self.hosts |= {HOST, "localhost"}
+        self.server_port = self.server_address[1]
+        # A page of another site whose name was made to point here (DNS rebinding) still sends that name. Browsers leave the
+        # port away where it is 80.
+        self.hosts = {f"{name}:{self.server_port}".removesuffix(":80") for name in (HOST, "localhost")}
 
     @property
     def address(self) -> str:
         return f"http://{HOST}:{self.server_port}/"
-
-    def server_bind(self) -> None:
-        # That of HTTPServer looks this computer's name up, which may ask the network.
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = HOST, self.server_address[1]
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        self.connections.add(request)
-        super().process_request_thread(request, client_address)
-        self.connections.discard(request)
-
-    def server_close(self) -> None:
-        """Close the socket and the connections that browsers keep open."""
-        super().server_close()
-        for connection in tuple(self.connections):
-            with contextlib.suppress(OSError):
-                connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Ignore browsers that close a connection early."""
@@ -97,22 +77,12 @@ class Server(ThreadingHTTPServer):
 
 
 class _Handler(BaseHTTPRequestHandler):
+    """Serves GET and HEAD from the table; the base class refuses other methods."""
+
     server: Server
-    protocol_version = "HTTP/1.1"
     timeout = 30  # seconds for a request that does not come to its end
 
     def do_GET(self) -> None:
-        self._respond()
-
-    def do_HEAD(self) -> None:
-        self._respond()
-
-    def _refuse(self) -> None:
-        self.send_error(HTTPStatus.METHOD_NOT_ALLOWED)
-
-    do_POST = do_PUT = do_DELETE = do_PATCH = do_OPTIONS = do_TRACE = do_CONNECT = _refuse  # noqa: N815
-
-    def _respond(self) -> None:
         hosts = self.headers.get_all("Host", [])
         if len(hosts) != 1 or hosts[0].lower() not in self.server.hosts:
             self.send_error(HTTPStatus.MISDIRECTED_REQUEST)
@@ -123,34 +93,22 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(HTTPStatus.NOT_FOUND)
             return
         caching = "private, max-age=31536000, immutable" if resource.forever else "no-cache"
-        headers = {"Content-Type": resource.type, "Cache-Control": caching, "ETag": resource.tag}
-        content = resource.content
-        if resource.packed:
-            headers["Vary"] = "Accept-Encoding"
-            if "gzip" in self.headers.get("Accept-Encoding", ""):
-                headers["Content-Encoding"] = "gzip"
-            else:
-                content = resource.plain()
-        if self.headers.get("If-None-Match") == resource.tag:
-            self._send(HTTPStatus.NOT_MODIFIED, headers, None)
-        else:
-            self._send(HTTPStatus.OK, headers, content)
+        packed = {"Content-Encoding": "gzip"} if resource.packed else {}
+        self._send(HTTPStatus.OK, {"Content-Type": resource.type, "Cache-Control": caching, **packed}, resource.content)
+
+    do_HEAD = do_GET  # noqa: N815  # the base class's name
 
     def send_error(self, code: int, *_: str | None) -> None:
         """A plain sentence instead of a page, with nothing of the request in it."""
-        headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store", "Connection": "close"}
-        if code == HTTPStatus.METHOD_NOT_ALLOWED:
-            headers["Allow"] = "GET, HEAD"
+        headers = {"Content-Type": "text/plain; charset=utf-8", "Cache-Control": "no-store"}
         self._send(code, headers, f"{HTTPStatus(code).phrase}\n".encode())
 
-    def _send(self, code: int, headers: dict[str, str], content: bytes | None) -> None:
+    def _send(self, code: int, headers: dict[str, str], content: bytes) -> None:
         self.send_response(code)
-        for name, value in {**headers, **HEADERS}.items():
+        for name, value in {**headers, **HEADERS, "Content-Length": str(len(content))}.items():
             self.send_header(name, value)
-        if content is not None:
-            self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        if content is not None and self.command != "HEAD":
+        if self.command != "HEAD":
             self.wfile.write(content)
 
     def version_string(self) -> str:

@@ -6,15 +6,20 @@ models or two versions of the page.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import Any
 
-from hrf_ser.deploy.demo.model import BrowserModel
+from hrf_ser.deploy.runtime.model_file import ModelFile
+from hrf_ser.deploy.runtime.predictor import WHOLE_S
+from hrf_ser.deploy.runtime.windows import Windows
+from hrf_ser.errors import UserError
 
+# The page decodes and records at this rate, Hz.
+SAMPLE_RATE = 16_000
 _HERE = Path(__file__).parent
 # Browsers refuse wrong types, and the machine's own table is not reliable.
 _TYPES = {
@@ -35,10 +40,10 @@ class Resource:
     """One response of the server.
 
     Attributes:
-        content: its bytes, packed with gzip where ``packed``.
+        content: its bytes.
         type: for the ``Content-Type`` header.
         forever: it never changes under its path.
-        packed: it is stored packed.
+        packed: the bytes are packed with gzip, which every browser unpacks.
     """
 
     content: bytes
@@ -46,20 +51,22 @@ class Resource:
     forever: bool
     packed: bool = False
 
-    @property
-    def tag(self) -> str:
-        """For the ``ETag`` header."""
-        return f'"{hashlib.sha256(self.content).hexdigest()[:32]}"'
 
-    def plain(self) -> bytes:
-        return gzip.decompress(self.content) if self.packed else self.content
+def build_site(file: ModelFile, content: bytes) -> dict[str, Resource]:
+    """Everything that is served, by path.
 
+    Args:
+        file: from :func:`~hrf_ser.deploy.runtime.model_file.load_model`.
+        content: its bytes.
 
-def build_site(model: BrowserModel) -> dict[str, Resource]:
-    """Everything that is served, by path."""
+    Raises:
+        UserError: the model has another sample rate than the page.
+    """
+    if file.sample_rate != SAMPLE_RATE:
+        raise UserError(f"{file.path}: takes {file.sample_rate} Hz, and the page {SAMPLE_RATE}; export it again.")
     files = {
-        "model.onnx": Resource(model.content, _TYPES[".onnx"], True),
-        "model.json": Resource(json.dumps(model.facts()).encode(), _TYPES[".json"], True),
+        "model.onnx": Resource(content, _TYPES[".onnx"], True),
+        "model.json": Resource(json.dumps(facts(file, content)).encode(), _TYPES[".json"], True),
     }
     for folder in ("script", "style"):
         for path in sorted((_HERE / "site" / folder).iterdir()):
@@ -77,10 +84,29 @@ def build_site(model: BrowserModel) -> dict[str, Resource]:
     return site
 
 
+def facts(file: ModelFile, content: bytes) -> dict[str, Any]:
+    """What the page shows and needs beside the graph; its windows are the runtime's."""
+    windows = Windows()
+    return {
+        "name": file.name,
+        "labels": list(file.labels),
+        "quantisation": file.metadata.get("quantisation", "none"),
+        "bytes": len(content),
+        "sha256": hashlib.sha256(content).hexdigest(),
+        "card": file.card,
+        "plan": {
+            "window": windows.window_s,
+            "hop": windows.hop_s,
+            "smoothing": windows.smoothing_s,
+            "whole": WHOLE_S,
+        },
+    }
+
+
 def _version(files: dict[str, Resource], *templates: str) -> str:
     whole = hashlib.sha256()
     for name, resource in files.items():
-        whole.update(f"{name} {resource.tag}\n".encode())
+        whole.update(f"{name} {hashlib.sha256(resource.content).hexdigest()}\n".encode())
     for template in templates:
         whole.update(template.encode())
     return whole.hexdigest()[:16]

@@ -12,13 +12,11 @@ from hrf_ser.deploy.runtime.emotion import Emotion
 from hrf_ser.deploy.runtime.windows import Windows
 from hrf_ser.errors import UserError
 
-_HOP_S = 1.0
-
 
 def main(arguments: list[str] | None = None) -> int:
     """Predict for each file; the status is 1 where one of them, or the model, cannot be used."""
     options = _parser().parse_args(arguments)
-    hop = min(_HOP_S, options.window) if options.hop is None else options.hop
+    hop = min(1.0, options.window) if options.hop is None else options.hop
     try:
         windows = Windows(options.window, hop, options.smoothing)
         emotion = Emotion(options.model, options.threads)
@@ -27,23 +25,21 @@ def main(arguments: list[str] | None = None) -> int:
     status = 0
     for name in options.audio:
         try:
-            lines = _stream(emotion, name, windows) if options.stream else _whole(emotion, name, windows)
-            for content in lines:
+            for result in _results(emotion, name, windows, options.stream):
+                content = {"file": name, **result}
                 print(json.dumps(content) if options.json else _line(content), flush=True)
         except UserError as error:
             status = _bad(error)
     return status
 
 
-def _whole(emotion: Emotion, name: str, windows: Windows) -> Iterator[dict[str, Any]]:
-    prediction = emotion(name, windows=windows)
-    yield {"file": name, **prediction.as_dict(windows=len(prediction.windows) > 1)}
-
-
-def _stream(emotion: Emotion, name: str, windows: Windows) -> Iterator[dict[str, Any]]:
-    """A posterior a window, as the file is read."""
-    for posterior in emotion.windows(name, windows=windows):
-        yield {"file": name, **posterior.as_dict()}
+def _results(emotion: Emotion, name: str, windows: Windows, stream: bool) -> Iterator[dict[str, Any]]:
+    """The prediction, or a posterior a window as the file is read."""
+    if stream:
+        yield from (posterior.as_dict() for posterior in emotion.windows(name, windows=windows))
+    else:
+        prediction = emotion(name, windows=windows)
+        yield prediction.as_dict(windows=len(prediction.windows) > 1)
 
 
 def _line(content: dict[str, Any]) -> str:
@@ -62,8 +58,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m hrf_ser.deploy.runtime", description=__doc__)
     parser.add_argument("model", help="an exported .onnx file, or the folder that holds one")
     parser.add_argument("audio", nargs="+", help="audio files")
-    parser.add_argument("--json", action="store_true", help="an object a line")
-    parser.add_argument("--stream", action="store_true", help="a line a window, as from a microphone")
+    parser.add_argument("--json", action="store_true", help="print a JSON object per line")
+    parser.add_argument("--stream", action="store_true", help="print a line per window, as from a microphone")
     parser.add_argument("--window", type=float, default=3.0, help="length of a window, seconds (3)")
     parser.add_argument("--hop", type=float, help="distance of windows, seconds (1, or --window where that is less)")
     parser.add_argument("--smoothing", type=float, default=2.0, help="time constant of the moving average, seconds (2)")

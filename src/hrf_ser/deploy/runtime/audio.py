@@ -1,4 +1,4 @@
-"""Reads any audio as mono float32 blocks, so that a long recording is never in memory as a whole."""
+"""Any audio as mono float32 blocks at one rate, so that a long recording is never in memory as a whole."""
 
 from __future__ import annotations
 
@@ -6,85 +6,88 @@ import contextlib
 import io
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hrf_ser.deploy.runtime.resample import Resampler, check_rate
 from hrf_ser.errors import UserError
 
 Source = str | os.PathLike[str] | IO[bytes] | NDArray[Any]
-Block = tuple[NDArray[np.float32], int]
+Blocks = Iterator[NDArray[np.float32]]
 
 MIN_SECONDS = 0.05
-# Below half a step of 16-bit audio nothing was recorded.
+LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000  # Hz
+# Half a step of 16-bit audio.
 SILENCE = 1e-5
-# A float file may exceed 1 a little; what exceeds this is integers that were called floats.
+# A float file may exceed 1 a little; beyond this it holds integers labelled as floats.
 _LARGEST = 10.0
 _CHANNELS = 32
 _BLOCK = 1 << 16
 
 
-@dataclass
-class Audio:
-    """An open source.
-
-    Attributes:
-        name: of the source, for messages.
-        blocks: mono blocks ``(samples,)`` in [-1, 1] with the rate of the recording.
-    """
-
-    name: str
-    blocks: Iterator[Block]
-
-    def at(self, rate: int) -> Iterator[NDArray[np.float32]]:
-        """Blocks at another rate, in Hz."""
-        resampler: Resampler | None = None
-        for block, own in self.blocks:
-            resampler = resampler or Resampler(own, rate)
-            yield resampler.push(block)
-        if resampler is not None:
-            yield resampler.finish()
-
-
 @contextlib.contextmanager
-def open_audio(source: Source, rate: int | None = None) -> Iterator[Audio]:
-    """Open a file (path or file object) or an array.
+def open_audio(source: Source, rate: int | None, to: int) -> Iterator[tuple[str, Blocks]]:
+    """Open a file or an array; yields its name, for messages, and its mono blocks ``(samples,)`` in [-1, 1].
 
     Args:
-        source: path of a wav, flac, ogg, mp3, ...; a file object of one; samples ``(samples,)`` or
-            ``(samples, channels)``, integers or floats in [-1, 1].
-        rate: of an array, Hz; a file knows its own.
+        source: path or file object of a wav, flac, ogg, mp3, ...; or an array, see :func:`mono`.
+        rate: of an array, Hz; None for a file.
+        to: rate of the blocks, Hz.
 
     Raises:
-        UserError: here or while it is read: no such file, no audio, truncated, empty, NaN or infinite samples. The message
-            names the source.
+        UserError: here or while blocks are read: a source that is missing, unreadable, truncated or no audio.
     """
-    if isinstance(source, np.ndarray):
+    if isinstance(source, np.ndarray) and source.ndim:
         if rate is None:
             raise UserError("rate is missing: say how many samples a second the array has, rate=16000.")
-        rate = check_rate(rate)
-        yield Audio("the array", _pieces(source, rate))
+        yield "the array", _resample(_pieces(source), resampler(rate, to))
     elif isinstance(source, str | os.PathLike) or hasattr(source, "read"):
         if rate is not None:
             raise UserError(f"rate={rate}: is for arrays; a file says its own rate, so leave it away.")
-        with _sound_file(source) as (name, file):
-            yield Audio(name, _read(name, file))
+        name = str(source) if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "the file object"))
+        with _readable(name):
+            file = _sound_file(source, name)
+        with file:
+            try:
+                stream = resampler(int(file.samplerate), to)
+            except UserError as error:
+                raise UserError(f"{name}: {error}") from error
+            yield name, _resample(_read(file, name), stream)
     else:
-        raise UserError(f"{type(source).__name__}: is no audio; give a path, a file object or a numpy array.")
+        raise UserError(f"{type(source).__name__}: is no audio; give a path, a file object or an array (samples,).")
 
 
-def mono(samples: NDArray[Any], name: str = "the array") -> NDArray[np.float32]:
-    """Samples of any type and number of channels as one channel in [-1, 1].
+def resampler(rate: Any, to: int) -> Any:
+    """soxr's stream for one channel: blocks of any size give bit for bit what training reads.
+
+    Raises:
+        UserError: ``rate`` is no integer, or one that no speech has.
+    """
+    import soxr
+
+    if isinstance(rate, bool) or not isinstance(rate, int | float | np.integer | np.floating) or rate != rate // 1:
+        raise UserError(f"rate={rate!r}: is no sample rate; give samples per second as an integer.")
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise UserError(
+            f"rate={rate}: is not between {LOWEST_RATE:,} and {HIGHEST_RATE:,} Hz; give the rate of the samples."
+        )
+    return soxr.ResampleStream(int(rate), to, num_channels=1, dtype="float32")
+
+
+def finish(stream: Any) -> NDArray[np.float32]:
+    """The rest of a resampler's output, ``(samples,)``; nothing can be pushed afterwards."""
+    rest: NDArray[np.float32] = stream.resample_chunk(np.zeros(0, np.float32), last=True)
+    return rest
+
+
+def mono(samples: NDArray[Any], name: str) -> NDArray[np.float32]:
+    """The mean of the channels in [-1, 1], ``(samples,)``.
 
     Args:
-        samples: ``(samples,)`` or ``(samples, channels)``; integers count as full scale of their type.
-
-    Returns:
-        ``(samples,)``, the mean of the channels.
+        samples: ``(samples,)`` or ``(samples, channels)``, floats in [-1, 1] or integers, of which the type's range is 1.
+        name: for messages.
 
     Raises:
         UserError: shape or type is no audio's, or samples are NaN, infinite or far beyond 1.
@@ -110,11 +113,7 @@ def mono(samples: NDArray[Any], name: str = "the array") -> NDArray[np.float32]:
 
 
 def check_length(name: str, seconds: float) -> None:
-    """Refuse audio that is too short.
-
-    Raises:
-        UserError: no audio, or less than 50 ms.
-    """
+    """Refuse audio of less than 50 ms with a ``UserError``."""
     if seconds == 0:
         raise UserError(f"{name}: holds no audio; replace or remove it.")
     if seconds < MIN_SECONDS:
@@ -122,66 +121,61 @@ def check_length(name: str, seconds: float) -> None:
 
 
 def is_silent(samples: NDArray[np.float32]) -> bool:
-    """True where not one sample is louder than half a step of 16-bit audio."""
+    """Whether no sample is louder than half a step of 16-bit audio."""
     return not len(samples) or float(max(samples.max(), -samples.min())) < SILENCE
 
 
-def _pieces(samples: NDArray[Any], rate: int) -> Iterator[Block]:
-    # Shape and type at once, before a piece is cut off.
-    mono(samples[:0] if samples.ndim else samples)
+def _resample(blocks: Blocks, stream: Any) -> Blocks:
+    for block in blocks:
+        yield stream.resample_chunk(block)
+    yield finish(stream)
+
+
+def _pieces(samples: NDArray[Any]) -> Blocks:
     for start in range(0, len(samples), _BLOCK):
-        yield mono(samples[start : start + _BLOCK]), rate
+        yield mono(samples[start : start + _BLOCK], "the array")
 
 
 @contextlib.contextmanager
-def _sound_file(source: Any) -> Iterator[tuple[str, Any]]:
+def _readable(name: str) -> Iterator[None]:
+    """Name the file in errors of libsndfile."""
     import soundfile
 
-    is_path = isinstance(source, str | os.PathLike)
-    name = str(source) if is_path else str(getattr(source, "name", "the file object"))
-    if is_path:
-        path = Path(source).expanduser()
-        if not path.exists():
-            raise UserError(f"{name}: no such audio file; check the path.")
-        if not path.is_file():
-            raise UserError(f"{name}: is no file; give an audio file.")
-        target: Any = path
-    else:
-        # libsndfile seeks; a pipe cannot.
-        seekable = getattr(source, "seekable", lambda: False)()
-        target = source if seekable else io.BytesIO(source.read())
     try:
-        file = soundfile.SoundFile(target)
+        yield
     except (soundfile.LibsndfileError, OSError, ValueError, TypeError) as error:
-        raise UserError(f"{name}: cannot be read as audio ({_reason(error)}); replace or remove it.") from error
-    with file:
-        yield name, file
+        text = getattr(error, "error_string", None) or str(error) or type(error).__name__
+        raise UserError(
+            f"{name}: cannot be read as audio ({str(text).strip().rstrip('.')}); replace or remove it."
+        ) from error
 
 
-def _read(name: str, file: Any) -> Iterator[Block]:
+def _sound_file(source: Any, name: str) -> Any:
     import soundfile
 
+    if isinstance(source, str | os.PathLike):
+        source = Path(source).expanduser()
+        if not source.exists():
+            raise UserError(f"{name}: no such audio file; check the path.")
+        if not source.is_file():
+            raise UserError(f"{name}: is no file; give an audio file.")
+    elif not getattr(source, "seekable", lambda: False)():
+        # libsndfile seeks; a pipe cannot.
+        source = io.BytesIO(source.read())
+    return soundfile.SoundFile(source)
+
+
+def _read(file: Any, name: str) -> Blocks:
     rate, read, stated = int(file.samplerate), 0, int(file.frames)
     size = _BLOCK // min(int(file.channels), _CHANNELS)
-    try:
-        check_rate(rate)
-    except UserError as error:
-        raise UserError(f"{name}: {error}") from error
     while True:
-        try:
+        with _readable(name):
             block = file.read(size, dtype="float32", always_2d=True)
-        except (soundfile.LibsndfileError, OSError, ValueError) as error:
-            raise UserError(f"{name}: cannot be read as audio ({_reason(error)}); replace or remove it.") from error
         if not len(block):
             break
         read += len(block)
-        yield mono(block, name), rate
+        yield mono(block, name)
     if read < stated:
         raise UserError(
             f"{name}: ends after {read / rate:.2f} s although it says {stated / rate:.2f} s; it is truncated, replace it."
         )
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "error_string", None) or str(error) or type(error).__name__
-    return str(text).strip().rstrip(".")

@@ -24,7 +24,6 @@ from hrf_ser.errors import UserError
 Name = TypeVar("Name", bound=Hashable)
 Latency = dict[str, float]
 
-LENGTHS = "0.1 to 600 s"
 _WARM_UP = 5
 # In another process: seconds until the first prediction, and the memory that it takes.
 _COLD_START = """
@@ -46,11 +45,6 @@ print(seconds, megabytes)
 """
 
 
-def is_length(seconds: object) -> bool:
-    """Whether so much audio can be measured; ``LENGTHS`` states the range."""
-    return type(seconds) in (int, float) and 0.1 <= float(seconds) <= 600  # type: ignore[arg-type]
-
-
 def measure_latency(
     models: Mapping[Name, Callable[[NDArray[np.float32]], object]],
     seconds: Sequence[float],
@@ -66,10 +60,10 @@ def measure_latency(
         models: name -> function of a waveform ``(samples,)``.
         seconds: lengths of the audio.
         rounds: that count, after some that warm up.
-        rate: samples a second.
+        rate: of the waveforms, Hz.
 
     Returns:
-        ``p50``, ``p95``, ``p99`` and ``real_time``, the share of the audio's own duration that the median takes.
+        ``p50``, ``p95``, ``p99`` and ``real_time``, the median as a share of the audio's duration.
     """
     found: dict[Name, dict[float, Latency]] = {name: {} for name in models}
     generator = np.random.default_rng(0)
@@ -132,7 +126,6 @@ def measure_files(files: Sequence[Path], seconds: Sequence[float], threads: int,
             name: {
                 "bytes": model.file.path.stat().st_size,
                 "quantisation": model.file.metadata.get("quantisation", "none"),
-                "bundle": model.file.metadata.get("bundle_sha256", ""),
                 **cold_start(model.file.path, threads, seconds[0]),
                 "latency_ms": latency[name],
             }
@@ -141,42 +134,35 @@ def measure_files(files: Sequence[Path], seconds: Sequence[float], threads: int,
     }
 
 
-def remarks(result: Mapping[str, Any]) -> list[str]:
-    """A sentence for each quantised file on its speed and size beside the float32 file of the same bundle."""
-    files = result["files"]
-    plain = {entry["bundle"]: entry for entry in files.values() if entry["quantisation"] == "none"}
-    sentences = []
-    for name, entry in files.items():
-        other = plain.get(entry["bundle"])
-        if other is None or entry["quantisation"] == "none":
-            continue
-        ratios = [times["p50"] / other["latency_ms"][length]["p50"] for length, times in entry["latency_ms"].items()]
-        ratio = float(np.median(ratios))
-        verb = "slower: it takes" if ratio > 1.05 else "takes"
-        sentences.append(
-            f"{name} {verb} {ratio:.2f} times as long as float32, {entry['bytes'] / other['bytes']:.2f} of its size"
-        )
-    return sentences
-
-
-def table(result: Mapping[str, Any]) -> str:
-    """The result as lines of text; ratios are to the first file."""
-    files, device = result["files"], result["device"]
-    first = next(iter(files.values()))
-    rows = [("file", "audio s", "p50 ms", "p95 ms", "p99 ms", "ratio", "real time", "kB", "start s", "memory MB")]
-    for name, entry in files.items():
-        costs = (f"{entry['bytes'] / 1000:.0f}", f"{entry['cold_start_s']:.2f}", f"{entry['memory_mb']:.0f}")
-        for length, times in entry["latency_ms"].items():
-            ratio = times["p50"] / first["latency_ms"][length]["p50"]
-            p50, p95, p99 = (f"{times[key]:.2f}" for key in ("p50", "p95", "p99"))
-            rows.append((name, f"{length:g}", p50, p95, p99, f"{ratio:.2f}", f"{times['real_time']:.5f}", *costs))
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def show_files(result: Mapping[str, Any]) -> str:
+    """What :func:`measure_files` gives as lines of text."""
+    device = result["device"]
     machine = f"{device['processor']}, {device['cores']} cores, {device['system']}, onnxruntime {device['onnxruntime']}"
-    lines = [f"{machine}, {result['threads']} thread(s)", ""]
-    for name, *cells in rows:
-        aligned = (cell.rjust(width) for cell, width in zip(cells, widths[1:], strict=True))
-        lines.append("  ".join((name.ljust(widths[0]), *aligned)))
-    return "\n".join([*lines, *remarks(result)])
+    costs = {
+        "kB": lambda entry: f"{entry['bytes'] / 1000:.0f}",
+        "start s": lambda entry: f"{entry['cold_start_s']:.2f}",
+        "memory MB": lambda entry: f"{entry['memory_mb']:.0f}",
+    }
+    return f"{machine}, {result['threads']} thread(s)\n\n{table(result['files'], costs)}"
+
+
+def table(entries: Mapping[str, Mapping[str, Any]], costs: Mapping[str, Callable[[Mapping[str, Any]], str]]) -> str:
+    """A line for each entry and length of audio; ratios are to the first entry.
+
+    Args:
+        entries: name -> ``latency_ms`` by length, and what ``costs`` need.
+        costs: title -> further columns.
+    """
+    first = next(iter(entries.values()))["latency_ms"]
+    rows = [("", "audio s", "p50 ms", "p95 ms", "p99 ms", "ratio", "real time", *costs)]
+    for name, entry in entries.items():
+        for length, times in entry["latency_ms"].items():
+            latency = (f"{times[key]:.2f}" for key in ("p50", "p95", "p99"))
+            ratio, share = f"{times['p50'] / first[length]['p50']:.2f}", f"{times['real_time']:.5f}"
+            rows.append((name, f"{length:g}", *latency, ratio, share, *(cost(entry) for cost in costs.values())))
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    aligned = (map(str.rjust, cells, widths[1:]) for _, *cells in rows)
+    return "\n".join("  ".join((row[0].ljust(widths[0]), *cells)) for row, cells in zip(rows, aligned, strict=True))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -186,29 +172,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seconds", nargs="+", type=float, default=[1.0, 3.0, 10.0], help="lengths of the audio")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--json", type=Path, help="write the result there as well")
+    parser.add_argument("--json", action="store_true", help="print the result as JSON")
     options = parser.parse_args(arguments)
     try:
-        _check(options)
+        if options.rounds < 1:
+            raise UserError(f"rounds={options.rounds}: is not a number of at least 1.")
+        for length in options.seconds:
+            if not 0.1 <= length <= 600:
+                raise UserError(f"seconds={length}: is not a length of 0.1 to 600 s.")
         result = measure_files(options.files, options.seconds, options.threads, options.rounds)
     except UserError as error:
         print(f"Error: {error}", file=sys.stderr)
         return 1
-    print(table(result))
-    if options.json:
-        options.json.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    print(json.dumps(result, indent=2) if options.json else show_files(result))
     return 0
-
-
-def _check(options: argparse.Namespace) -> None:
-    """Refuse, before anything is measured, what could not be measured or written."""
-    if options.rounds < 1:
-        raise UserError(f"rounds={options.rounds}: is not a number of at least 1.")
-    for length in options.seconds:
-        if not is_length(length):
-            raise UserError(f"seconds={length}: is not a length of {LENGTHS}.")
-    if options.json and (options.json.is_dir() or not options.json.resolve().parent.is_dir()):
-        raise UserError(f"json={options.json}: is no file in a folder that exists; choose another place.")
 
 
 if __name__ == "__main__":

@@ -24,14 +24,14 @@ class Emotion(Predictor):
     Attributes:
         labels: class names.
         sample_rate: of the model's input, Hz; everything else is resampled to it.
-        file: path, metadata and checksum of the file.
+        file: path and metadata of the file.
 
     Raises:
         UserError: as :func:`~hrf_ser.deploy.runtime.model_file.load_model`.
     """
 
     def __init__(self, path: str | os.PathLike[str], threads: int = 1) -> None:
-        if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        if type(threads) is not int or threads < 1:
             raise UserError(f"threads={threads}: is not a number of at least 1.")
         self.file, self._session, _ = load_model(path, threads)
         self.labels, self.sample_rate = self.file.labels, self.file.sample_rate

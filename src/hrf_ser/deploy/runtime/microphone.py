@@ -27,8 +27,7 @@ def microphone(device: str | int | None = None, timeout_s: float = _TIMEOUT_S) -
         timeout_s: seconds without a chunk after which the microphone counts as gone.
 
     Raises:
-        UserError: sounddevice or PortAudio is missing, there is no microphone, it cannot be opened, it is gone, or this machine
-            is too slow for it.
+        UserError: sounddevice, PortAudio or the microphone is missing, or this machine is too slow for it.
     """
     sounddevice = _sounddevice()
     chunks: queue.Queue[NDArray[np.float32]] = queue.Queue(_WAITING)

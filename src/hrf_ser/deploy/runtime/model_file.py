@@ -35,15 +35,20 @@ class ModelFile:
         path: the file.
         labels: class names.
         sample_rate: Hz.
-        sha256: of the file.
+        card: corpus, protocol, scores and licence, where the bundle has them.
         metadata: every entry as text.
     """
 
     path: Path
     labels: tuple[str, ...]
     sample_rate: int
-    sha256: str
+    card: dict[str, Any]
     metadata: Mapping[str, str]
+
+    @property
+    def name(self) -> str:
+        """Of the model, as the registry has it."""
+        return self.metadata.get("model", "model")
 
 
 def load_model(path: str | os.PathLike[str], threads: int = 1) -> tuple[ModelFile, Any, bytes]:
@@ -57,8 +62,8 @@ def load_model(path: str | os.PathLike[str], threads: int = 1) -> tuple[ModelFil
         Its description, the session of onnxruntime, and its bytes.
 
     Raises:
-        UserError: nothing there; a file that is damaged, refers to other files, has a newer version, or does not match its
-            report or bundle; onnxruntime is missing.
+        UserError: nothing there; a file that is damaged, refers to other files, has a newer version or does not match its
+            bundle; onnxruntime is missing.
     """
     path = Path(path).expanduser()
     file = find(path)
@@ -68,19 +73,29 @@ def load_model(path: str | os.PathLike[str], threads: int = 1) -> tuple[ModelFil
         content = file.read_bytes()
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror}); check the path and its permissions.") from error
-    sha256 = hashlib.sha256(content).hexdigest()
-    _check_integrity(file, content, sha256)
-    if _EXTERNAL_DATA.search(content):
-        raise UserError(f"{file}: keeps data in another file, which is never opened; export it again.")
-    session = _session(file, content, threads)
-    described = _describe(file, session.get_modelmeta().custom_metadata_map, sha256)
+    _check_integrity(file, content)
+    try:
+        session = start_session(content, threads)
+    except ImportError as error:
+        raise UserError(
+            "onnxruntime is not installed: pip install 'hrf_ser[runtime]', or hrf_ser_runtime alone without torch."
+        ) from error
+    except Exception as error:  # onnxruntime's exceptions have no common base
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(f"{file}: is damaged or no ONNX file for onnxruntime ({reason}); export it again.") from error
+    described = _describe(file, session.get_modelmeta().custom_metadata_map)
     inputs = [(value.name, value.type, len(value.shape)) for value in session.get_inputs()]
     outputs = {value.name: value.shape for value in session.get_outputs()}
     classes = {outputs.get(name, [None])[-1] for name in ("logits", "probabilities")}
     if inputs != [("waveform", "tensor(float)", 2)] or classes != {len(described.labels)}:
         raise UserError(f"{file}: its inputs and outputs do not match its labels; export it again.")
-    if path.is_dir():
-        _check_bundle(path, described)
+    bundle, exported = path / "bundle.json", described.metadata.get("bundle_sha256")
+    # The bundle may have been written again since the export.
+    if bundle.is_file() and hashlib.sha256(bundle.read_bytes()).hexdigest() != exported:
+        raise UserError(
+            f"{file}: was exported from another bundle than {path}; "
+            f"write it again with python -m hrf_ser.export bundle={path} format=onnx."
+        )
     return described, session, content
 
 
@@ -117,56 +132,32 @@ def exported_files(folder: Path) -> list[Path]:
     return files
 
 
-def _check_integrity(file: Path, content: bytes, sha256: str) -> None:
-    """Compare with the checksum inside the file and with the report beside it; one of them must be there."""
-    inside = _CHECKSUM_ENTRY.search(content)
-    if inside is not None:
-        start, end = inside.span(1)
-        blank = content[:start] + NO_CHECKSUM.encode() + content[end:]
-        if hashlib.sha256(blank).hexdigest().encode() != inside[1]:
-            raise UserError(f"{file}: is damaged (its checksum is another); export it again.")
-    beside = file.with_name(f"{file.name}.json")
-    if beside.is_file():
-        try:
-            report = json.loads(beside.read_text(encoding="utf-8"))
-            if not isinstance(report, dict):
-                raise ValueError("no object")
-        except (OSError, ValueError, RecursionError) as error:
-            raise UserError(f"{beside}: is damaged ({error}); export again.") from error
-        if report.get("sha256") != sha256:
-            raise UserError(f"{file}: is not the file that {beside.name} describes; export it again.")
-        if report.get("published") is not True:
-            raise UserError(f"{file}: did not pass its comparison with the bundle; export it again.")
-    elif inside is None:
-        raise UserError(
-            f"{file}: holds no checksum and {beside.name} is not beside it, so it is truncated or was not written by "
-            "hrf_ser.export; copy both files, or export it again."
-        )
+def start_session(content: bytes, threads: int = 1) -> Any:
+    """An ``InferenceSession`` of onnxruntime on the CPU."""
+    import onnxruntime
 
-
-def _session(file: Path, content: bytes, threads: int) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise UserError(
-            "onnxruntime is not installed: pip install 'hrf_ser[runtime]', or hrf_ser_runtime alone without torch."
-        ) from error
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     # Spinning threads drain the battery of a phone.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry("session.load_model_format", "ONNX")
     options.log_severity_level = 4
-    try:
-        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's exceptions have no common base
-        reason = str(error).strip().splitlines()[0]
-        raise UserError(f"{file}: is damaged or no ONNX file for onnxruntime ({reason}); export it again.") from error
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
-def _describe(file: Path, metadata: Mapping[str, str], sha256: str) -> ModelFile:
-    if "format" not in metadata:
-        raise UserError(f"{file}: was not written by hrf_ser.export, or is truncated; export it again.")
+def _check_integrity(file: Path, content: bytes) -> None:
+    inside = _CHECKSUM_ENTRY.search(content)
+    if inside is None:
+        raise UserError(f"{file}: holds no checksum, so it is truncated or no file of hrf_ser.export; export it again.")
+    start, end = inside.span(1)
+    blank = content[:start] + NO_CHECKSUM.encode() + content[end:]
+    if hashlib.sha256(blank).hexdigest().encode() != inside[1]:
+        raise UserError(f"{file}: is damaged (its checksum is another); export it again.")
+    if _EXTERNAL_DATA.search(content):
+        raise UserError(f"{file}: keeps data in another file, which is never opened; export it again.")
+
+
+def _describe(file: Path, metadata: Mapping[str, str]) -> ModelFile:
     try:
         if metadata["format"] != FORMAT:
             raise ValueError(f"its format is {metadata['format']!r}")
@@ -184,23 +175,11 @@ def _describe(file: Path, metadata: Mapping[str, str], sha256: str) -> ModelFile
         sample_rate = int(metadata["sample_rate"])
         if not 4_000 <= sample_rate <= 192_000:
             raise ValueError(f"its sample rate is {sample_rate}")
+        # Python reads NaN as JSON, browsers do not.
+        card = json.loads(metadata["card"], parse_constant=lambda _: None)
+        if not isinstance(card, dict):
+            raise ValueError("its card is no JSON object")
     except (ValueError, KeyError, TypeError, RecursionError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else error
         raise UserError(f"{file}: is damaged ({reason}); export it again.") from error
-    return ModelFile(file, tuple(labels), sample_rate, sha256, dict(metadata))
-
-
-def _check_bundle(folder: Path, file: ModelFile) -> None:
-    """Refuse a file that was exported before the bundle was written again."""
-    description = folder / "bundle.json"
-    if not description.is_file():
-        return
-    try:
-        content = description.read_bytes()
-    except OSError as error:
-        raise UserError(f"{description}: cannot be read ({error.strerror}); check its permissions.") from error
-    if hashlib.sha256(content).hexdigest() != file.metadata.get("bundle_sha256"):
-        raise UserError(
-            f"{file.path}: was exported from another bundle than {folder}; "
-            f"write it again with python -m hrf_ser.export bundle={folder} format=onnx."
-        )
+    return ModelFile(file, tuple(labels), sample_rate, card, dict(metadata))

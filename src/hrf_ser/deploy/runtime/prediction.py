@@ -19,14 +19,17 @@ class Posterior:
         end: seconds from the beginning of the audio.
         probabilities: by class, sum 1; None in a silent window.
         smoothed: their moving average over windows; None until a window had sound.
-        silent: every sample is zero, so there is nothing to classify.
     """
 
     start: float
     end: float
     probabilities: dict[str, float] | None
     smoothed: dict[str, float] | None
-    silent: bool = False
+
+    @property
+    def silent(self) -> bool:
+        """No sample above half a step of 16-bit audio, so nothing to classify."""
+        return self.probabilities is None
 
     @property
     def label(self) -> str | None:

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrf_ser.deploy.runtime.audio import Audio, Source, check_length, open_audio
+from hrf_ser.deploy.runtime.audio import Source, check_length, open_audio
 from hrf_ser.deploy.runtime.prediction import Posterior, Prediction, by_label, top
 from hrf_ser.deploy.runtime.stream import Stream
-from hrf_ser.deploy.runtime.windows import Window, Windows
+from hrf_ser.deploy.runtime.windows import Windows
 from hrf_ser.errors import UserError
 
 # Up to here a recording is one input, as utterances of training were.
@@ -41,7 +41,7 @@ class Predictor(ABC):
         """Predict the emotion of a recording.
 
         Up to ``whole_s`` it is one input. A longer one is read in windows, in memory that grows with the number of posteriors
-        only, and their mean over the windows that are not silent decides.
+        only, and predicted by their mean over the windows that are not silent.
 
         Args:
             source: path, file object, or array ``(samples,)`` or ``(samples, channels)``.
@@ -52,47 +52,42 @@ class Predictor(ABC):
         Raises:
             UserError: no audio, unreadable, truncated, shorter than 50 ms, silent, NaN or infinite samples.
         """
-        with open_audio(source, rate) as audio:
-            posteriors = tuple(self._posteriors(audio, windows, whole_s))
+        with open_audio(source, rate, self.sample_rate) as (name, blocks):
+            posteriors = tuple(self._posteriors(name, blocks, windows, whole_s))
         found = [posterior.probabilities for posterior in posteriors if posterior.probabilities is not None]
         if not found:
-            raise UserError(f"{audio.name}: is silent (every sample is zero); replace or remove it.")
+            raise UserError(f"{name}: is silent (every sample is zero); replace or remove it.")
         mean = by_label(self.labels, np.mean([list(probabilities.values()) for probabilities in found], axis=0))
         return Prediction(top(mean), mean, posteriors[-1].end, posteriors)
 
     def windows(self, source: Source, rate: int | None = None, *, windows: Windows = _DEFAULT) -> Iterator[Posterior]:
-        """Posteriors window by window as the recording is read: what :meth:`stream` gives for the same audio.
+        """Posteriors window by window as the recording is read, silent ones included: as :meth:`stream` gives them."""
+        with open_audio(source, rate, self.sample_rate) as (name, blocks):
+            yield from self._posteriors(name, blocks, windows, whole_s=0)
 
-        Raises:
-            UserError: as for a call, when the place is reached; silence is none.
-        """
-        with open_audio(source, rate) as audio:
-            yield from self._posteriors(audio, windows, whole_s=0)
-
-    def _posteriors(self, audio: Audio, windows: Windows, whole_s: float) -> Iterator[Posterior]:
-        """One for a recording of up to ``whole_s``, else one a window."""
-        stream, limit = self.stream(windows), round(whole_s * self.sample_rate)
+    def _posteriors(
+        self, name: str, blocks: Iterator[NDArray[np.float32]], windows: Windows, whole_s: float
+    ) -> Iterator[Posterior]:
+        stream, limit = self._stream(windows), round(whole_s * self.sample_rate)
         samples, kept = 0, []
-        for block in audio.at(self.sample_rate):
+        for block in blocks:
             samples += len(block)
             kept.append(block)
             if samples > limit:
-                for piece in kept:
-                    yield from stream.push_resampled(piece)
+                yield from stream.push_resampled(np.concatenate(kept))
                 kept = []
-        check_length(audio.name, samples / self.sample_rate)
+        check_length(name, samples / self.sample_rate)
         if samples > limit:
             yield from stream.finish()
         else:
-            yield stream.classify(Window(np.concatenate(kept), 0))
+            yield stream.classify(0, np.concatenate(kept))
 
-    def stream(self, windows: Windows | None = None, **options: float) -> Stream:
-        """A stream to push chunks to: ``stream(window_s=3, hop_s=1, smoothing_s=2)``.
+    def stream(self, **options: float) -> Stream:
+        """A stream to push chunks to: ``stream(window_s=3, hop_s=1, smoothing_s=2)``."""
+        return self._stream(Windows(**options))
 
-        Raises:
-            UserError: no such windows.
-        """
-        return Stream(self.posterior, self.labels, self.sample_rate, windows or Windows(**options))
+    def _stream(self, windows: Windows) -> Stream:
+        return Stream(self.posterior, self.labels, self.sample_rate, windows)
 
     def follow(
         self, source: Iterable[tuple[NDArray[Any], int]], windows: Windows = _DEFAULT, seconds: float | None = None
@@ -103,11 +98,8 @@ class Predictor(ABC):
             source: chunks ``(samples,)`` or ``(samples, channels)`` with their rate.
             windows: length, hop and smoothing.
             seconds: of audio after which to stop; None reads to the end of the source.
-
-        Raises:
-            UserError: a chunk that is no audio.
         """
-        stream, read = self.stream(windows), 0.0
+        stream, read = self._stream(windows), 0.0
         for chunk, rate in source:
             yield from stream.push(chunk, rate)
             read += len(chunk) / rate

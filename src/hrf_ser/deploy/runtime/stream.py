@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hrf_ser.deploy.runtime.audio import MIN_SECONDS, is_silent, mono
+from hrf_ser.deploy.runtime.audio import MIN_SECONDS, finish, is_silent, mono, resampler
 from hrf_ser.deploy.runtime.prediction import Posterior, by_label
-from hrf_ser.deploy.runtime.resample import Resampler, check_rate
-from hrf_ser.deploy.runtime.windows import Smoother, Window, Windower, Windows
+from hrf_ser.deploy.runtime.windows import Windower, Windows
 from hrf_ser.errors import UserError
 
 
@@ -36,8 +36,16 @@ class Stream:
     ) -> None:
         self.posterior, self.labels, self.sample_rate = posterior, tuple(labels), sample_rate
         self.windower = Windower(round(windows.window_s * sample_rate), max(round(windows.hop_s * sample_rate), 1))
-        self.smoother = Smoother(labels, windows)
-        self.resampler: Resampler | None = None
+        # Of the moving average, a hop later.
+        self.weight = math.exp(-windows.hop_s / windows.smoothing_s) if windows.smoothing_s else 0.0
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all audio."""
+        self.windower.reset()
+        self._rate: int | None = None
+        self._resampler: Any = None
+        self._average: NDArray[np.float64] | None = None
 
     def push(self, chunk: NDArray[Any], rate: int | None = None) -> list[Posterior]:
         """Posteriors of the windows that a chunk completes: often none, several where a chunk is longer than a hop.
@@ -49,37 +57,37 @@ class Stream:
         Raises:
             UserError: no audio, NaN or infinite samples, another rate than before. The stream is then as it was before.
         """
-        rate = self.sample_rate if rate is None else check_rate(rate)
+        rate = self.sample_rate if rate is None else rate
         samples = mono(np.asarray(chunk), "the chunk")
-        if self.resampler is not None and rate != self.resampler.rate:
-            raise UserError(
-                f"rate={rate}: the stream began with {self.resampler.rate} Hz; call finish() or reset() first."
-            )
-        self.resampler = self.resampler or Resampler(rate, self.sample_rate)
-        return self.push_resampled(self.resampler.push(samples))
+        if self._rate is None:
+            self._resampler = resampler(rate, self.sample_rate)
+            self._rate = rate
+        elif rate != self._rate:
+            raise UserError(f"rate={rate}: the stream began with {self._rate} Hz; call finish() or reset() first.")
+        return self.push_resampled(self._resampler.resample_chunk(samples))
 
     def push_resampled(self, samples: NDArray[np.float32]) -> list[Posterior]:
         """As :meth:`push`, of mono samples ``(samples,)`` that already have the model's rate and were checked."""
-        return [self.classify(window) for window in self.windower.push(samples)]
+        return [self.classify(*window) for window in self.windower.push(samples)]
 
     def finish(self) -> list[Posterior]:
         """The posterior of the end, where no window holds it yet; then reset."""
-        found = self.push_resampled(self.resampler.finish()) if self.resampler is not None else []
+        found = [] if self._resampler is None else self.push_resampled(finish(self._resampler))
         if self.windower.taken >= MIN_SECONDS * self.sample_rate:
-            found += [self.classify(window) for window in self.windower.finish()]
+            found += [self.classify(*window) for window in self.windower.finish()]
         self.reset()
         return found
 
-    def reset(self) -> None:
-        """Forget all audio."""
-        self.resampler = None
-        self.windower.reset()
-        self.smoother.reset()
-
-    def classify(self, window: Window) -> Posterior:
-        """The posterior of a window, smoothed with those before it."""
-        start, end = (place / self.sample_rate for place in (window.start, window.start + len(window.samples)))
-        if is_silent(window.samples):
-            return Posterior(start, end, None, self.smoother.push(None), silent=True)
-        probabilities = self.posterior(window.samples)
-        return Posterior(start, end, by_label(self.labels, probabilities), self.smoother.push(probabilities))
+    def classify(self, start: int, samples: NDArray[np.float32]) -> Posterior:
+        """The posterior of a window, and the moving average with it; silence leaves the average as it is."""
+        probabilities = None
+        if not is_silent(samples):
+            probabilities = self.posterior(samples)
+            new = probabilities.astype(np.float64)
+            self._average = new if self._average is None else self.weight * self._average + (1 - self.weight) * new
+        return Posterior(
+            start / self.sample_rate,
+            (start + len(samples)) / self.sample_rate,
+            None if probabilities is None else by_label(self.labels, probabilities),
+            None if self._average is None else by_label(self.labels, self._average),
+        )

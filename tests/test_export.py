@@ -54,7 +54,7 @@ def test_mistakes_end_in_one_sentence(command, tmp_path):
         (
             f"bundle={bundle}",
             "+limits.foo=1",
-        ): "Error: limits.foo is unknown: use one of limits.logits, limits.decisions",
+        ): "Error: limits.foo is unknown: use one of limits.logits, limits.changed_predictions",
         (f"bundle={bundle}", f"out={tmp_path}"): f"Error: out={tmp_path}: is a folder",
         ("format=onnx",): "Error: bundle has no value",
     }

@@ -48,11 +48,7 @@ def path_to_serve(path: Path, cache: Path) -> Path:
 
 
 def exported(bundle: Path, folder: Path) -> Path:
-    """The bundle as an ONNX file in ``folder``, made unless it is there.
-
-    Raises:
-        UserError: no bundle, one that cannot be used, or a package that is missing.
-    """
+    """The bundle as an ONNX file in ``folder``, made unless it is there."""
     import hashlib
 
     from hrf_ser import __version__

@@ -14,7 +14,6 @@ from hrf_ser.errors import UserError
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
-    from rich.console import Console
 
     from hrf_ser.data.corpora import Corpus
     from hrf_ser.data.protocols import Split
@@ -29,37 +28,29 @@ def main(config: DictConfig) -> None:
 
     import torch
 
-    from hrf_ser.deploy.export.formats import SUFFIXES
-    from hrf_ser.deploy.export.write import Export, check_place, export_bundle
+    from hrf_ser.deploy.bundle import read_description
+    from hrf_ser.deploy.export.formats import FORMATS
+    from hrf_ser.deploy.export.write import Export, export_bundle
 
     torch.set_num_threads(1)
     bundle = Path(config.bundle).expanduser()
-    audio = None if config.get("data") is None else CorpusAudio(config, bundle)
     if config.out is None:
-        from hrf_ser.deploy.bundle import read_description
-
-        name = f"{read_description(bundle)[0].model}{SUFFIXES[config.format]}"
+        name = f"{read_description(bundle)[0].model}{FORMATS[config.format].suffix}"
         out = bundle.resolve().parent / "export" / name
     else:
         out = Path(config.out).expanduser()
-    check_place(out)
     limits = {str(key): float(value) for key, value in config.limits.items() if value is not None}
-    settings = Export(bundle, out, config.format, config.stft, config.int8.mode, float(config.seconds), limits)
-    report = export_bundle(settings) if audio is None else export_bundle(settings, audio.examples, audio.calibration)
+    settings = Export(bundle, out, config.format, config.int8.mode, float(config.seconds), limits)
+    if config.get("data") is None:
+        report = export_bundle(settings)
+    else:
+        audio = CorpusAudio(config, bundle)
+        report = export_bundle(settings, audio.examples, audio.calibration)
     show_report(report, out)
 
 
 class CorpusAudio:
-    """The corpus that a bundle was trained on, as audio to compare and to calibrate on.
-
-    Args:
-        config: with ``data``, ``parity`` and ``int8``.
-        bundle: whose card names corpus, classes, fold and protocol.
-
-    Raises:
-        UserError: a corpus with other classes; or, where the fold matters, not the bundle's own corpus or
-            one that tests other speakers.
-    """
+    """The corpus that a bundle was trained on, which its card names, as audio to compare and to calibrate on."""
 
     def __init__(self, config: DictConfig, bundle: Path) -> None:
         from hrf_ser.config import to_dict
@@ -86,14 +77,10 @@ class CorpusAudio:
         """Utterances to compare on: of the test split, or of the whole corpus."""
         from hrf_ser.deploy.export.equivalence import Example
 
-        rows = list(range(len(self.corpus.utterances)))
-        if self.config.parity.split == "test":
-            assert self.split is not None
-            rows = list(self.split.test)
-        wanted = self.config.parity.utterances
-        number = {label: index for index, label in enumerate(self.labels)}
-        for row, waveform in self._read(rows if wanted == "all" else spread(rows, wanted)):
-            yield Example(waveform, number[self.corpus.utterances[row].label])
+        parity, utterances = self.config.parity, self.corpus.utterances
+        rows = list(self.split.test if parity.split == "test" and self.split else range(len(utterances)))
+        for row, waveform in self._read(rows if parity.utterances == "all" else spread(rows, parity.utterances)):
+            yield Example(waveform, self.labels.index(utterances[row].label))
 
     def calibration(self) -> list[NDArray[np.float32]]:
         """Waveforms of training speakers."""
@@ -149,11 +136,7 @@ class CorpusAudio:
 
 
 def calibration_rows(corpus: Corpus, partition: Split, count: int) -> list[int]:
-    """Rows of training speakers, spread over the training split.
-
-    Raises:
-        UserError: every training speaker is a test speaker, too.
-    """
+    """Rows of training speakers, spread over the training split."""
     tested = {corpus.utterances[row].speaker for row in partition.test}
     rows = [row for row in partition.train if corpus.utterances[row].speaker not in tested]
     if not rows:
@@ -168,42 +151,24 @@ def spread(rows: list[int], count: int) -> list[int]:
     return rows if count >= len(rows) else sorted(random.Random(0).sample(rows, count))
 
 
-def remarks(report: dict[str, Any]) -> list[str]:
-    """Caveats of the numbers."""
-    found = []
-    if report["equivalence"]["audio"] == "synthetic":
-        found.append("compared on synthetic signals, not on real audio: give data= and data.root= for that")
-    times = report["latency"]["milliseconds"]
-    name = report["format"]
-    if name in ("onnx-int8", "onnx-fp16"):
-        ratio = times[name]["p50"] / times["onnx"]["p50"]
-        speed = f"{name} takes {ratio:.2f} times as long as onnx here"
-        found.append(f"slower: {speed}" if ratio > 1.05 else speed)
-    return found
-
-
-def show_report(report: dict[str, Any], out: Path, console: Console | None = None) -> None:
+def show_report(report: dict[str, Any], out: Path) -> None:
     """Print the report of a file that was written."""
-    from rich.console import Console
-    from rich.table import Table
-
-    console = console or Console()
     compared, latency = report["equivalence"], report["latency"]
-    console.print(f"\n[bold]{out}[/]  {report['bytes'] / 1e6:.2f} MB", highlight=False, soft_wrap=True)
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_row("compared on", f"{compared['utterances']:,} {compared['audio']} utterances")
-    table.add_row("largest logit difference", f"{compared['max_logit_difference']:.1e}")
-    table.add_row("changed predictions", str(compared["changed_predictions"]))
+    print(f"\n{out}  {report['bytes'] / 1e6:.2f} MB")
+    print(
+        f"{compared['utterances']:,} {compared['audio']} utterances: {compared['changed_predictions']} predictions changed, "
+        f"largest logit difference {compared['max_logit_difference']:.1e}"
+    )
     if compared["ua_before"] is not None:
-        table.add_row("UA of the bundle, the file", f"{compared['ua_before']:.4f}, {compared['ua_after']:.4f}")
+        print(f"UA of the bundle {compared['ua_before']:.4f}, of the file {compared['ua_after']:.4f}")
+    print(f"{latency['seconds_of_audio']:g} s of audio on 1 thread:")
     for name, times in latency["milliseconds"].items():
-        table.add_row(
-            f"{latency['seconds_of_audio']:g} s of audio, 1 thread: {name}",
-            f"p50 {times['p50']:.2f} ms, p95 {times['p95']:.2f} ms",
-        )
-    console.print(table)
-    for sentence in remarks(report):
-        console.print(f"[yellow]{sentence}[/]", highlight=False, soft_wrap=True)
+        print(f"  {name:<12}  p50 {times['p50']:.2f} ms, p95 {times['p95']:.2f} ms")
+    if report["format"] in ("onnx-int8", "onnx-fp16"):
+        ratio = latency["milliseconds"][report["format"]]["p50"] / latency["milliseconds"]["onnx"]["p50"]
+        print(f"  {'slower: ' if ratio > 1.05 else ''}{report['format']} takes {ratio:.2f} times as long as onnx here")
+    if compared["audio"] == "synthetic":
+        print("Compared on synthetic signals: give data= and data.root= to compare on real audio.")
 
 
 if __name__ == "__main__":

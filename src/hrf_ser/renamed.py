@@ -13,6 +13,7 @@ KEYS = {
     ("train", "resident"): "cache_on_device",
     ("report", "part"): "split",
     ("export", "parity.part"): "parity.split",
+    ("export", "limits.decisions"): "limits.changed_predictions",
 }
 PROTOCOLS = {"honest": "validation", "fixed": "last_epoch", "crossed": "out_of_fold", "paper": "test_oracle"}
 VALUES = {

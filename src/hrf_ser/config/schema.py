@@ -235,7 +235,9 @@ class Parity(Group):
 
 class Limits(Group):
     logits: Amount | None = Field(description="Largest difference of a logit; null: the format's own limit.")
-    decisions: Amount | None = Field(description="Largest share of changed predictions; null: the format's own.")
+    changed_predictions: Amount | None = Field(
+        description="Largest share of changed predictions; null: the format's own."
+    )
     ua: Amount | None = Field(description="Largest loss of UA, 0 to 1; null: the format's own.")
 
 
@@ -245,9 +247,6 @@ class Export(Group):
         description="Format of the file."
     )
     out: str | None = Field(description="The file; null: <run>/export/<model>.<format>.")
-    stft: Literal["matrix", "native"] = Field(
-        description="STFT of ONNX files: two matrix products (fastest), or the runtime's operator."
-    )
     seconds: float = Field(ge=1, le=600, description="Longest audio of executorch and litert, whose shapes are fixed.")
     cache_dir: str = Field(description="Folder of the demo corpus.")
     data: Data | None = Field(None, description="Corpus to compare on; null: synthetic signals.")

@@ -20,7 +20,9 @@ def test_page_predicts_as_python_in_every_form(browser, proxy, voice, tmp_path, 
     page.console()
     for form, mode in FORMS:
         path = tmp_path / f"{form}.{mode}.onnx"
-        export_bundle(Export(bundle, path, form, int8=mode, limits={"logits": 5.0, "decisions": 1.0, "ua": 1.0}))
+        export_bundle(
+            Export(bundle, path, form, int8=mode, limits={"logits": 5.0, "changed_predictions": 1.0, "ua": 1.0})
+        )
         with serving(site_of(path)) as server:
             page.open(server.address).choose(voice)
             assert page.text("#problem") == ""

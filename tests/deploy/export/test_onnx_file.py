@@ -80,16 +80,3 @@ def test_file_is_small_and_holds_nothing_of_the_machine_that_wrote_it(exported, 
     assert len(data) < weights + 150_000  # The DFT matrices alone would be 400 kB.
     assert str(REPOSITORY).encode() not in data
     assert b"site-packages" not in data
-
-
-@pytest.mark.slow
-def test_native_stft_gives_the_same(exported):
-    from hrf_ser.deploy.export.onnx import to_onnx
-    from hrf_ser.deploy.export.write import describe
-
-    bundle, classifier, graph = exported()
-    native = to_onnx(classifier, describe(classifier, bundle), "native")
-    assert "STFT" in {node.op_type for node in native.graph.node}
-    assert "STFT" not in {node.op_type for node in graph.graph.node}
-    waveform = (0.1 * np.random.default_rng(0).normal(size=(1, 20_000))).astype(np.float32)
-    np.testing.assert_allclose(predict(native, waveform)[0], predict(graph, waveform)[0], atol=2e-5)

@@ -5,9 +5,11 @@ pytest.importorskip("onnxruntime")
 
 from onnx import TensorProto, numpy_helper
 
-from hrf_ser.deploy.export.formats import INT8_MODES
-from hrf_ser.deploy.export.onnx import FRONT_END, LAST, metadata, open_onnx
-from hrf_ser.deploy.export.quantise import to_fp16, to_int8
+from hrf_ser.deploy.export.onnx import FRONT_END, LAST, metadata, seal
+from hrf_ser.deploy.export.quantise import quantise
+from hrf_ser.deploy.runtime import Emotion
+
+METHODS = ["int8-weights", "int8-dynamic", "int8-static", "fp16-weights"]
 
 
 @pytest.fixture(scope="module")
@@ -16,13 +18,11 @@ def calibration():
     return [(0.1 * generator.normal(size=samples)).astype(np.float32) for samples in (8_000, 20_000, 40_000)]
 
 
-@pytest.fixture(scope="module", params=[*INT8_MODES, "fp16"])
+@pytest.fixture(scope="module", params=METHODS)
 def small(request, exported, calibration):
     """A float32 graph, its quantised copy, and how it was made."""
     graph = exported()[2]
-    if request.param == "fp16":
-        return graph, to_fp16(graph), request.param
-    return graph, to_int8(graph, request.param, calibration), request.param
+    return graph, quantise(graph, request.param, calibration), request.param
 
 
 def front_end(model):
@@ -51,37 +51,31 @@ def test_last_layer_is_left_as_it_is(small):
         assert weight.data_type == 1
 
 
-@pytest.mark.parametrize("mode", [*INT8_MODES, "fp16"])
-def test_last_layers_of_all_members_are_left_as_they_are(exported, calibration, mode, monkeypatch):
+@pytest.mark.parametrize("method", METHODS)
+def test_last_layers_of_all_members_are_left_as_they_are(exported, calibration, method, monkeypatch):
     monkeypatch.setattr(
         "hrf_ser.deploy.export.quantise._MIN_SIZE", 1
     )  # that of a tiny model would be spared for its size
     classifier, full = exported("conformer")[1:]
-    quantised = to_fp16(full) if mode == "fp16" else to_int8(full, mode, calibration)
+    quantised = quantise(full, method, calibration)
     kept = [numpy_helper.to_array(one) for one in quantised.graph.initializer if one.data_type == TensorProto.FLOAT]
     for member in classifier.model.members:
         weight = member.classifier.weight.detach().numpy()
         assert any(np.array_equal(weight.T, one) or np.array_equal(weight, one) for one in kept)
 
 
-def test_backbone_is_quantised_and_predicts_alike(small, calibration):
-    full, quantised, mode = small
+def test_backbone_is_quantised_and_predicts_alike(small, calibration, tmp_path):
+    full, quantised, method = small
     kinds = {1: 0, 3: 0, 10: 0}
     for initializer in quantised.graph.initializer:
         kinds[initializer.data_type] = kinds.get(initializer.data_type, 0) + int(np.prod(initializer.dims))
-    assert kinds[10 if mode == "fp16" else 3] > 3_000
+    assert kinds[10 if method == "fp16-weights" else 3] > 3_000
     assert len(quantised.SerializeToString()) < len(full.SerializeToString())
-    run, reference = open_onnx(quantised), open_onnx(full)
+    (tmp_path / "full.onnx").write_bytes(seal(full))
+    (tmp_path / "small.onnx").write_bytes(seal(quantised))
+    run, reference = Emotion(tmp_path / "small.onnx"), Emotion(tmp_path / "full.onnx")
     for waveform in calibration:
-        difference = np.abs(run(waveform) - reference(waveform)).max()
-        assert 0 < difference < (0.01 if mode == "fp16" else 0.2)
-    assert metadata(quantised)["quantisation"] == ("fp16-weights" if mode == "fp16" else f"int8-{mode}")
+        difference = np.abs(run.logits(waveform) - reference.logits(waveform)).max()
+        assert 0 < difference < (0.01 if method == "fp16-weights" else 0.2)
+    assert metadata(quantised)["quantisation"] == method
     assert metadata(quantised)["labels"] == metadata(full)["labels"]
-
-
-def test_static_wants_audio_and_modes_are_known(exported):
-    graph = exported()[2]
-    with pytest.raises(ValueError, match="wants calibration audio"):
-        to_int8(graph, "static")
-    with pytest.raises(ValueError, match="'int4' is unknown"):
-        to_int8(graph, "int4")

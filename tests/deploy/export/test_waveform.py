@@ -26,13 +26,11 @@ def test_matrix_products_give_the_energies_of_the_fft(options, samples):
 def test_a_window_without_a_centre_stays_with_the_fft(bundles):
     classifier = load_bundle(bundles["conv_transformer"])
     odd = LogMel(FrontEndConfig(n_mels=20, window_ms=401 / 16))
-    with pytest.raises(ValueError, match="401 samples has no centre"):
-        MatrixMel(odd)
     classifier.front_end = odd
-    assert not isinstance(WaveformClassifier(classifier).padded.classifier.front_end.mel, MatrixMel)
+    assert not isinstance(PaddedClassifier(classifier).classifier.front_end.mel, MatrixMel)
 
 
-@pytest.mark.parametrize("samples", [1, 700, 20_000])
+@pytest.mark.parametrize("samples", [1, 700, 40_000])
 @pytest.mark.parametrize("model", ["conv_transformer", "conformer", "speechformer"])
 def test_graph_equals_bundle_and_padding_inside_it_does_not_count(bundles, model, samples):
     classifier = load_bundle(bundles[model])
@@ -40,10 +38,9 @@ def test_graph_equals_bundle_and_padding_inside_it_does_not_count(bundles, model
     lengths = torch.tensor([samples, samples])
     with torch.inference_mode():
         expected = classifier(waveform, lengths)
-        for min_samples in (0, 16_000):
-            logits, probabilities = WaveformClassifier(classifier, min_samples=min_samples)(waveform)
-            torch.testing.assert_close(logits, expected, atol=1e-5, rtol=0)
-            torch.testing.assert_close(probabilities, expected.softmax(-1), atol=1e-5, rtol=0)
+        logits, probabilities = WaveformClassifier(classifier)(waveform)
+        torch.testing.assert_close(logits, expected, atol=1e-5, rtol=0)
+        torch.testing.assert_close(probabilities, expected.softmax(-1), atol=1e-5, rtol=0)
         padded = torch.randn(2, samples + 9_000)
         padded[:, :samples] = waveform
         torch.testing.assert_close(PaddedClassifier(classifier)(padded, lengths)[0], expected, atol=1e-5, rtol=0)

@@ -5,7 +5,7 @@ import pytest
 
 pytest.importorskip("onnxruntime")
 
-from hrf_ser.deploy.runtime.benchmark import main, measure_latency, table
+from hrf_ser.deploy.runtime.benchmark import main, measure_latency, show_files, table
 
 
 def test_models_are_interleaved_and_each_gets_audio_of_each_length():
@@ -29,6 +29,19 @@ def test_ratios_are_to_the_first_entry_and_columns_are_aligned():
     assert first.split()[-3:] == ["1.00", "0.00333", "100"]
     assert second.split() == ["f.int8.onnx", "3", "8.00", "8.00", "8.00", "0.80", "0.00267", "25"]
     assert len(title) == len(first) == len(second)
+
+
+def test_a_quantised_file_that_is_slower_is_called_so():
+    def entry(p50: float, quantisation: str) -> dict:
+        times = {"p50": p50, "p95": p50, "p99": p50, "real_time": p50 / 3000}
+        costs = {"bytes": 100, "cold_start_s": 0.2, "memory_mb": 80.0}
+        return {"quantisation": quantisation, "latency_ms": {3.0: times}, **costs}
+
+    device = {"processor": "a", "cores": "2", "system": "Linux", "onnxruntime": "1.30"}
+    files = {"f.onnx": entry(10.0, "none"), "i.onnx": entry(12.0, "int8"), "large.onnx": entry(90.0, "none")}
+    text = show_files({"device": device, "threads": 1, "files": files})
+    assert text.splitlines()[-1] == "i.onnx is slower than the first file"
+    assert "large.onnx is slower" not in text
 
 
 def test_files_are_measured_side_by_side_on_the_command_line(capsys, exported_file):

@@ -44,23 +44,14 @@ _FRONT_END = {
 
 @dataclass(frozen=True)
 class BundleDescription:
-    """The content of ``bundle.json``.
+    """The content of ``bundle.json``."""
 
-    Attributes:
-        model: registered name of the backbone.
-        options: its keywords.
-        labels: class names.
-        front_end: options of the log-mel front end.
-        normalisation: ``train``, ``utterance`` or ``none``.
-        card: facts for readers: corpus, protocol, scores, versions.
-    """
-
-    model: str
+    model: str  # registered name of the backbone
     options: dict[str, Any]
     labels: tuple[str, ...]
     front_end: FrontEndConfig
-    normalisation: Any
-    card: dict[str, Any]
+    normalisation: Any  # train, utterance or none
+    card: dict[str, Any]  # for readers: corpus, protocol, scores, versions
 
 
 class SpeechClassifier(nn.Module):
@@ -80,28 +71,10 @@ class SpeechClassifier(nn.Module):
         return logits
 
 
-def _backbone(description: BundleDescription) -> nn.Module:
-    return create_model(
-        description.model,
-        n_features=description.front_end.n_mels,
-        n_classes=len(description.labels),
-        hop_ms=description.front_end.hop_ms,
-        **description.options,
-    )
-
-
 def save_bundle(
     path: Path, description: BundleDescription, model: nn.Module, normaliser: Normaliser, card: str = ""
 ) -> None:
-    """Write a bundle whole or not at all.
-
-    Args:
-        path: the folder.
-        description: names and options of the model.
-        model: the merged backbone.
-        normaliser: with the training speakers' statistics.
-        card: Markdown for people, see :func:`~hrf_ser.deploy.bundle.card.render_card`; empty leaves it out.
-    """
+    """Write the folder of a merged model whole or not at all; without a card for readers if ``card`` is empty."""
     state = _state(model, normaliser)
     with new_folder(path) as folder:
         (folder / WEIGHTS).write_bytes(save({key: value.detach().cpu().contiguous() for key, value in state.items()}))
@@ -138,19 +111,15 @@ def load_bundle(path: Path | str) -> SpeechClassifier:
         if _sha256(weights) != sha256:
             raise UserError(f"{weights}: is not the file that {DESCRIPTION} describes; write the bundle again.")
         state = load_file(weights)
-        shapes = {key: value.shape for key, value in state.items()}
         # First without memory, so that options that ask for more than the weights hold are refused before it is allocated.
-        with torch.device("meta"), _at_most(len(shapes)):
+        with torch.device("meta"), _at_most(len(state)):
             model = _backbone(description)
             normaliser = Normaliser(description.normalisation, description.front_end.n_mels)
-        if {key: value.shape for key, value in _state(model, normaliser).items()} != shapes:
+        if _layout(_state(model, normaliser)) != _layout(state):
             raise ValueError("its weights do not fit its architecture")
         if not all(torch.isfinite(value).all() for value in state.values() if value.is_floating_point()):
             raise ValueError("its weights are not finite")
         classifier = SpeechClassifier(description)
-        wanted = _state(classifier.model, classifier.normaliser)
-        if any(value.dtype != state[key].dtype for key, value in wanted.items()):
-            raise ValueError("its weights are of another type than its architecture's")
     except UserError:
         raise
     except Exception as error:  # models raise anything for impossible options
@@ -161,10 +130,24 @@ def load_bundle(path: Path | str) -> SpeechClassifier:
     return classifier.eval()
 
 
+def _backbone(description: BundleDescription) -> nn.Module:
+    return create_model(
+        description.model,
+        n_features=description.front_end.n_mels,
+        n_classes=len(description.labels),
+        hop_ms=description.front_end.hop_ms,
+        **description.options,
+    )
+
+
 def _state(model: nn.Module, normaliser: nn.Module) -> dict[str, Tensor]:
     """The content of the weights file."""
     state = {f"model.{key}": value for key, value in model.state_dict().items()}
     return state | {f"normaliser.{key}": value for key, value in normaliser.state_dict().items()}
+
+
+def _layout(state: dict[str, Tensor]) -> dict[str, tuple[torch.Size, torch.dtype]]:
+    return {key: (value.shape, value.dtype) for key, value in state.items()}
 
 
 @contextmanager
@@ -187,11 +170,7 @@ def _at_most(parameters: int) -> Iterator[None]:
 
 
 def read_description(path: Path) -> tuple[BundleDescription, str]:
-    """The content of ``bundle.json``, and the checksum of the weights.
-
-    Raises:
-        UserError: as :func:`load_bundle`.
-    """
+    """The content of ``bundle.json``, and the checksum of the weights; errors as of :func:`load_bundle`."""
     file = path / DESCRIPTION
     if not file.is_file():
         raise UserError(f"{path}: holds no {DESCRIPTION}; give the bundle/ folder of a finished run.")

@@ -29,11 +29,11 @@ def render_card(
     """The card as Markdown.
 
     Args:
-        record: of the run, as ``metrics.json`` has it, with ``recall`` by class and ``sexes``.
+        record: of the run, as ``metrics.json`` has it.
         labels: class names.
         licence: of the corpus.
         size: bytes of the weights.
-        latency_ms: median from 3 s of waveform to logits, in PyTorch on one thread of this machine.
+        latency_ms: median for 3 s of audio in PyTorch on one thread of this machine.
         selection: how the checkpoint was selected, where that is not the usual procedure.
         warning: of the protocol, if it has one.
     """

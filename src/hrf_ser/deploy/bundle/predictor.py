@@ -32,10 +32,8 @@ class BundlePredictor(Predictor):
     def logits(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         """``(samples,)`` at 16 kHz -> logits ``(classes,)``."""
         with torch.inference_mode():
-            # A copy: windows are views of a buffer that is overwritten.
-            logits = self.classifier(torch.from_numpy(waveform.copy())[None], torch.tensor([len(waveform)]))
-        values: NDArray[np.float32] = logits[0].numpy()
-        return values
+            logits: torch.Tensor = self.classifier(torch.tensor(waveform)[None], torch.tensor([len(waveform)]))
+        return logits[0].numpy()
 
     def posterior(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         """``(samples,)`` at 16 kHz -> probabilities ``(classes,)``."""
@@ -46,24 +44,15 @@ class BundlePredictor(Predictor):
         self, source: Source, rate: int | None = None, *, windows: Windows | None = None, whole_s: float = WHOLE_S
     ) -> Prediction:
         """As :meth:`Predictor.__call__`; a file that is one input is read as training reads it."""
-        if rate is None and isinstance(source, str | os.PathLike):
-            path = Path(source)
-            if not path.is_file() or duration(path) <= whole_s:
-                source, rate = read_audio(path), self.sample_rate
+        if rate is None and isinstance(source, str | os.PathLike) and duration(path := Path(source)) <= whole_s:
+            source, rate = read_audio(path), self.sample_rate
         return super().__call__(source, rate, windows=windows or Windows(), whole_s=whole_s)
 
 
 def torch_latency(
     models: Mapping[Name, SpeechClassifier], seconds: Sequence[float], rounds: int, threads: int = 1
 ) -> dict[Name, dict[float, Latency]]:
-    """Measure models in PyTorch with :func:`~hrf_ser.deploy.runtime.benchmark.measure_latency`.
-
-    Args:
-        models: name -> model.
-        seconds: lengths of the audio.
-        rounds: of each model.
-        threads: of torch, for as long as this takes.
-    """
+    """:func:`~hrf_ser.deploy.runtime.benchmark.measure_latency` of models in PyTorch on so many threads."""
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

@@ -14,19 +14,10 @@ from hrf_ser.errors import UserError
 
 HOST = "127.0.0.1"
 # wasm-unsafe-eval allows compiling WebAssembly and nothing else; blob: is the file that a user chose, played back.
-POLICY = "; ".join(
-    (
-        "default-src 'none'",
-        "script-src 'self' 'wasm-unsafe-eval'",
-        "worker-src 'self'",
-        "style-src 'self'",
-        "img-src 'self'",
-        "media-src blob:",
-        "connect-src 'self'",
-        "base-uri 'none'",
-        "form-action 'none'",
-        "frame-ancestors 'none'",
-    )
+POLICY = (
+    "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self'; media-src blob:; "
+    "connect-src 'self'"
 )
 HEADERS = {
     "Content-Security-Policy": POLICY,
@@ -41,14 +32,9 @@ HEADERS = {
 
 
 class Server(ThreadingTCPServer):
-    """Serves ``site`` on loopback. ``HTTPServer`` would look this computer's name up, which may use the network.
+    """Serves ``site``, path -> what is there, on loopback; port 0 takes any that is free.
 
-    Args:
-        site: path -> what is there.
-        port: 0 takes any that is free.
-
-    Raises:
-        UserError: the port is in use or not allowed.
+    No ``HTTPServer``, which would look this computer's name up and may use the network for it.
     """
 
     allow_reuse_address = daemon_threads = True

@@ -37,31 +37,16 @@ _VENDORED = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm.gz")
 
 @dataclass(frozen=True)
 class Resource:
-    """One response of the server.
-
-    Attributes:
-        content: its bytes.
-        type: for the ``Content-Type`` header.
-        forever: it never changes under its path.
-        packed: the bytes are packed with gzip, which every browser unpacks.
-    """
+    """One response of the server."""
 
     content: bytes
-    type: str
-    forever: bool
-    packed: bool = False
+    type: str  # for the Content-Type header
+    forever: bool  # it never changes under its path
+    packed: bool = False  # with gzip, which every browser unpacks
 
 
 def build_site(file: ModelFile, content: bytes) -> dict[str, Resource]:
-    """Everything that is served, by path.
-
-    Args:
-        file: from :func:`~hrf_ser.deploy.runtime.model_file.load_model`.
-        content: its bytes.
-
-    Raises:
-        UserError: the model has another sample rate than the page.
-    """
+    """Everything that is served, by path, for a file of :func:`~hrf_ser.deploy.runtime.model_file.load_model`."""
     if file.sample_rate != SAMPLE_RATE:
         raise UserError(f"{file.path}: takes {file.sample_rate} Hz, and the page {SAMPLE_RATE}; export it again.")
     files = {
@@ -94,12 +79,7 @@ def facts(file: ModelFile, content: bytes) -> dict[str, Any]:
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
         "card": file.card,
-        "plan": {
-            "window": windows.window_s,
-            "hop": windows.hop_s,
-            "smoothing": windows.smoothing_s,
-            "whole": WHOLE_S,
-        },
+        "plan": {"window": windows.window_s, "hop": windows.hop_s, "smoothing": windows.smoothing_s, "whole": WHOLE_S},
     }
 
 

@@ -17,23 +17,21 @@ from hrf_ser.models.speechformer import SpeechFormerLayer, Stage
 
 
 class RowAttention(nn.Module):
-    """:class:`SelfAttention` on rows.
-
-    Args:
-        attention: the trained one.
-    """
+    """:class:`SelfAttention` on rows ``(T, C)``, and on one utterance ``(1, T, C)`` by its rows."""
 
     def __init__(self, attention: SelfAttention) -> None:
         super().__init__()
         self.heads, self.qkv, self.out = attention.heads, attention.qkv, attention.out
 
     def mask(self, _frames: int, _device: torch.device) -> Tensor | None:
-        """The mask that :meth:`forward` adds to the scores of so many tokens: none."""
+        """What :meth:`forward` adds to the scores of so many tokens."""
         return None
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """Tokens ``(T, C)`` and what to add to the scores -> ``(T, C)``."""
-        return self.join(F.scaled_dot_product_attention(*self.project(x), attn_mask=mask))
+        """Tokens and :meth:`mask` -> the same shape."""
+        rows = x.squeeze(0) if x.ndim == 3 else x
+        rows = self.join(F.scaled_dot_product_attention(*self.project(rows), attn_mask=mask))
+        return rows.unsqueeze(0) if x.ndim == 3 else rows
 
     def project(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``(T, C)`` -> queries, keys and values, ``(1, heads, T, D)`` each."""
@@ -87,25 +85,8 @@ class BlockAttention(BandAttention):
         return self.join(attended.view(1, self.heads, frames, depth))
 
 
-class OneUtterance(nn.Module):
-    """:class:`RowAttention` in the place of :class:`SelfAttention`, on ``(1, T, C)``."""
-
-    def __init__(self, attention: SelfAttention) -> None:
-        super().__init__()
-        self.rows = RowAttention(attention)
-
-    def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
-        """``(1, T, C)`` and what to add to the scores -> ``(1, T, C)``."""
-        return self.rows(x.squeeze(0), mask).unsqueeze(0)  # type: ignore[no-any-return]
-
-
 class RowStage(nn.Module):
-    """A stage of SpeechFormer, all its layers on rows.
-
-    Args:
-        stage: the trained one; its attention is replaced.
-        many: whether it has many tokens, which are attended to in blocks.
-    """
+    """A stage of SpeechFormer, all its layers on rows, whose attention is replaced: by blocks where tokens are ``many``."""
 
     def __init__(self, stage: Stage, many: bool) -> None:
         super().__init__()
@@ -127,10 +108,8 @@ class RowStage(nn.Module):
             x = F.pad(x, (0, 0, 0, blocks_of(frames) * _BLOCK - frames))
         positions = sinusoidal_positions(x) if self.positions else None
         x = x.squeeze(0)
-        mask: Tensor | None = None
-        for number, layer in enumerate(self.layers):
-            if number == 0:
-                mask = layer.attention.mask(frames, x.device)  # type: ignore[operator, union-attr]
+        mask = self.layers[0].attention.mask(frames, x.device)  # type: ignore[operator, union-attr]
+        for layer in self.layers:
             x = layer(x, mask, positions)
         return x[:frames].unsqueeze(0)
 

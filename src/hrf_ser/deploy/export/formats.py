@@ -1,34 +1,48 @@
-"""The formats by name, and the packages that only some of them want."""
+"""The formats by name, their limits, and the packages that only some of them need."""
 
 from __future__ import annotations
 
 import importlib
+from dataclasses import dataclass
 from typing import Any
 
 from hrf_ser.errors import UserError
 
-SUFFIXES = {
-    "onnx": ".onnx",
-    "onnx-int8": ".int8.onnx",
-    "onnx-fp16": ".fp16.onnx",
-    "torch-export": ".pt2",
-    "executorch": ".pte",
-    "litert": ".tflite",
+
+@dataclass(frozen=True)
+class Limits:
+    """How much a file may differ from its bundle."""
+
+    logits: float  # largest difference
+    changed_predictions: float = 0.0  # share of the utterances whose most probable class differs
+    ua: float = 0.0  # loss of unweighted average recall, 0 to 1, where labels are known
+
+
+@dataclass(frozen=True)
+class Format:
+    """One format; ``fixed_length`` files take audio of up to a length that is set at export."""
+
+    suffix: str
+    limits: Limits
+    fixed_length: bool = False
+
+
+# With smaller weights the loss of UA counts; the bound of logits finds a broken file where there are no labels.
+FORMATS = {
+    "onnx": Format(".onnx", Limits(1e-4)),
+    "onnx-int8": Format(".int8.onnx", Limits(1.5, changed_predictions=0.1, ua=0.005)),
+    "onnx-fp16": Format(".fp16.onnx", Limits(0.05, changed_predictions=0.01, ua=0.005)),
+    "torch-export": Format(".pt2", Limits(1e-4)),
+    "executorch": Format(".pte", Limits(1e-3), fixed_length=True),
+    "litert": Format(".tflite", Limits(1e-3), fixed_length=True),
 }
-FIXED_LENGTH = {"executorch", "litert"}
-INT8_MODES = ("weights", "dynamic", "static")
-STFT = ("matrix", "native")
 
 
-def need(module: str, format: str, extra: str) -> Any:
-    """A module, imported.
-
-    Raises:
-        UserError: it is not installed; names the extra that brings it.
-    """
+def need(module: str, extra: str) -> Any:
+    """A module, imported; a ``UserError`` names the extra that brings it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         raise UserError(
-            f"format={format} wants a package that is not installed ({error.name}): pip install 'hrf_ser[{extra}]'."
+            f"{error.name} is not installed and this format needs it: pip install 'hrf_ser[{extra}]'."
         ) from error

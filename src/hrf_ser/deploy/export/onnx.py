@@ -12,21 +12,18 @@ import hashlib
 import logging
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
 import onnx
 import torch
-from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from hrf_ser import __version__
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import SpeechClassifier
-from hrf_ser.deploy.export.attention import OneUtterance, RowStage
-from hrf_ser.deploy.export.equivalence import Run
+from hrf_ser.deploy.export.attention import RowAttention, RowStage
 from hrf_ser.deploy.export.waveform import MatrixMel, UtteranceClassifier, UtteranceFrontEnd
 from hrf_ser.deploy.runtime.model_file import CHECKSUM, NO_CHECKSUM
 from hrf_ser.models.attention import SelfAttention
@@ -42,16 +39,10 @@ _OPSET = 20
 _FRAMES = 331
 
 
-def to_onnx(classifier: SpeechClassifier, entries: dict[str, str], stft: str = "matrix") -> onnx.ModelProto:
-    """The float32 graph of a loaded bundle.
-
-    Args:
-        classifier: from ``load_bundle``.
-        entries: metadata, from :func:`~hrf_ser.deploy.export.write.describe`.
-        stft: ``matrix`` or ``native``, see :class:`UtteranceFrontEnd`.
-    """
+def to_onnx(classifier: SpeechClassifier, entries: dict[str, str]) -> onnx.ModelProto:
+    """The float32 graph of a loaded bundle, with metadata from :func:`~hrf_ser.deploy.export.write.describe`."""
     dynamic = torch.export.Dim.DYNAMIC
-    front_end = UtteranceFrontEnd(classifier, stft)
+    front_end = UtteranceFrontEnd(classifier.front_end)
     outputs = ["features", "first", "end"]
     first = _export(front_end, (torch.randn(1, SAMPLE_RATE),), ({1: dynamic},), ["waveform"], outputs)
     backbone = UtteranceClassifier(classifier.normaliser, for_export(classifier.model))
@@ -87,7 +78,7 @@ def for_export(model: nn.Module) -> nn.Module:
                 member.stages[number] = RowStage(cast(Stage, stage), many=number == 0)
     for name, module in list(model.named_modules()):
         if isinstance(module, SelfAttention):
-            model.set_submodule(name, OneUtterance(module))
+            model.set_submodule(name, RowAttention(module))
         elif isinstance(module, ConvolutionModule):
             _fold_batch_norm(module)
     return model
@@ -112,8 +103,7 @@ class _Unmasked(nn.Module):
 
 def set_metadata(model: onnx.ModelProto, entries: dict[str, str]) -> None:
     """Set entries of ``metadata_props``, leaving others."""
-    known = {entry.key: entry.value for entry in model.metadata_props}
-    helper.set_model_props(model, known | entries)
+    helper.set_model_props(model, metadata(model) | entries)
 
 
 def metadata(model: onnx.ModelProto) -> dict[str, str]:
@@ -129,33 +119,12 @@ def seal(model: onnx.ModelProto) -> bytes:
     return content
 
 
-def open_onnx(model: onnx.ModelProto | Path, threads: int = 1) -> Run:
-    """A graph, or the file of one, as a function on onnxruntime."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.log_severity_level = 3
-    source = str(model) if isinstance(model, Path) else model.SerializeToString()
-    session = onnxruntime.InferenceSession(source, options, providers=["CPUExecutionProvider"])
-
-    def run(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        logits: NDArray[np.float32] = session.run(["logits"], {"waveform": waveform[None]})[0][0]
-        return logits
-
-    return run
-
-
-def quiet() -> None:
-    """Silence the exporter's warnings of packages that are not installed."""
+def _export(module: nn.Module, example: Any, shapes: Any, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
+    # The exporter warns of packages that are not installed.
     for name in ("torch.onnx", "onnxscript", "onnx_ir"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    warnings.filterwarnings("ignore", module=r"torch\.|onnxscript|copyreg|onnxruntime")
-
-
-def _export(module: nn.Module, example: Any, shapes: Any, inputs: list[str], outputs: list[str]) -> onnx.ModelProto:
     with warnings.catch_warnings():
-        quiet()
+        warnings.filterwarnings("ignore", module=r"torch\.|onnxscript|copyreg|onnxruntime")
         program = torch.onnx.export(
             module.eval().requires_grad_(False),
             example,
@@ -169,16 +138,13 @@ def _export(module: nn.Module, example: Any, shapes: Any, inputs: list[str], out
         )
     assert program is not None
     proto: onnx.ModelProto = program.model_proto
-    # The exporter adds to every node the path and line of its source on this machine.
-    for node in proto.graph.node:
-        node.ClearField("metadata_props")
-        node.ClearField("doc_string")
-    for field in ("metadata_props", "value_info"):
-        proto.graph.ClearField(field)
-    for value in (*proto.graph.input, *proto.graph.output, *proto.graph.initializer):
-        value.ClearField("metadata_props")
-        value.ClearField("doc_string")
+    graph = proto.graph
+    graph.ClearField("value_info")
     proto.ClearField("metadata_props")
+    # The exporter adds to every node the path and line of its source on this machine.
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
     return proto
 
 
@@ -190,11 +156,6 @@ def _translations() -> dict[Callable[..., Any], Callable[..., Any]]:
         """Every query attends to some key, so that no NaN has to be replaced."""
         scale = op.Constant(value=helper.make_tensor("scale", TensorProto.FLOAT, [], [query.shape[-1] ** -0.5]))
         scores = op.MatMul(op.Mul(query, scale), op.Transpose(key, perm=[0, 1, 3, 2]))
-        if attn_mask is not None and attn_mask.dtype == TensorProto.BOOL:
-            seen: Any = op.Constant(value_float=0.0)
-            hidden: Any = op.Constant(value=helper.make_tensor("hidden", TensorProto.FLOAT, [], [float("-inf")]))
-            # One for all layers of a stage, once the runtime has merged what is alike; a sum is faster than a choice.
-            attn_mask = op.Where(attn_mask, seen, hidden)
         if attn_mask is not None:
             scores = op.Add(scores, attn_mask)
         return op.MatMul(op.Softmax(scores, axis=-1), value)

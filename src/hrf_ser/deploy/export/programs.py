@@ -1,19 +1,22 @@
 """A bundle as a program that is not ONNX.
 
 - ``torch-export``, ``.pt2``: for torch without this package, and for its ahead-of-time compilers.
-- ``executorch``, ``.pte``: lowered to XNNPACK, for phones and boards. Its shapes are fixed.
-- ``litert``, ``.tflite``: TensorFlow Lite. Its shapes are fixed.
+- ``executorch``, ``.pte``: lowered to XNNPACK, for phones and boards.
+- ``litert``, ``.tflite``: TensorFlow Lite.
 
-Where shapes are fixed, shorter audio is padded, and a second input says how many samples count.
+The last two have fixed shapes: shorter audio is padded, and a second input says how many samples count.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import SpeechClassifier
@@ -22,8 +25,8 @@ from hrf_ser.deploy.export.formats import need
 from hrf_ser.deploy.export.waveform import PaddedClassifier, WaveformClassifier
 from hrf_ser.errors import UserError
 
-# SpeechFormer has two tokens in its last stage from here on.
-_MIN_SAMPLES = 2 * SAMPLE_RATE
+# The padded waveform ``(1, samples)`` and how many of its samples count -> logits ``(classes,)``.
+_Padded = Callable[[NDArray[np.float32], int], NDArray[np.float32]]
 
 
 def write_torch_export(classifier: SpeechClassifier, path: Path, entries: dict[str, str]) -> Run:
@@ -31,7 +34,7 @@ def write_torch_export(classifier: SpeechClassifier, path: Path, entries: dict[s
     dynamic = torch.export.Dim.DYNAMIC
     # Longer than a second, which SpeechFormer wants, and no multiple of anything.
     example = torch.randn(2, 3 * SAMPLE_RATE + 1237)
-    model = WaveformClassifier(classifier, min_samples=_MIN_SAMPLES)
+    model = WaveformClassifier(classifier)
     program = torch.export.export(model, (example,), dynamic_shapes={"waveform": {0: dynamic, 1: dynamic}})
     with path.open("wb") as target:
         torch.export.save(program, target, extra_files=dict(entries))
@@ -46,72 +49,52 @@ def write_torch_export(classifier: SpeechClassifier, path: Path, entries: dict[s
     return run
 
 
-def write_executorch(classifier: SpeechClassifier, path: Path, seconds: float) -> Run:
-    """Write a program for audio of up to so many seconds, and load it again.
-
-    Raises:
-        UserError: the extra is not installed, or ExecuTorch cannot lower the model.
-    """
-    exir = need("executorch.exir", "executorch", "executorch")
-    partitioner = need("executorch.backends.xnnpack.partition.xnnpack_partitioner", "executorch", "executorch")
-    samples, example = _example(seconds)
-    program = torch.export.export(PaddedClassifier(classifier), example)
+def write_fixed_length(classifier: SpeechClassifier, path: Path, format: str, seconds: float) -> Run:
+    """Write an ``executorch`` or ``litert`` program for audio of up to so many seconds, and load it again."""
+    write = {"executorch": _write_executorch, "litert": _write_litert}[format]
+    samples = round(seconds * SAMPLE_RATE)
     try:
-        lowered = exir.to_edge_transform_and_lower(program, partitioner=[partitioner.XnnpackPartitioner()])
-        path.write_bytes(lowered.to_executorch().buffer)
+        predict = write(PaddedClassifier(classifier), (torch.randn(1, samples), torch.tensor([samples])), path)
     except (ValueError, RuntimeError) as error:
         # Attention whose strides an exported view does not fit, for instance.
-        raise _unsupported("executorch", "ExecuTorch cannot lower", error) from error
-    runtime = need("executorch.runtime", "executorch", "executorch").Runtime.get()
-    method = runtime.load_program(str(path)).load_method("forward")
+        reason = str(error).strip().partition("\n")[0]
+        raise UserError(f"format={format}: its converter refuses this model ({reason}); use another format.") from error
 
     def run(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        logits, _ = method.execute([torch.from_numpy(_pad(waveform, samples)), torch.tensor([len(waveform)])])
-        values: NDArray[np.float32] = logits[0].numpy().copy()
-        return values
+        return predict(np.pad(waveform, (0, samples - len(waveform)))[None], len(waveform))
 
     return run
 
 
-def write_litert(classifier: SpeechClassifier, path: Path, seconds: float) -> Run:
-    """Write a model for audio of up to so many seconds, and load it again, on one thread.
+def _write_executorch(model: PaddedClassifier, example: tuple[Tensor, Tensor], path: Path) -> _Padded:
+    exir = need("executorch.exir", "executorch")
+    xnnpack = need("executorch.backends.xnnpack.partition.xnnpack_partitioner", "executorch")
+    program = torch.export.export(model, example)
+    lowered = exir.to_edge_transform_and_lower(program, partitioner=[xnnpack.XnnpackPartitioner()])
+    path.write_bytes(lowered.to_executorch().buffer)
+    method = need("executorch.runtime", "executorch").Runtime.get().load_program(str(path)).load_method("forward")
 
-    Raises:
-        UserError: the extra is not installed, or LiteRT cannot convert the model.
-    """
-    converter = need("litert_torch", "litert", "litert")
-    samples, example = _example(seconds)
-    try:
-        converter.convert(PaddedClassifier(classifier), example).export(str(path))
-    except (ValueError, RuntimeError) as error:
-        raise _unsupported("litert", "LiteRT cannot convert", error) from error
-    interpreter = need("ai_edge_litert.interpreter", "litert", "litert").Interpreter(
-        model_content=path.read_bytes(), num_threads=1
-    )
+    def predict(waveform: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
+        outputs: list[Tensor] = method.execute([torch.from_numpy(waveform), torch.tensor([samples])])
+        logits: NDArray[np.float32] = outputs[0][0].numpy().copy()
+        return logits
+
+    return predict
+
+
+def _write_litert(model: PaddedClassifier, example: tuple[Tensor, Tensor], path: Path) -> _Padded:
+    need("litert_torch", "litert").convert(model, example).export(str(path))
+    library = need("ai_edge_litert.interpreter", "litert")
+    interpreter: Any = library.Interpreter(model_content=path.read_bytes(), num_threads=1)
     interpreter.allocate_tensors()
-    inputs = sorted(interpreter.get_input_details(), key=lambda details: len(details["shape"]), reverse=True)
+    audio, count = sorted(interpreter.get_input_details(), key=lambda details: -len(details["shape"]))
     output = interpreter.get_output_details()[0]["index"]
 
-    def run(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        interpreter.set_tensor(inputs[0]["index"], _pad(waveform, samples))
-        interpreter.set_tensor(inputs[1]["index"], np.array([len(waveform)], inputs[1]["dtype"]))
+    def predict(waveform: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
+        interpreter.set_tensor(audio["index"], waveform)
+        interpreter.set_tensor(count["index"], np.array([samples], count["dtype"]))
         interpreter.invoke()
         logits: NDArray[np.float32] = interpreter.get_tensor(output)[0].copy()
         return logits
 
-    return run
-
-
-def _example(seconds: float) -> tuple[int, tuple[torch.Tensor, torch.Tensor]]:
-    samples = round(seconds * SAMPLE_RATE)
-    return samples, (torch.randn(1, samples), torch.tensor([samples]))
-
-
-def _pad(waveform: NDArray[np.float32], samples: int) -> NDArray[np.float32]:
-    """``(n,)`` -> ``(1, samples)``."""
-    return np.pad(waveform, (0, samples - len(waveform)))[None]
-
-
-def _unsupported(format: str, problem: str, error: Exception) -> UserError:
-    reason = str(error).strip().partition("\n")[0]
-    return UserError(f"format={format}: {problem} this model ({reason}); use another format.")
+    return predict

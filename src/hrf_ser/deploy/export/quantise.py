@@ -1,10 +1,10 @@
 """Smaller ONNX files: int8 and float16. The front end and the last layer stay as they are.
 
-- ``weights``: int8 with a scale for each output channel in the file, float32 after loading: a quarter of the size at the speed
-  of float32, on every runtime.
-- ``dynamic``: int8 products, with the range of the inputs measured at every call.
-- ``static``: int8 products, with ranges measured beforehand on calibration audio.
-- ``fp16``: float16 in the file, float32 after loading.
+- ``int8-weights``: int8 with a scale for each output channel in the file, float32 after loading: a quarter of the size at the
+  speed of float32, on every runtime.
+- ``int8-dynamic``: int8 products, with the range of the inputs measured at every call.
+- ``int8-static``: int8 products, with ranges measured beforehand on calibration audio.
+- ``fp16-weights``: float16 in the file, float32 after loading.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 import logging
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from hrf_ser.deploy.export.formats import INT8_MODES
 from hrf_ser.deploy.export.onnx import FRONT_END, LAST, set_metadata
 
 # Weights smaller than this cost more in nodes than they save in bytes.
@@ -29,40 +27,23 @@ _MIN_SIZE = 512
 _PRODUCTS = ("MatMul", "Gemm", "Conv")
 
 
-def to_int8(model: onnx.ModelProto, mode: str, calibration: Sequence[NDArray[np.float32]] = ()) -> onnx.ModelProto:
-    """An int8 copy of a float32 graph.
+def quantise(model: onnx.ModelProto, method: str, calibration: Sequence[NDArray[np.float32]] = ()) -> onnx.ModelProto:
+    """A smaller copy of a float32 graph.
 
     Args:
         model: from ``to_onnx``.
-        mode: one of ``INT8_MODES``.
-        calibration: waveforms ``(samples,)`` of training speakers; only ``static`` wants them.
-
-    Raises:
-        ValueError: an unknown mode, or ``static`` without calibration audio.
+        method: ``int8-weights``, ``int8-dynamic``, ``int8-static`` or ``fp16-weights``.
+        calibration: waveforms ``(samples,)`` of training speakers, for ``int8-static``.
     """
-    if mode not in INT8_MODES:
-        raise ValueError(f"mode {mode!r} is unknown; use one of {', '.join(INT8_MODES)}")
-    if mode == "static" and not calibration:
-        raise ValueError("static quantisation wants calibration audio")
     copy = onnx.ModelProto()
     copy.CopyFrom(model)
-    if mode != "weights":
-        copy = _quantise_products(copy, mode, calibration)
-    # Weights that the other modes leave in float32, convolutions for instance, are stored as int8 as well.
-    _store(copy.graph, TensorProto.INT8)
+    if not method.endswith("weights"):
+        copy = _quantise_products(copy, method, calibration)
+    # Weights that the other methods leave in float32, convolutions for instance, are stored as int8 as well.
+    _store(copy.graph, TensorProto.FLOAT16 if method == "fp16-weights" else TensorProto.INT8)
     copy.graph.ClearField("value_info")
     copy.producer_name, copy.producer_version = model.producer_name, model.producer_version
-    set_metadata(copy, {"quantisation": f"int8-{mode}"})
-    onnx.checker.check_model(copy)
-    return copy
-
-
-def to_fp16(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy whose weights are stored as float16; it computes in float32."""
-    copy = onnx.ModelProto()
-    copy.CopyFrom(model)
-    _store(copy.graph, TensorProto.FLOAT16)
-    set_metadata(copy, {"quantisation": "fp16-weights"})
+    set_metadata(copy, {"quantisation": method})
     onnx.checker.check_model(copy)
     return copy
 
@@ -116,49 +97,40 @@ def _store(graph: onnx.GraphProto, kind: int) -> None:
 
 
 def _quantise_products(
-    model: onnx.ModelProto, mode: str, calibration: Sequence[NDArray[np.float32]]
+    model: onnx.ModelProto, method: str, calibration: Sequence[NDArray[np.float32]]
 ) -> onnx.ModelProto:
     from onnxruntime import quantization
     from onnxruntime.quantization import QuantFormat, QuantType
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc]
-        def __init__(self) -> None:
-            self.waveforms: Iterator[NDArray[np.float32]] = iter(calibration)
+        inputs: Iterator[dict[str, Any]] = iter([{"waveform": waveform[None]} for waveform in calibration])
 
         def get_next(self) -> dict[str, Any] | None:
-            waveform = next(self.waveforms, None)
-            return None if waveform is None else {"waveform": waveform[None]}
+            return next(self.inputs, None)
 
-    quantise: Callable[..., None] = quantization.quantize_dynamic
+    quantiser: Callable[..., None] = quantization.quantize_dynamic
     options: dict[str, Any] = {}
-    if mode == "static":
-        quantise = quantization.quantize_static
+    if method == "int8-static":
+        quantiser = quantization.quantize_static
         options = {
             "calibration_data_reader": Reader(),
             "quant_format": QuantFormat.QDQ,
             "activation_type": QuantType.QUInt8,
         }
-    with tempfile.TemporaryDirectory() as folder, _quiet_root_logger():
-        path = Path(folder) / "model.onnx"
-        quantise(
-            model,
-            path,
-            op_types_to_quantize=["MatMul"],
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            nodes_to_exclude=sensitive(model.graph),
-            extra_options={"MatMulConstBOnly": True, "DefaultTensorType": TensorProto.FLOAT},
-            **options,
-        )
-        return onnx.load(path)
-
-
-@contextmanager
-def _quiet_root_logger() -> Iterator[None]:
-    """Hide the advice of onnxruntime's quantiser, which would change nothing here."""
-    level = logging.getLogger().level
-    logging.getLogger().setLevel(logging.ERROR)
+    logging.disable(logging.WARNING)  # the quantiser's advice would change nothing here
     try:
-        yield
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "model.onnx"
+            quantiser(
+                model,
+                path,
+                op_types_to_quantize=["MatMul"],
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+                nodes_to_exclude=sensitive(model.graph),
+                extra_options={"MatMulConstBOnly": True, "DefaultTensorType": TensorProto.FLOAT},
+                **options,
+            )
+            return onnx.load(path)
     finally:
-        logging.getLogger().setLevel(level)
+        logging.disable(logging.NOTSET)

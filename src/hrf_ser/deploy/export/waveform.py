@@ -15,7 +15,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrf_ser.audio.front_end import LogMel, Normaliser
+from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import SpeechClassifier
+
+# From here on SpeechFormer has two tokens in its last stage.
+_MIN_SAMPLES = 2 * SAMPLE_RATE
 
 
 class MatrixMel(nn.Module):
@@ -26,12 +30,6 @@ class MatrixMel(nn.Module):
     counted from the window's centre, which the energy does not see.
 
     The matrices are ``table[(row * column) % n_fft] * window``: an ONNX file keeps the table (see ``onnx.py``).
-
-    Args:
-        front_end: the front end whose spectrum this is.
-
-    Raises:
-        ValueError: the window has an odd number of samples, so no centre.
     """
 
     cosines: Tensor
@@ -41,8 +39,6 @@ class MatrixMel(nn.Module):
     def __init__(self, front_end: LogMel) -> None:
         super().__init__()
         mel = front_end.mel
-        if mel.win_length % 2:
-            raise ValueError(f"a window of {mel.win_length} samples has no centre; use an even number")
         self.n_fft, self.hop, self.reach = int(mel.n_fft), front_end.hop, int(mel.win_length) // 2
         filters = mel.mel_scale.fb
         used = filters.any(1).nonzero().flatten()
@@ -94,16 +90,11 @@ def with_matrices(front_end: LogMel) -> LogMel:
 
 
 class UtteranceFrontEnd(nn.Module):
-    """One waveform -> log-mel features, and the first and last frame of speech. The cut follows in the graph.
+    """One waveform -> log-mel features, and the first and last frame of speech. The cut follows in the graph."""
 
-    Args:
-        classifier: whose front end to take.
-        stft: ``matrix`` (:class:`MatrixMel`) or ``native`` (the runtime's own STFT).
-    """
-
-    def __init__(self, classifier: SpeechClassifier, stft: str = "matrix") -> None:
+    def __init__(self, front_end: LogMel) -> None:
         super().__init__()
-        self.log_mel = with_matrices(classifier.front_end) if stft == "matrix" else copy.deepcopy(classifier.front_end)
+        self.log_mel = with_matrices(front_end)
 
     def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """``(1, samples)`` -> features ``(1, frames, n_mels)``, first frame of speech and the one after its last, ``(1,)``."""
@@ -140,22 +131,12 @@ class PaddedClassifier(nn.Module):
         return logits, logits.softmax(-1)
 
 
-class WaveformClassifier(nn.Module):
-    """Waveforms of one length: ``(batch, samples)`` -> logits and probabilities, ``(batch, classes)`` each.
+class WaveformClassifier(PaddedClassifier):
+    """Waveforms of one length: ``(batch, samples)`` -> logits and probabilities, ``(batch, classes)`` each."""
 
-    Args:
-        classifier: from ``load_bundle``.
-        min_samples: length to which shorter waveforms are padded, the padding being masked. torch's exporter assumes that no
-            axis has length 1.
-    """
-
-    def __init__(self, classifier: SpeechClassifier, min_samples: int = 0) -> None:
-        super().__init__()
-        self.min_samples = min_samples
-        self.padded = PaddedClassifier(classifier)
-
-    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, waveform: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
         batch, length = waveform.shape
         samples = torch.full((batch,), length, device=waveform.device)
-        waveform = F.pad(waveform, (0, torch.sym_max(0, self.min_samples - length)))
-        return cast(tuple[Tensor, Tensor], self.padded(waveform, samples))
+        # torch's exporter assumes that no axis has length 1.
+        waveform = F.pad(waveform, (0, torch.sym_max(0, _MIN_SAMPLES - length)))
+        return super().forward(waveform, samples)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import dataclasses
 import hashlib
 import importlib.metadata
 import json
 import math
+import os
 import platform
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -18,8 +21,8 @@ from numpy.typing import NDArray
 from hrf_ser import __version__
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import BundlePredictor, SpeechClassifier, load_bundle
-from hrf_ser.deploy.export.equivalence import LIMITS, Example, Limits, Run, compare, synthetic
-from hrf_ser.deploy.export.formats import FIXED_LENGTH, need
+from hrf_ser.deploy.export.equivalence import Example, Run, compare, synthetic
+from hrf_ser.deploy.export.formats import FORMATS, need
 from hrf_ser.deploy.runtime.benchmark import measure_latency
 from hrf_ser.deploy.runtime.model_file import FORMAT, VERSION
 from hrf_ser.errors import UserError
@@ -31,25 +34,14 @@ _ROUNDS = 100
 
 @dataclass(frozen=True)
 class Export:
-    """The settings of an export.
-
-    Attributes:
-        bundle: folder of the bundle.
-        out: the file.
-        format: one of ``SUFFIXES``.
-        stft: of ONNX files, ``matrix`` or ``native``.
-        int8: of ``onnx-int8``, one of ``weights``, ``dynamic``, ``static``.
-        seconds: longest audio of ``executorch`` and ``litert``, whose shapes are fixed.
-        limits: keys of :class:`Limits` that replace the format's own.
-    """
+    """The settings of an export."""
 
     bundle: Path
     out: Path
-    format: str
-    stft: str = "matrix"
-    int8: str = "weights"
-    seconds: float = 10.0
-    limits: dict[str, float] = field(default_factory=dict)
+    format: str  # one of FORMATS
+    int8: str = "weights"  # of onnx-int8; or dynamic, static
+    seconds: float = 10.0  # longest audio of executorch and litert, whose shapes are fixed
+    limits: dict[str, float] = field(default_factory=dict)  # replace those of the format
 
 
 def export_bundle(
@@ -57,26 +49,22 @@ def export_bundle(
     examples: Callable[[], Iterable[Example]] | None = None,
     calibration: Callable[[], Sequence[NDArray[np.float32]]] = tuple,
 ) -> dict[str, Any]:
-    """Make the file, compare it with the bundle, and keep it only if it is within its limits. The report beside it,
-    ``<file>.json``, is written either way.
+    """Make the file, compare it with the bundle, and keep it only if it is within its limits.
 
     Args:
         settings: of the export.
         examples: real utterances to compare on; None takes synthetic signals.
-        calibration: waveforms of training speakers, for ``int8: static``.
+        calibration: waveforms of training speakers, for static quantisation.
 
     Returns:
-        The report.
-
-    Raises:
-        UserError: the bundle cannot be used, a package is missing, ``out`` cannot be written, or the file is not within its
-            limits: then it is deleted.
+        The report, which is written to ``<file>.json`` even if a limit is exceeded and a ``UserError`` raised.
     """
     report_path = settings.out.with_name(f"{settings.out.name}.json")
-    check_place(settings.out)
+    _check_place(settings.out)
     classifier = load_bundle(settings.bundle)
-    limits = Limits(**{**asdict(LIMITS[settings.format]), **settings.limits})
-    longest = settings.seconds if settings.format in FIXED_LENGTH else math.inf
+    form = FORMATS[settings.format]
+    limits = dataclasses.replace(form.limits, **settings.limits)
+    longest = settings.seconds if form.fixed_length else math.inf
     seconds = min(3.0, longest)
     with new_file(settings.out) as temporary:
         runs, entries = _write(settings, classifier, temporary, calibration)
@@ -84,7 +72,10 @@ def export_bundle(
         audio = "synthetic" if examples is None else "real"
         equivalence = compare(runs["bundle"], runs[settings.format], compared, audio)
         failures = equivalence.failures(limits)
-        latency = measure_latency(runs, [seconds], _ROUNDS, SAMPLE_RATE)
+        measured = measure_latency(runs, [seconds], _ROUNDS)
+        latency = {
+            name: {key: round(times[seconds][key], 3) for key in ("p50", "p95")} for name, times in measured.items()
+        }
         report = {
             "file": settings.out.name,
             "format": settings.format,
@@ -94,14 +85,7 @@ def export_bundle(
             "limits": asdict(limits),
             "bytes": temporary.stat().st_size,
             "sha256": hashlib.sha256(temporary.read_bytes()).hexdigest(),
-            "latency": {
-                "seconds_of_audio": seconds,
-                "threads": 1,
-                "milliseconds": {
-                    name: {key: round(times[seconds][key], 3) for key in ("p50", "p95")}
-                    for name, times in latency.items()
-                },
-            },
+            "latency": {"seconds_of_audio": seconds, "threads": 1, "milliseconds": latency},
             "metadata": entries,
             "versions": _versions(),
         }
@@ -117,33 +101,18 @@ def export_bundle(
     return report
 
 
-def check_place(out: Path) -> None:
-    """Refuse a place that cannot take the file, before any work is done.
-
-    Raises:
-        UserError: it is a folder, or lies below a file.
-    """
+def _check_place(out: Path) -> None:
+    """Refuse a place that cannot take the file, before any work is done."""
     if out.is_dir():
         raise UserError(f"out={out}: is a folder; give the name of a file in it.")
-    below = next((parent for parent in out.parents if parent.exists()), None)
-    if below is not None and not below.is_dir():
-        raise UserError(f"out={out}: {below} is a file, not a folder; choose another place.")
-    try:
+    with contextlib.suppress(OSError):
         out.parent.mkdir(parents=True, exist_ok=True)
-        with new_file(out.with_name(f"{out.name}.try")) as temporary:
-            temporary.write_bytes(b"")
-        out.with_name(f"{out.name}.try").unlink()
-    except OSError as error:
-        raise UserError(f"out={out}: cannot be written ({error.strerror}); choose another place.") from error
+    if not out.parent.is_dir() or not os.access(out.parent, os.W_OK):
+        raise UserError(f"out={out}: {out.parent} is no folder that can be written; choose another place.")
 
 
 def describe(classifier: SpeechClassifier, bundle: Path) -> dict[str, str]:
-    """Metadata of a file: all that a runtime needs beside the graph; lists and dictionaries as JSON.
-
-    Args:
-        classifier: from ``load_bundle``.
-        bundle: the folder it was loaded from; its checksum names it.
-    """
+    """Metadata of a file: all that a runtime needs beside the graph, and the checksum of the bundle's description."""
     description = classifier.description
     return {
         "format": FORMAT,
@@ -166,7 +135,7 @@ def _write(
     path: Path,
     calibration: Callable[[], Sequence[NDArray[np.float32]]],
 ) -> tuple[dict[str, Run], dict[str, str]]:
-    """Write the file; return it, and what to compare its speed with, as functions, and its metadata."""
+    """Write the file; it and what to compare it with, as functions, and its metadata."""
     runs: dict[str, Run] = {"bundle": BundlePredictor(classifier).logits}
     entries = describe(classifier, settings.bundle)
     # Imported here, since each wants packages that the others do not.
@@ -175,27 +144,26 @@ def _write(
 
         if settings.format == "torch-export":
             run = programs.write_torch_export(classifier, path, entries)
-        elif settings.format == "executorch":
-            run = programs.write_executorch(classifier, path, settings.seconds)
         else:
-            run = programs.write_litert(classifier, path, settings.seconds)
+            run = programs.write_fixed_length(classifier, path, settings.format, settings.seconds)
         return {**runs, settings.format: run}, entries
 
     for package in ("onnx", "onnxscript", "onnxruntime"):
-        need(package, "onnx", "export")
-    from hrf_ser.deploy.export import quantise
-    from hrf_ser.deploy.export.onnx import metadata, open_onnx, seal, to_onnx
+        need(package, "export")
+    from hrf_ser.deploy.export.onnx import metadata, seal, to_onnx
+    from hrf_ser.deploy.export.quantise import quantise
+    from hrf_ser.deploy.runtime import Emotion
 
-    full = model = to_onnx(classifier, entries, settings.stft)
-    if settings.format == "onnx-fp16":
-        model = quantise.to_fp16(full)
-    elif settings.format == "onnx-int8":
-        model = quantise.to_int8(full, settings.int8, calibration() if settings.int8 == "static" else ())
-    if model is not full:
-        runs["onnx"] = open_onnx(full)
+    model = to_onnx(classifier, entries)
     path.write_bytes(seal(model))
-    # The written file is compared, not the graph in memory.
-    return {**runs, settings.format: open_onnx(path)}, metadata(model)
+    # The written file is compared, as the runtime loads it, not the graph in memory.
+    runs["onnx"] = Emotion(path).logits
+    if settings.format != "onnx":
+        method = "fp16-weights" if settings.format == "onnx-fp16" else f"int8-{settings.int8}"
+        model = quantise(model, method, calibration() if method == "int8-static" else ())
+        path.write_bytes(seal(model))
+        runs[settings.format] = Emotion(path).logits
+    return runs, metadata(model)
 
 
 def _check_lengths(examples: Iterable[Example], longest: float) -> Iterable[Example]:
@@ -210,8 +178,6 @@ def _check_lengths(examples: Iterable[Example], longest: float) -> Iterable[Exam
 def _versions() -> dict[str, str]:
     versions = {"python": platform.python_version(), "machine": platform.machine()}
     for package in ("hrf_ser", "torch", "onnx", "onnxruntime", "executorch", "litert-torch"):
-        try:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
             versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
     return versions

@@ -1,9 +1,4 @@
-"""Speech emotion recognition without torch, on numpy, onnxruntime, soundfile and soxr.
-
->>> from hrf_ser.deploy.runtime import Emotion  # doctest: +SKIP
->>> Emotion("bundle/")("speech.wav").label  # doctest: +SKIP
-'happy'
-"""
+"""Speech emotion recognition without torch, on numpy, onnxruntime, soundfile and soxr: ``Emotion("bundle/")("speech.wav")``."""
 
 from hrf_ser.deploy.runtime.emotion import Emotion
 from hrf_ser.deploy.runtime.prediction import Posterior, Prediction

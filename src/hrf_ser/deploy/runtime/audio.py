@@ -60,18 +60,13 @@ def open_audio(source: Source, rate: int | None, to: int) -> Iterator[tuple[str,
 
 
 def resampler(rate: Any, to: int) -> Any:
-    """soxr's stream for one channel: blocks of any size give bit for bit what training reads.
-
-    Raises:
-        UserError: ``rate`` is no integer, or one that no speech has.
-    """
+    """soxr's stream for one channel: blocks of any size give bit for bit what training reads."""
     import soxr
 
-    if isinstance(rate, bool) or not isinstance(rate, int | float | np.integer | np.floating) or rate != rate // 1:
-        raise UserError(f"rate={rate!r}: is no sample rate; give samples per second as an integer.")
-    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+    number = isinstance(rate, int | float | np.integer | np.floating)
+    if not number or not LOWEST_RATE <= rate <= HIGHEST_RATE or rate % 1:
         raise UserError(
-            f"rate={rate}: is not between {LOWEST_RATE:,} and {HIGHEST_RATE:,} Hz; give the rate of the samples."
+            f"rate={rate!r}: is not between {LOWEST_RATE:,} and {HIGHEST_RATE:,} Hz; give whole samples per second."
         )
     return soxr.ResampleStream(int(rate), to, num_channels=1, dtype="float32")
 
@@ -88,9 +83,6 @@ def mono(samples: NDArray[Any], name: str) -> NDArray[np.float32]:
     Args:
         samples: ``(samples,)`` or ``(samples, channels)``, floats in [-1, 1] or integers, of which the type's range is 1.
         name: for messages.
-
-    Raises:
-        UserError: shape or type is no audio's, or samples are NaN, infinite or far beyond 1.
     """
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 1 <= samples.shape[1] <= _CHANNELS):
         # More channels than any recorder has are samples: the axes are swapped.

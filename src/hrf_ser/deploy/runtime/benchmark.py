@@ -25,6 +25,7 @@ Name = TypeVar("Name", bound=Hashable)
 Latency = dict[str, float]
 
 _WARM_UP = 5
+_RATE = 16_000  # of every model, Hz
 # In another process: seconds until the first prediction, and the memory that it takes.
 _COLD_START = """
 import sys, time
@@ -49,7 +50,6 @@ def measure_latency(
     models: Mapping[Name, Callable[[NDArray[np.float32]], object]],
     seconds: Sequence[float],
     rounds: int,
-    rate: int = 16_000,
 ) -> dict[Name, dict[float, Latency]]:
     """Milliseconds from waveform to prediction, by model and length of the audio.
 
@@ -60,7 +60,6 @@ def measure_latency(
         models: name -> function of a waveform ``(samples,)``.
         seconds: lengths of the audio.
         rounds: that count, after some that warm up.
-        rate: of the waveforms, Hz.
 
     Returns:
         ``p50``, ``p95``, ``p99`` and ``real_time``, the median as a share of the audio's duration.
@@ -68,7 +67,7 @@ def measure_latency(
     found: dict[Name, dict[float, Latency]] = {name: {} for name in models}
     generator = np.random.default_rng(0)
     for length in seconds:
-        waveform = (0.1 * generator.standard_normal(round(length * rate))).astype(np.float32)
+        waveform = (0.1 * generator.standard_normal(round(length * _RATE))).astype(np.float32)
         times: dict[Name, list[float]] = {name: [] for name in models}
         for turn in range(_WARM_UP + rounds):
             for name, model in models.items():
@@ -143,16 +142,17 @@ def show_files(result: Mapping[str, Any]) -> str:
         "start s": lambda entry: f"{entry['cold_start_s']:.2f}",
         "memory MB": lambda entry: f"{entry['memory_mb']:.0f}",
     }
-    return f"{machine}, {result['threads']} thread(s)\n\n{table(result['files'], costs)}"
+    lines = [f"{machine}, {result['threads']} thread(s)", "", table(result["files"], costs)]
+    first = next(iter(result["files"].values()))["latency_ms"]
+    for name, entry in result["files"].items():
+        ratios = [times["p50"] / first[length]["p50"] for length, times in entry["latency_ms"].items()]
+        if entry["quantisation"] != "none" and np.median(ratios) > 1.05:
+            lines.append(f"{name} is slower than the first file")
+    return "\n".join(lines)
 
 
 def table(entries: Mapping[str, Mapping[str, Any]], costs: Mapping[str, Callable[[Mapping[str, Any]], str]]) -> str:
-    """A line for each entry and length of audio; ratios are to the first entry.
-
-    Args:
-        entries: name -> ``latency_ms`` by length, and what ``costs`` need.
-        costs: title -> further columns.
-    """
+    """A line for each entry and length of its ``latency_ms``; ratios are to the first entry, ``costs`` are more columns."""
     first = next(iter(entries.values()))["latency_ms"]
     rows = [("", "audio s", "p50 ms", "p95 ms", "p99 ms", "ratio", "real time", *costs)]
     for name, entry in entries.items():

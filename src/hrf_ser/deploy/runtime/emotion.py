@@ -21,11 +21,6 @@ class Emotion(Predictor):
         path: an exported ``.onnx`` file; or a folder that holds one; or a bundle with ``export/`` beside it.
         threads: of onnxruntime for one waveform.
 
-    Attributes:
-        labels: class names.
-        sample_rate: of the model's input, Hz; everything else is resampled to it.
-        file: path and metadata of the file.
-
     Raises:
         UserError: as :func:`~hrf_ser.deploy.runtime.model_file.load_model`.
     """
@@ -38,10 +33,13 @@ class Emotion(Predictor):
 
     def posterior(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         """``(samples,)`` at :attr:`sample_rate` -> probabilities ``(classes,)``."""
-        return self._run("probabilities", waveform)
+        probabilities = self._run("probabilities", waveform)
+        if not np.isfinite(probabilities).all():
+            raise UserError(f"{self.file.path}: gave NaN; export it again and send us the audio if that remains.")
+        return probabilities
 
     def logits(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
-        """``(samples,)`` at :attr:`sample_rate` -> logits ``(classes,)``."""
+        """``(samples,)`` at :attr:`sample_rate` -> logits ``(classes,)``, which may be NaN."""
         return self._run("logits", waveform)
 
     def _run(self, output: str, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -50,6 +48,4 @@ class Emotion(Predictor):
         except Exception as error:  # onnxruntime's exceptions have no common base
             reason = str(error).strip().splitlines()[0]
             raise UserError(f"{self.file.path}: cannot be run by onnxruntime ({reason}); export it again.") from error
-        if not np.isfinite(values).all():
-            raise UserError(f"{self.file.path}: gave NaN; export it again and send us the audio if that remains.")
         return values

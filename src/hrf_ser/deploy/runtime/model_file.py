@@ -29,21 +29,13 @@ _EXTERNAL_DATA = re.compile(rb"[\x00\x08]location")
 
 @dataclass(frozen=True)
 class ModelFile:
-    """Description of an exported file, from its metadata.
-
-    Attributes:
-        path: the file.
-        labels: class names.
-        sample_rate: Hz.
-        card: corpus, protocol, scores and licence, where the bundle has them.
-        metadata: every entry as text.
-    """
+    """Description of an exported file, from its metadata."""
 
     path: Path
     labels: tuple[str, ...]
-    sample_rate: int
-    card: dict[str, Any]
-    metadata: Mapping[str, str]
+    sample_rate: int  # Hz
+    card: dict[str, Any]  # corpus, protocol, scores and licence, where the bundle has them
+    metadata: Mapping[str, str]  # every entry as text
 
     @property
     def name(self) -> str:
@@ -52,14 +44,11 @@ class ModelFile:
 
 
 def load_model(path: str | os.PathLike[str], threads: int = 1) -> tuple[ModelFile, Any, bytes]:
-    """Find, check and load a file.
+    """Find, check and load a file: its description, the session of onnxruntime, and its bytes.
 
     Args:
         path: the file; or a folder that holds one; or a bundle with ``export/`` beside it.
         threads: of onnxruntime for one waveform.
-
-    Returns:
-        Its description, the session of onnxruntime, and its bytes.
 
     Raises:
         UserError: nothing there; a file that is damaged, refers to other files, has a newer version or does not match its
@@ -75,7 +64,7 @@ def load_model(path: str | os.PathLike[str], threads: int = 1) -> tuple[ModelFil
         raise UserError(f"{file}: cannot be read ({error.strerror}); check the path and its permissions.") from error
     _check_integrity(file, content)
     try:
-        session = start_session(content, threads)
+        session = _session(content, threads)
     except ImportError as error:
         raise UserError(
             "onnxruntime is not installed: pip install 'hrf_ser[runtime]', or hrf_ser_runtime alone without torch."
@@ -100,11 +89,7 @@ def load_model(path: str | os.PathLike[str], threads: int = 1) -> tuple[ModelFil
 
 
 def find(path: Path) -> Path:
-    """The exported file that a path means: of a folder the float32 one.
-
-    Raises:
-        UserError: none there, or several.
-    """
+    """The exported file that a path means: of a folder the float32 one."""
     if path.is_file():
         return path
     if not path.is_dir():
@@ -132,19 +117,6 @@ def exported_files(folder: Path) -> list[Path]:
     return files
 
 
-def start_session(content: bytes, threads: int = 1) -> Any:
-    """An ``InferenceSession`` of onnxruntime on the CPU."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    # Spinning threads drain the battery of a phone.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.load_model_format", "ONNX")
-    options.log_severity_level = 4
-    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-
-
 def _check_integrity(file: Path, content: bytes) -> None:
     inside = _CHECKSUM_ENTRY.search(content)
     if inside is None:
@@ -155,6 +127,18 @@ def _check_integrity(file: Path, content: bytes) -> None:
         raise UserError(f"{file}: is damaged (its checksum is another); export it again.")
     if _EXTERNAL_DATA.search(content):
         raise UserError(f"{file}: keeps data in another file, which is never opened; export it again.")
+
+
+def _session(content: bytes, threads: int) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    # Spinning threads drain the battery of a phone.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.add_session_config_entry("session.load_model_format", "ONNX")
+    options.log_severity_level = 4
+    return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
 
 
 def _describe(file: Path, metadata: Mapping[str, str]) -> ModelFile:

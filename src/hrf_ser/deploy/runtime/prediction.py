@@ -12,19 +12,12 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Posterior:
-    """The class probabilities of one window.
+    """The class probabilities of one window."""
 
-    Attributes:
-        start: seconds from the beginning of the audio.
-        end: seconds from the beginning of the audio.
-        probabilities: by class, sum 1; None in a silent window.
-        smoothed: their moving average over windows; None until a window had sound.
-    """
-
-    start: float
+    start: float  # seconds from the beginning of the audio
     end: float
-    probabilities: dict[str, float] | None
-    smoothed: dict[str, float] | None
+    probabilities: dict[str, float] | None  # by class, sum 1; None in a silent window
+    smoothed: dict[str, float] | None  # their moving average over windows; None until a window had sound
 
     @property
     def silent(self) -> bool:
@@ -49,19 +42,14 @@ class Posterior:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The prediction for a whole recording.
-
-    Attributes:
-        label: the most probable class.
-        probabilities: by class, sum 1: of the recording as one input, or the mean over its windows with sound.
-        seconds: length of the recording.
-        windows: one posterior a window; a single one where the recording was one input.
-    """
+    """The prediction for a whole recording."""
 
     label: str
-    probabilities: dict[str, float]
+    probabilities: dict[
+        str, float
+    ]  # by class, sum 1: of the recording as one input, or the mean over windows with sound
     seconds: float
-    windows: tuple[Posterior, ...]
+    windows: tuple[Posterior, ...]  # a single one where the recording was one input
 
     @property
     def probability(self) -> float:

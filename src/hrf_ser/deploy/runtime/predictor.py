@@ -21,15 +21,10 @@ _DEFAULT = Windows()
 
 
 class Predictor(ABC):
-    """Base class: subclasses classify one waveform, this class brings any audio to them.
-
-    Attributes:
-        labels: class names.
-        sample_rate: of the waveforms, Hz.
-    """
+    """Base class: subclasses classify one waveform, this class brings any audio to them."""
 
     labels: tuple[str, ...]
-    sample_rate: int
+    sample_rate: int  # of the waveforms, Hz; other rates are resampled
 
     @abstractmethod
     def posterior(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -50,7 +45,7 @@ class Predictor(ABC):
             whole_s: longest recording that is one input, seconds; 0 takes windows always.
 
         Raises:
-            UserError: no audio, unreadable, truncated, shorter than 50 ms, silent, NaN or infinite samples.
+            UserError: audio that is unreadable, truncated, shorter than 50 ms, silent, NaN or infinite.
         """
         with open_audio(source, rate, self.sample_rate) as (name, blocks):
             posteriors = tuple(self._posteriors(name, blocks, windows, whole_s))
@@ -92,13 +87,7 @@ class Predictor(ABC):
     def follow(
         self, source: Iterable[tuple[NDArray[Any], int]], windows: Windows = _DEFAULT, seconds: float | None = None
     ) -> Iterator[Posterior]:
-        """Posteriors of a source that may never end, such as a microphone.
-
-        Args:
-            source: chunks ``(samples,)`` or ``(samples, channels)`` with their rate.
-            windows: length, hop and smoothing.
-            seconds: of audio after which to stop; None reads to the end of the source.
-        """
+        """Posteriors of a source of chunks with their rate, such as a microphone, for so many ``seconds`` or to its end."""
         stream, read = self._stream(windows), 0.0
         for chunk, rate in source:
             yield from stream.push(chunk, rate)

@@ -19,12 +19,7 @@ class Stream:
     """Takes chunks of any size and gives a posterior every hop, from the first full window on.
 
     Memory and the cost of a chunk do not grow. One stream is for one source; several streams may share an ``Emotion``.
-
-    Args:
-        posterior: ``(samples,)`` -> probabilities ``(classes,)``.
-        labels: class names.
-        sample_rate: of what ``posterior`` takes, Hz.
-        windows: length, hop and smoothing.
+    ``posterior`` maps ``(samples,)`` at ``sample_rate`` to probabilities ``(classes,)``.
     """
 
     def __init__(

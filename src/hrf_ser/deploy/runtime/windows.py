@@ -15,20 +15,11 @@ Window = tuple[int, NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class Windows:
-    """How long audio and streams are cut.
-
-    Attributes:
-        window_s: length of a window, seconds.
-        hop_s: distance of windows, seconds, at most the length.
-        smoothing_s: time constant of the moving average over windows, seconds; 0 smooths nothing.
-
-    Raises:
-        UserError: a value out of range.
-    """
+    """How long audio and streams are cut, in seconds; a ``UserError`` where a value is out of range."""
 
     window_s: float = 3.0
-    hop_s: float = 1.0
-    smoothing_s: float = 2.0
+    hop_s: float = 1.0  # from one window to the next, at most the length
+    smoothing_s: float = 2.0  # time constant of the moving average over windows; 0 smooths nothing
 
     def __post_init__(self) -> None:
         for name, least, most in (("window_s", 0.1, 60.0), ("hop_s", 0.01, self.window_s), ("smoothing_s", 0.0, 3600)):
@@ -40,12 +31,7 @@ class Windows:
 
 
 class Windower:
-    """Cuts a stream of samples into windows, holding one window of samples.
-
-    Args:
-        length: of a window, samples.
-        hop: from one window to the next, samples, at most the length.
-    """
+    """Cuts a stream into windows of so many samples, a hop apart, and holds one window of samples."""
 
     def __init__(self, length: int, hop: int) -> None:
         self.length, self.hop = length, hop

@@ -7,7 +7,7 @@ from rich.console import Console
 from hrf_ser.deploy.runtime import Posterior, Predictor
 from hrf_ser.deploy.runtime.windows import Windows
 from hrf_ser.errors import UserError
-from hrf_ser.predict import Meter
+from hrf_ser.predict import meter
 
 
 class Level(Predictor):
@@ -53,13 +53,13 @@ def test_the_meter_shows_a_bar_a_class_in_a_terminal_and_lines_elsewhere():
     loud = Posterior(0.0, 3.0, {"quiet": 0.9, "loud": 0.1}, {"quiet": 0.25, "loud": 0.75})
     silent = Posterior(1.0, 4.0, None, None)
     screen, file = io.StringIO(), io.StringIO()
-    with Meter(("quiet", "loud"), Console(file=screen, force_terminal=True, width=80)) as meter:
-        for one in (silent, loud):
-            meter.show(one)
+    with meter(Console(file=screen, force_terminal=True, width=80)) as show:
+        show(silent)
+        show(loud)
     assert "loud" in screen.getvalue()
     assert "0.75" in screen.getvalue()
     assert "━" in screen.getvalue()
-    with Meter(("quiet", "loud"), Console(file=file)) as meter:
-        for one in (loud, silent):
-            meter.show(one)
+    with meter(Console(file=file)) as show:
+        show(loud)
+        show(silent)
     assert file.getvalue() == "3.00 s  loud  0.75\n4.00 s  silence\n"

@@ -25,9 +25,6 @@ def microphone(device: str | int | None = None, timeout_s: float = _TIMEOUT_S) -
     Args:
         device: number or a part of the name, as sounddevice lists them; None is the system's.
         timeout_s: seconds without a chunk after which the microphone counts as gone.
-
-    Raises:
-        UserError: sounddevice, PortAudio or the microphone is missing, or this machine is too slow for it.
     """
     sounddevice = _sounddevice()
     chunks: queue.Queue[NDArray[np.float32]] = queue.Queue(_WAITING)
@@ -53,7 +50,7 @@ def microphone(device: str | int | None = None, timeout_s: float = _TIMEOUT_S) -
         stream.start()
     except (sounddevice.PortAudioError, ValueError) as error:
         raise UserError(
-            f"audio=mic: no microphone can be opened ({_reason(error)}); connect one, or name another with device=."
+            f"audio=mic: no microphone can be opened ({error}); connect one, or name another with device=."
         ) from error
     try:
         while True:
@@ -75,9 +72,5 @@ def _sounddevice() -> Any:
         raise UserError("audio=mic wants sounddevice, which is not installed: pip install 'hrf_ser[mic]'.") from error
     except OSError as error:
         raise UserError(
-            f"audio=mic wants PortAudio, which cannot be loaded ({_reason(error)}): apt install libportaudio2."
+            f"audio=mic wants PortAudio, which cannot be loaded ({error}): apt install libportaudio2."
         ) from error
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")

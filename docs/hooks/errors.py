@@ -20,6 +20,8 @@ SECTIONS = {
     "Prediction and the runtime": ("deploy/runtime", "predict.py"),
     "Browser demo": ("deploy/demo", "demo.py"),
 }
+# Packages whose ValueErrors are for users as well.
+VALUE_ERRORS = ("config", "hrf", "models")
 
 
 def errors_page(source: Path) -> str:
@@ -37,10 +39,19 @@ def errors_page(source: Path) -> str:
 def messages_of(path: Path) -> Iterator[str]:
     """Texts of the errors that a file raises; what is only known at run time stands in ``{}``."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "UserError" and node.args:
+        if isinstance(node, ast.Call) and node.args and _raises(node.func, path):
             text = _text(node.args[0])
             if len(text.split()) > 4:
                 yield text
+
+
+def _raises(function: ast.expr, path: Path) -> bool:
+    """Whether a call makes an error that a user can cause: a UserError, directly or through a corpus's layout, or the
+    ValueError of a validator, or of a function that takes any torch model."""
+    if isinstance(function, ast.Attribute):
+        return ast.unparse(function) == "LAYOUT.error"
+    name = function.id if isinstance(function, ast.Name) else ""
+    return name == "UserError" or (name == "ValueError" and path.parent.name in VALUE_ERRORS)
 
 
 def _text(node: ast.expr) -> str:

@@ -2,7 +2,6 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
-DOCS_READY := $(VENV)/.docs-ready
 
 .DEFAULT_GOAL := help
 
@@ -13,10 +12,6 @@ help:  ## List the targets
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]" --constraint constraints.txt
-	touch $@
-
-$(DOCS_READY): $(READY)
-	$(BIN)/python -m pip install --quiet --editable ".[docs]" --constraint constraints.txt
 	touch $@
 
 .PHONY: setup
@@ -57,6 +52,11 @@ bench-quick: $(READY)  ## Smoke-test every benchmark; the figures mean nothing
 .PHONY: bench-docs
 bench-docs: $(READY)  ## Write the figures of the last `make bench` into docs/explanation/performance.md
 	$(BIN)/python -m benchmarks.suite --from runs/bench/results.json --write-docs
+
+DOCS_READY := $(VENV)/.docs-ready
+$(DOCS_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --editable ".[docs]" --constraint constraints.txt
+	touch $@
 
 .PHONY: docs
 docs: $(DOCS_READY)  ## Build the documentation site in build/docs; broken links and missing docstrings are errors

@@ -24,11 +24,9 @@ GROUPS = {
 def presets_page(conf: Path) -> str:
     """Each group with its files."""
     folders = {path.name for path in conf.iterdir() if path.is_dir()} - {"hydra"}
-    if missing := folders - GROUPS.keys():
-        raise KeyError(f"docs/hooks/presets.py does not describe the groups {', '.join(sorted(missing))}")
     parts = []
-    for group, description in GROUPS.items():
-        parts.append(f"## {group} {{ #{group} }}\n\n{description}")
+    for group in (*GROUPS, *sorted(folders - GROUPS.keys())):
+        parts.append(f"## {group} {{ #{group} }}\n\n{GROUPS.get(group, '')}")
         for path in sorted((conf / group).glob("*.yaml")):
             content = path.read_text(encoding="utf-8").rstrip()
             parts.append(f"### {group}={path.stem} {{ #{group}-{path.stem} }}\n\n```yaml\n{content}\n```")

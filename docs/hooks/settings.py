@@ -48,14 +48,12 @@ def model_options() -> str:
     """The options of every model, with the defaults of its light and its large configuration."""
     parts = []
     for name in sorted(ModelOptions.known):
-        light, large = (
-            OmegaConf.to_container(OmegaConf.load(CONF / f"model/{file}.yaml")) for file in (name, f"{name}_large")
-        )
+        light, large = (_options(CONF / f"model/{file}.yaml") for file in (name, f"{name}_large"))
         rows = []
         for key, node in settings_of(ModelOptions.known[name], "model.options.").items():
             option = key.rpartition(".")[2]
-            values = [config["options"].get(option, node.get("default")) for config in (light, large)]
-            default = code(values[0]) if values[0] == values[1] else f"{code(values[0])}, large {code(values[1])}"
+            usual, larger = (options.get(option, node.get("default")) for options in (light, large or light))
+            default = code(usual) if usual == larger else f"{code(usual)}, large {code(larger)}"
             rows.append(cells(key, default, expected(node), node["description"], anchor=f"{name}.{option}"))
         parts.append(f"## {name} {{ #{name} }}\n\n{table(rows)}")
     return "\n\n".join(parts)
@@ -74,6 +72,11 @@ def corpus_options() -> str:
         ]
         parts.append(f"## {corpus} {{ #{corpus} }}\n\n{table(rows) if rows else 'No options.'}")
     return "\n\n".join(parts)
+
+
+def _options(path: Path) -> Mapping[str, Any]:
+    """The options of a file of conf/model; none where there is no such file."""
+    return dict(OmegaConf.load(path).options) if path.is_file() else {}
 
 
 @cache

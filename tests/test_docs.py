@@ -75,3 +75,30 @@ def test_every_group_of_settings_is_described():
 def test_error_messages_are_listed():
     page = hook("errors").errors_page(REPOSITORY / "src/hrf_ser")
     assert "<var>folder</var> holds a finished run: set hydra.run.dir to another folder, or remove it." in page
+
+
+def test_a_public_name_without_a_docstring_is_found(tmp_path):
+    pytest.importorskip("griffe", reason="pip install 'hrf_ser[docs]'")
+    (tmp_path / "hrf_ser").mkdir()
+    (tmp_path / "hrf_ser/__init__.py").write_text('"""A package."""\n')
+    (tmp_path / "hrf_ser/module.py").write_text(
+        '"""A module."""\n\n\nclass Public:\n    """A class."""\n\n    def method(self): ...\n\n    def _own(self): ...\n'
+    )
+    assert list(hook("docstrings").undocumented(["hrf_ser.module"], tmp_path)) == ["hrf_ser.module.Public.method"]
+
+
+@pytest.mark.parametrize(
+    ("link", "shown"),
+    [
+        ("[guide](../guides/resume.md#more-epochs)", "[guide](../guides/resume.md#more-epochs)"),
+        ("[security](../../SECURITY.md)", "[security](../project/security.md)"),
+        ("[`files.py`](../../src/hrf_ser/files.py)", "`files.py`"),
+        ("[paper](https://arxiv.org/abs/2411.09339)", "[paper](https://arxiv.org/abs/2411.09339)"),
+        ("![picture](../images/demo.svg)", "![picture](../images/demo.svg)"),
+    ],
+)
+def test_links_of_a_page_lead_to_pages_of_the_site(link, shown, monkeypatch):
+    pytest.importorskip("griffe", reason="pip install 'hrf_ser[docs]'")
+    monkeypatch.syspath_prepend(DOCS / "hooks")
+    page = "docs/explanation/reliability.md"
+    assert hook("site").lead_links(link, page, page) == shown

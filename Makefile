@@ -50,8 +50,21 @@ bench-quick: $(READY)  ## Smoke-test every benchmark; the figures mean nothing
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.suite --quick --no-large --out runs/bench-quick
 
 .PHONY: bench-docs
-bench-docs: $(READY)  ## Write the figures of the last `make bench` into docs/performance.md
+bench-docs: $(READY)  ## Write the figures of the last `make bench` into docs/explanation/performance.md
 	$(BIN)/python -m benchmarks.suite --from runs/bench/results.json --write-docs
+
+DOCS_READY := $(VENV)/.docs-ready
+$(DOCS_READY): $(READY)
+	$(BIN)/python -m pip install --quiet --editable ".[docs]" --constraint constraints.txt
+	touch $@
+
+.PHONY: docs
+docs: $(DOCS_READY)  ## Build the documentation site in build/docs; broken links and missing docstrings are errors
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+
+.PHONY: docs-serve
+docs-serve: $(DOCS_READY)  ## Serve the documentation site on http://127.0.0.1:8000, rebuilt at every change
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs serve --watch src --watch conf
 
 .PHONY: clean
 clean:  ## Remove the environment and tool caches

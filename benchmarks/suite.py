@@ -4,8 +4,8 @@
     python -m benchmarks.suite --from runs/bench/results.json --write-docs
 
 Writes ``results.json``, ``results.md`` and ``growth.svg`` into ``--out``, after every part, so that what was measured stays
-when the next part fails. ``--write-docs`` puts the same tables between the marks of docs/performance.md, the plot into
-docs/images and the figures into docs/results/performance.json.
+when the next part fails. ``--write-docs`` puts the same tables between the marks of docs/explanation/performance.md, the plot
+into docs/images and the figures into docs/results/performance.json.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--parts", nargs="+", choices=list(PARTS), default=list(PARTS))
     parser.add_argument("--out", type=Path, default=Path("runs/bench"), help="folder of results.json and results.md")
     parser.add_argument("--from", dest="source", type=Path, help="a results.json to show again; nothing is measured")
-    parser.add_argument("--write-docs", action="store_true", help="put the tables into docs/performance.md")
+    parser.add_argument("--write-docs", action="store_true", help="put the tables into docs/explanation/performance.md")
     arguments = parser.parse_args()
     if arguments.source:
         results: Result = json.loads(arguments.source.read_text(encoding="utf-8"))
@@ -109,13 +109,13 @@ def markdown(results: Result, level: int = 2) -> str:
                 f"`python -m benchmarks.{name}{quick}`, {entry['seconds']:.0f} s\n\n{part.markdown(entry['result'])}"
             )
             if name == "growth":
-                pieces.append(f"![cost against batch, length, width and rank, log-log](images/{PLOT})")
+                pieces.append(f"![cost against batch, length, width and rank, log-log](../images/{PLOT})")
     return "\n\n".join(pieces)
 
 
 def write_docs(results: Result, docs: Path) -> None:
-    """Replace the figures of performance.md, its plot and its data."""
-    page = docs / "performance.md"
+    """Replace the figures of explanation/performance.md, its plot and its data."""
+    page = docs / "explanation" / "performance.md"
     text = page.read_text(encoding="utf-8")
     before, _, rest = text.partition(BEGIN)
     _, mark, after = rest.partition(END)

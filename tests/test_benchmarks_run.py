@@ -120,20 +120,22 @@ def test_the_page_is_written_from_the_figures_alone(tmp_path, monkeypatch, capsy
     assert set(results["parts"]) == {"products", "growth"}, "what was measured before stays"
     assert results["machine"]["torch"] == torch.__version__
     docs = tmp_path / "docs"
-    docs.mkdir()
-    (docs / "performance.md").write_text(f"before\n\n{suite.BEGIN}\nfigures of last year\n{suite.END}\n\nafter\n")
+    (docs / "explanation").mkdir(parents=True)
+    (docs / "explanation" / "performance.md").write_text(
+        f"before\n\n{suite.BEGIN}\nfigures of last year\n{suite.END}\n\nafter\n"
+    )
     monkeypatch.setattr(suite, "DOCS", docs)
     monkeypatch.setattr(sys, "argv", ["suite", "--from", str(out / "results.json"), "--write-docs"])
     for _ in range(2):
         suite.main()
-        page = (docs / "performance.md").read_text()
+        page = (docs / "explanation" / "performance.md").read_text()
         assert page.startswith("before\n\n" + suite.BEGIN)
         assert page.endswith(suite.END + "\n\nafter\n")
         assert "last year" not in page
         assert page.count("python -m benchmarks.products --quick") == 1
     assert (docs / "images" / suite.PLOT).read_text().startswith("<?xml")
     assert "products alone" in capsys.readouterr().out
-    (docs / "performance.md").write_text("no marks")
+    (docs / "explanation" / "performance.md").write_text("no marks")
     with pytest.raises(SystemExit, match="lacks the marks"):
         suite.main()
 

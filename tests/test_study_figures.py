@@ -1,4 +1,4 @@
-"""The figures of docs/study.md are those that the records beside it give."""
+"""The figures of docs/explanation/study.md are those that the records beside it give."""
 
 import json
 import re
@@ -15,7 +15,7 @@ from hrf_ser.evaluation.find import find_runs
 from hrf_ser.evaluation.read import read_runs
 
 DOCS = REPOSITORY / "docs"
-PAGE = (DOCS / "study.md").read_text()
+PAGE = (DOCS / "explanation" / "study.md").read_text()
 # Overrides that say where or how often, not what.
 PLACE = {"experiment", "data.root", "logger", "launcher", "fold", "seed", "hrf", "rank", "model", "hydra.sweep.dir"}
 

@@ -68,9 +68,9 @@ def test_an_offline_run_synced_later_holds_what_the_local_files_hold(train, onli
     record = train(folder, "logger=wandb", "hrf=true", "rank=2", "seed=3")
     stop_service()  # as the end of the program does: everything is on the disk then
     assert server.requests == []
-    # The command of docs/wandb.md, typed where the runs are.
+    # The command of docs/guides/wandb.md, typed where the runs are.
     documented = "wandb sync --yes runs/*/*/wandb/offline-run-*"
-    assert documented in (REPOSITORY / "docs/wandb.md").read_text()
+    assert documented in (REPOSITORY / "docs/guides/wandb.md").read_text()
     assert documented in (REPOSITORY / "conf/logger/wandb.yaml").read_text()
     done = subprocess.run(
         documented.replace("wandb", WANDB, 1),
@@ -293,7 +293,7 @@ def test_runs_differ_in_group_by_configuration_and_in_job_type_by_fold():
 
 
 # What `wandb agent` does with a sweep: it writes the values to a file, names them in the environment and starts the command.
-SWEEP = REPOSITORY / "docs" / "wandb_sweep.yaml"
+SWEEP = REPOSITORY / "docs" / "guides" / "wandb_sweep.yaml"
 
 
 def agent_command(values: dict) -> list[str]:

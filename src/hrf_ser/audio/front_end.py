@@ -48,6 +48,7 @@ class FrontEndConfig:
         return cls(n_mels=options["n_mels"], **numbers)
 
     def as_dict(self) -> dict[str, Any]:
+        """The options for JSON."""
         return asdict(self)
 
 

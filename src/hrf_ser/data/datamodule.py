@@ -182,16 +182,20 @@ class SpeechData(LightningDataModule):
         return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
     def train_dataloader(self) -> BatchLoader:
+        """Shuffled batches of the training split, each utterance in one of its augmentations."""
         return self._loader(self.split.train, self.stores, shuffle=True)
 
     def val_dataloader(self) -> BatchLoader | list[BatchLoader]:
+        """Batches of the validation split; an empty list where the protocol selects no checkpoint."""
         # Without a loader, Lightning does not validate.
         return self._loader(self.split.val, self.stores[:1]) if self.protocol.selects_checkpoint else []
 
     def test_dataloader(self) -> BatchLoader:
+        """Batches of the test split."""
         return self._loader(self.split.test, self.stores[:1])
 
     def transfer_batch_to_device(self, batch: Batch, device: torch.device, dataloader_idx: int) -> Batch:
+        """Move a batch, unless it is on the device already."""
         # Lightning would walk through every batch to leave it where it is.
         if batch["features"].device == device:
             return batch

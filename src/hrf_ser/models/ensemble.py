@@ -33,5 +33,5 @@ class Ensemble(nn.Module):
 
 
 def members_of(model: nn.Module) -> list[nn.Module]:
-    """The models of an ensemble, or the model itself: each is trained by a loss of its own."""
+    """The models of an ensemble, or the model itself: each is trained with its own loss."""
     return list(model.members) if isinstance(model, Ensemble) else [model]

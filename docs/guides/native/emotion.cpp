@@ -1,5 +1,5 @@
 // Emotion of one utterance with an exported ExecuTorch program: 16-bit mono PCM of 16 kHz on stdin, a label and its
-// probability a line on stdout. Build and use: docs/native.md.
+// probability a line on stdout. Build and use: docs/guides/phone.md.
 #include <executorch/extension/module/module.h>
 #include <executorch/extension/tensor/tensor.h>
 

@@ -21,7 +21,6 @@ from hrf_ser.evaluation.statistics import (
     interval,
     mean_interval,
     pooled_scores,
-    power,
     sign_flip,
     smallest_p,
     unit_values,
@@ -29,8 +28,6 @@ from hrf_ser.evaluation.statistics import (
 from hrf_ser.evaluation.text import many, verdict
 
 METRIC = "ua"
-# Two points of UA: what published light models differ by, so what a study should be able to detect.
-PLANTED = 0.02
 # Columns of a run that a comparison needs.
 _SIDE = ["fold", "seed", METRIC, "folder", "speakers", "confusion"]
 
@@ -186,7 +183,6 @@ def _measured(parts: Sequence[Part]) -> dict[str, Any]:
     by_speaker = _same_speakers(parts)
     low, high = (_interval(parts, mean) if by_speaker else mean_interval(units)) or (None, None)
     unit = "fold" if points.fold.nunique() > 1 else "seed"
-    detectable = power(PLANTED, float(units.std(ddof=1)), len(units)) if len(units) > 1 else None
     return {
         "metric": METRIC,
         "pairs": sum(len(pairs) for pairs, _ in parts),
@@ -198,7 +194,6 @@ def _measured(parts: Sequence[Part]) -> dict[str, Any]:
         "high": high,
         "p": sign_flip(units),
         "smallest_p": smallest_p(len(units)),
-        "power": None if detectable is None else {"difference": PLANTED, "power": detectable},
         "per_pair": points.to_dict("records"),
     }
 

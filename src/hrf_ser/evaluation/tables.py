@@ -20,7 +20,7 @@ _CONFIGURATION = (
 )  # fmt: skip
 _COMPARISON = (
     "key", "label", "kind", "corpus", "protocol", "a", "b", "metric", "pairs", "unit", "units", "difference", "low", "high",
-    "interval_over", "p", "p_holm", "smallest_p", "verdict", "power_difference", "power",
+    "interval_over", "p", "p_holm", "smallest_p", "verdict",
 )  # fmt: skip
 _RUN = (
     "configuration", "fold", "seed", *SCORES, "val_ua", "best_epoch", "epochs", "seconds", "folder", "command",
@@ -46,12 +46,7 @@ def configurations_csv(report: dict[str, Any]) -> str:
 
 def comparisons_csv(report: dict[str, Any]) -> str:
     """One row per comparison."""
-    powers = [entry["power"] or {"difference": None, "power": None} for entry in report["comparisons"]]
-    rows = [
-        {**entry, "power_difference": power["difference"], "power": power["power"]}
-        for entry, power in zip(report["comparisons"], powers, strict=True)
-    ]
-    return _csv(rows, _COMPARISON)
+    return _csv(report["comparisons"], _COMPARISON)
 
 
 def runs_csv(report: dict[str, Any]) -> str:

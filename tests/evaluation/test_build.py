@@ -10,8 +10,7 @@ from hrf_ser.errors import UserError
 from hrf_ser.evaluation.build import build_report
 from hrf_ser.evaluation.find import Found
 from hrf_ser.evaluation.read import to_frame
-from hrf_ser.evaluation.tables import comparisons_csv, configurations_csv, latex, markdown, runs_csv
-from hrf_ser.evaluation.terminal import show_report
+from hrf_ser.evaluation.tables import comparisons_csv, configurations_csv, latex, markdown
 from study import make_run, replace
 
 FOLDS = [str(number) for number in range(1, 9)]
@@ -176,7 +175,6 @@ def test_runs_without_validation_speakers_have_a_report_of_their_own():
     best = report_on([*study({None: 0.4}), *without_validation(study({None: 0.6}, protocol="last_epoch"))])["answer"]
     assert [round(float(rest[:5]), 1) for rest in best.split("The best mean UA is ")[1:]] == [0.4, 0.6]
     assert "## demo (protocol last_epoch)" in markdown(report)
-    assert list(csv.DictReader(io.StringIO(runs_csv(report))))[-1]["val_ua"] == ""
 
 
 def test_settings_are_chosen_by_scores_of_validation_speakers():
@@ -229,13 +227,12 @@ def test_tables_have_a_row_for_everything():
     report = report_on([*study(), *study({None: 0.5}, corpus="other", folds=["1"], seeds=(0,))])
     rows = {
         name: list(csv.DictReader(io.StringIO(table(report))))
-        for name, table in (("c", configurations_csv), ("d", comparisons_csv), ("r", runs_csv))
+        for name, table in (("c", configurations_csv), ("d", comparisons_csv))
     }
     assert [row["key"] for row in rows["c"]] == [entry["key"] for entry in report["configurations"]]
     assert float(rows["c"][0]["ua_mean"]) == report["configurations"][0]["scores"]["ua"]["mean"]
     assert rows["c"][3]["ua_sd"] == ""
     assert [float(row["p_holm"]) for row in rows["d"]] == [entry["p_holm"] for entry in report["comparisons"]]
-    assert len(rows["r"]) == 3 * 16 + 1
 
 
 def test_markdown_and_latex_mark_the_best_and_give_intervals():
@@ -258,23 +255,3 @@ def test_latex_of_odd_names_is_escaped():
     settings = [{"a.b_c": value} for value in ("1", "1", "50%_{x}")]
     report = report_on([make_run(seed=seed, settings=one) for seed, one in enumerate(settings)])
     assert r"Conformer (a.b\_c=50\%\_\{x\})" in latex(report)
-
-
-def test_the_terminal_output_fits_a_terminal_of_80_columns(tmp_path, capsys):
-    rich = pytest.importorskip("rich.console")
-    report = report_on([*study(), *study({None: 0.7}, model="conformer_large")], failed=[("a [bold] folder", "why")])
-    for entry in report["configurations"]:
-        entry["latency_ms"] = {"p50": 12.34, "p95": 13.0}
-    show_report(report, tmp_path, rich.Console(width=80))
-    out = capsys.readouterr().out
-    assert max(map(len, out.splitlines()[:-2])) <= 80
-    for text in (
-        "Light with HRF is better than light",
-        "Conformer, HRF x4",
-        " ms",
-        "12.3",
-        "Holm p",
-        "a [bold] folder",
-        "tables.md",
-    ):
-        assert text in out

@@ -22,9 +22,6 @@ _COMPARISON = (
     "key", "label", "kind", "corpus", "protocol", "a", "b", "metric", "pairs", "unit", "units", "difference", "low", "high",
     "interval_over", "p", "p_holm", "smallest_p", "verdict",
 )  # fmt: skip
-_RUN = (
-    "configuration", "fold", "seed", *SCORES, "val_ua", "best_epoch", "epochs", "seconds", "folder", "command",
-)  # fmt: skip
 _TEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
 }  # fmt: skip
@@ -47,12 +44,6 @@ def configurations_csv(report: dict[str, Any]) -> str:
 def comparisons_csv(report: dict[str, Any]) -> str:
     """One row per comparison."""
     return _csv(report["comparisons"], _COMPARISON)
-
-
-def runs_csv(report: dict[str, Any]) -> str:
-    """One row per run."""
-    rows = [{"configuration": entry["key"], **run} for entry in report["configurations"] for run in entry["detail"]]
-    return _csv(rows, _RUN)
 
 
 def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
@@ -175,7 +166,6 @@ def _md(text: str) -> str:
 WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "configurations.csv": configurations_csv,
     "comparisons.csv": comparisons_csv,
-    "runs.csv": runs_csv,
     "tables.md": markdown,
     "tables.tex": latex,
 }

@@ -103,4 +103,10 @@ def test_differences_are_named_by_the_keys_that_one_types():
     first = {"fold": 1, "optimizer": {"lr": 0.1, "name": "sgd"}, "label_map": None}
     second = {"fold": 1, "optimizer": {"lr": 0.2, "name": "sgd"}, "seed": 0}
     assert list(differences(first, second)) == [("optimizer.lr", 0.1, 0.2), ("seed", None, 0)]
-    assert [as_typed(value) for value in (None, True, 0.1, "a")] == ["null", "true", "0.1", "a"]
+    assert [as_typed(value) for value in (None, True, 0.1, "a", [0.9, None])] == [
+        "null",
+        "true",
+        "0.1",
+        "a",
+        "[0.9,null]",
+    ]

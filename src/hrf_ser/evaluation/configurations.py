@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hrf_ser.evaluation.read import CURVES
 from hrf_ser.evaluation.scores import SCORES, recalls, scores
 from hrf_ser.evaluation.statistics import interval, mean_interval, pooled_scores, unit_values
 from hrf_ser.evaluation.variants import sweep_command, train_command, variants
@@ -70,7 +69,7 @@ def protocol_place(protocol: str) -> tuple[float, str]:
 
 def model_name(model: str) -> str:
     family = model.removesuffix(LARGE)
-    name = _NAMES.get(family) or "".join(word.capitalize() for word in family.split("_"))
+    name = _NAMES.get(family) or "".join(part.capitalize() for part in family.split("_"))
     return f"{name} large" if model != family else name
 
 
@@ -164,19 +163,16 @@ def _scores(runs: pd.DataFrame) -> dict[str, dict[str, float | None]]:
 
 
 def _history(histories: pd.Series[Any]) -> dict[str, list[float]]:
-    """Mean curves, as far as half of the runs went; beyond, the mean would be that of the runs that were not stopped."""
-    known = [history for history in histories if history.get(CURVES[0])]
+    """Mean curves up to the last epoch of most runs; beyond, the mean would be that of the runs that were not stopped."""
+    known = [pd.DataFrame(history) for history in histories if history]
     if not known:
         return {}
-    lengths = sorted(len(history[CURVES[0]]) for history in known)
-    until = lengths[(len(lengths) - 1) // 2]
-    curves: dict[str, list[float]] = {"epoch": list(range(until))}
-    for curve in (name for name in CURVES if all(name in history for history in known)):
-        values = pd.DataFrame(pd.Series(history[curve]) for history in known).iloc[:, :until]
-        curves[curve] = values.mean().tolist()
-        if curve == "val/ua":
-            curves[f"{curve}_low"], curves[f"{curve}_high"] = values.min().tolist(), values.max().tolist()
-    return curves
+    by_epoch = pd.concat(known).groupby(level=0)
+    curves = by_epoch.mean()
+    if "val/ua" in curves:
+        curves = curves.assign(**{"val/ua_low": by_epoch["val/ua"].min(), "val/ua_high": by_epoch["val/ua"].max()})
+    kept = curves[by_epoch.size() * 2 > len(known)]
+    return {"epoch": kept.index.tolist(), **kept.to_dict("list")}
 
 
 def versions(runs: pd.DataFrame) -> dict[str, str]:

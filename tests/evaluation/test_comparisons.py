@@ -1,4 +1,4 @@
-"""Paired differences and what is sentence of them."""
+"""Paired differences and their verdicts."""
 
 import numpy as np
 import pytest
@@ -335,13 +335,22 @@ def test_a_sweep_of_settings_has_its_own_answer():
     )
 
 
-def test_other_utterances_are_told_and_no_speakers_are_paired():
-    other = replace(make_run(0.6, fold="1", rank=4.0), speakers=("x", "y"))
-    (entry,), sentences = compared([make_run(0.5, fold="1"), other])
-    assert "were scored on different utterances" in sentences[0]
-    assert entry["low"] is None
-    fewer = make_run(0.6, fold="1", rank=4.0, each=5)
-    assert "were scored on different utterances" in compared([make_run(0.5, fold="1"), fewer])[1][0]
+def test_runs_that_were_scored_on_other_utterances_are_not_compared():
+    plain = [make_run(0.5, fold=fold) for fold in "12"]
+    same = make_run(0.6, fold="2", rank=4.0)
+    for other in (
+        replace(make_run(0.6, fold="1", rank=4.0), speakers=("x", "y")),
+        make_run(0.6, fold="1", rank=4.0, each=5),
+    ):
+        (entry,), (warning,) = compared([*plain, other, same])
+        assert (entry["pairs"], entry["difference"]) == (1, pytest.approx(0.1))
+        assert (
+            warning
+            == f"{other['folder']} and {plain[0]['folder']} were scored on different utterances: they are not compared."
+        )
+        entries, (warning,) = compared([plain[0], other])
+        assert entries == []
+        assert "were scored on different utterances" in warning
 
 
 def test_a_comparison_does_not_depend_on_which_others_there_are():

@@ -41,11 +41,6 @@ def sentence(name: str, *arguments: Any) -> str:
     return " ".join(str(getattr(_macros(), name)(*arguments)).split())
 
 
-def verdict(entry: Entry) -> str:
-    """What one comparison shows; it needs ``p_holm`` and ``tests``, the number of comparisons that it was corrected for."""
-    return sentence("verdict", entry)
-
-
 def answer(configurations: Sequence[Entry], comparisons: Sequence[Entry]) -> str:
     """Whether light with HRF is better than light, how far light is from large, and how reliable that is.
 

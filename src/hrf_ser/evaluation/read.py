@@ -39,8 +39,6 @@ SCHEMA = {
     "settings": "object",  # key -> value as typed on the command line
     "bundle": "bool",
 }
-# What a line of a file of records has beside the keys of metrics.json.
-_BESIDE = ("settings", "labels", "speakers", "confusion")
 # Settings that name the run, or change where and how fast it runs but not its result.
 _UNSET = LEFT_OUT | {"hrf", "rank", "fold", "seed"}
 _UNSET_KEYS = {f"trainer.{key}" for key in TRAINER_LEFT_OUT} | {
@@ -169,29 +167,20 @@ def row_of(entry: dict[str, Any], folder: str, written: int) -> dict[str, Any]:
     Raises:
         ValueError: the record is damaged.
     """
-    checked = Record.model_validate(entry)
-    record = {key: value for key, value in entry.items() if key not in _BESIDE}
+    record = Record.model_validate(entry)
     row = {
-        "corpus": checked.corpus,
-        "protocol": checked.protocol,
-        "model": checked.model,
-        "rank": checked.rank if checked.hrf else None,
-        "fold": str(checked.fold),
-        "seed": checked.seed,
+        **record.model_dump(include={"corpus", "protocol", "model", "seed", "settings"}),
+        "fold": str(record.fold),
+        "rank": record.rank if record.hrf else None,
         "folder": folder,
         "written": written,
-        **{name: record["test"][name] for name in SCORES},
-        "val_ua": checked.val.ua if checked.val else None,
-        "record": record,
-        "labels": (),
-        "speakers": (),
-        "confusion": None,
-        "history": {},
-        "settings": checked.settings,
-        "bundle": False,
+        **{name: getattr(record.test, name) for name in SCORES},
+        "val_ua": record.val.ua if record.val else None,
+        "record": entry,
+        **{"labels": (), "speakers": (), "confusion": None, "history": {}, "bundle": False},
     }
-    if checked.confusion is not None:
-        row |= _predictions(record, checked.labels, checked.speakers, np.array(checked.confusion, dtype=float))
+    if record.confusion is not None:
+        row |= _predictions(entry, record.labels, record.speakers, np.array(record.confusion, dtype=float))
     return row
 
 

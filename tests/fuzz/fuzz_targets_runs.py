@@ -186,8 +186,8 @@ def _overrides(folder: Path) -> Prepared:
 
 
 def _sweep_state(folder: Path) -> Prepared:
-    from hrf_ser.run_folder import FAILED
-    from hrf_ser.sweeps.state import CRASHES, crash_count, failure_reason
+    from hrf_ser.run_folder import FAILED, failure_reason
+    from hrf_ser.sweeps.state import CRASHES, crash_count
 
     seeds = [b'{"status": "failed", "reason": "out of memory"}', b"[1, null]"]
     content = {"status": "failed", "reason": "out of memory", "overrides": ["fold=1"]}

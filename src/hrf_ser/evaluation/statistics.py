@@ -42,7 +42,7 @@ def unit_values(runs: pd.DataFrame, column: str) -> Array:
     return units
 
 
-def sign_flip(differences: Array, seed: int = SEED) -> float:
+def sign_flip(differences: Array) -> float:
     """Two-sided p value of the paired permutation test on the mean.
 
     Exact up to 14 units, beyond that from 9,999 random assignments with the observed one counted.
@@ -56,7 +56,7 @@ def sign_flip(differences: Array, seed: int = SEED) -> float:
         permutation_type="samples",
         n_resamples=np.inf if exact else _DRAWS,
         vectorized=True,
-        rng=np.random.default_rng(seed),
+        rng=np.random.default_rng(SEED),
     )
     return float(min(1.0, result.pvalue))
 

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import datetime
 import json
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import scipy
 
 from hrf_ser import __version__
 from hrf_ser.errors import UserError
@@ -78,11 +75,7 @@ def build_report(
         "title": title or f"{' and '.join(labels)}: {by}",
         "split": split,
         "generated": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "versions": {
-            **versions(runs),
-            "report": f"hrf_ser {__version__}, python {platform.python_version()}, "
-            f"numpy {np.__version__}, scipy {scipy.__version__}",
-        },
+        "versions": {**versions(runs), "report": f"hrf_ser {__version__}"},
         "corpus": list(labels),
         "protocol": sorted(runs.protocol.unique(), key=protocol_place),
         "labels": labels,

@@ -108,14 +108,11 @@ def _pairs(candidates: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame, 
     even = np.array([_same_utterances(pair) for pair in pairs.itertuples()], dtype=bool)
     uneven = pairs[~even & (pairs.kind != "setting")].drop_duplicates("comparison")
     return pairs[even], [
-        *(
-            f"{one.label} and {one.label_b} have no fold and seed in common: they are not compared."
-            for one in lone.itertuples()
-        ),
-        *(
-            f"{pair.folder} and {pair.folder_b} were scored on different utterances: they are not compared."
-            for pair in uneven.itertuples()
-        ),
+        f"{one.label} and {one.label_b} have no fold and seed in common: they are not compared."
+        for one in lone.itertuples()
+    ] + [
+        f"{pair.folder} and {pair.folder_b} were scored on different utterances: they are not compared."
+        for pair in uneven.itertuples()
     ]
 
 

@@ -31,6 +31,8 @@ SCHEMA = {
     "written": "int64",  # when the record was written, in nanoseconds
     **dict.fromkeys(SCORES, "float64"),
     "val_ua": "float64",  # NaN without validation speakers
+    **dict.fromkeys(("best_epoch", "epochs"), "object"),
+    "seconds": "float64",  # of training
     "record": "object",  # what metrics.json holds
     "labels": "object",  # class names; empty without predictions, as are speakers
     "speakers": "object",
@@ -169,13 +171,14 @@ def row_of(entry: dict[str, Any], folder: str, written: int) -> dict[str, Any]:
     """
     record = Record.model_validate(entry)
     row = {
-        **record.model_dump(include={"corpus", "protocol", "model", "seed", "settings"}),
+        **record.model_dump(include={"corpus", "protocol", "model", "seed", "best_epoch", "epochs", "settings"}),
         "fold": str(record.fold),
         "rank": record.rank if record.hrf else None,
         "folder": folder,
         "written": written,
         **{name: getattr(record.test, name) for name in SCORES},
         "val_ua": record.val.ua if record.val else None,
+        "seconds": (record.seconds or {}).get("fit"),
         "record": entry,
         **{"labels": (), "speakers": (), "confusion": None, "history": {}, "bundle": False},
     }

@@ -113,12 +113,6 @@ def bootstrap_weights(
     return weights
 
 
-def cell_weights(runs: NDArray[np.int64], folds: NDArray[np.int64]) -> Array:
-    """Weights ``(cells,)`` of the cells as observed: the mean over each fold's seeds."""
-    weights: Array = (1 / np.bincount(folds))[folds][runs]
-    return weights
-
-
 def pooled_scores(runs: pd.DataFrame, column: str = "confusion") -> tuple[dict[str, Array], dict[str, Array], int]:
     """The scores of all folds together.
 
@@ -134,9 +128,10 @@ def pooled_scores(runs: pd.DataFrame, column: str = "confusion") -> tuple[dict[s
     run = np.repeat(np.arange(len(runs)), runs.speakers.map(len))
     fold = pd.factorize(runs.fold, sort=True)[0]
     drawn = bootstrap_weights(*(tuple(values.tolist()) for values in (speaker, run, fold)))
+    mean_over_seeds = (1 / np.bincount(fold))[fold][run]
     observed, resampled = (
         scores((weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:]))
-        for weights in (cell_weights(run, fold)[None], drawn)
+        for weights in (mean_over_seeds[None], drawn)
     )
     return observed, resampled, int(speaker.max()) + 1
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -27,10 +27,14 @@ def variants(runs: pd.DataFrame) -> pd.Series[str]:
     table = pd.DataFrame([_compared(settings, leaves) for settings in runs.settings], runs.index, columns=leaves)
     table["labels"] = runs.labels.map("|".join).where(runs.labels.map(len) > 0)  # confusion matrices need equal classes
     differences = pd.Series([[] for _ in runs.index], runs.index)
+
+    def most_frequent(values: pd.Series[str]) -> str:
+        return str(Counter(values).most_common(1)[0][0])  # of equals the first
+
     for key in table.columns[table.nunique() > 1]:
         values = table[key].loc[runs.sort_values("written", kind="stable").index].dropna()
         scope = runs.loc[values.index, ["corpus", "model"] if key.startswith("model.") else ["corpus"]]
-        usual = values.groupby([scope[name] for name in scope], sort=False).transform(_most_frequent)
+        usual = values.groupby([scope[name] for name in scope], sort=False).transform(most_frequent)
         for run, value in values[values != usual].items():
             override = f"{key}={value}" if value != _ABSENT else f"without {_widest(key, runs.settings[run])}"
             if override not in differences[run]:
@@ -43,10 +47,6 @@ def _compared(settings: dict[str, str], leaves: list[str]) -> dict[str, str]:
     return {key: settings.get(key, _ABSENT) for key in leaves if key.partition(".")[0] in groups}
 
 
-def _most_frequent(values: pd.Series[str]) -> str:
-    return str(Counter(values).most_common(1)[0][0])  # of equals the first
-
-
 def _widest(key: str, settings: dict[str, str]) -> str:
     """The widest group around ``key`` that the settings lack as a whole, below its first part, which they have."""
     parts = key.split(".")
@@ -56,28 +56,22 @@ def _widest(key: str, settings: dict[str, str]) -> str:
 
 def sweep_command(runs: pd.DataFrame) -> str | None:
     """The command that sweeps the folds and seeds of one configuration; runs with other overrides have another line."""
-    overrides = runs.record.map(_overrides)
-    lines = [
-        _train(fixed, same.fold.unique(), sorted(same.seed.unique()))
-        for fixed, same in runs.groupby(overrides, sort=False)
-    ]
-    return "\n".join(lines) or None
+    by_overrides = runs.groupby(runs.record.map(own_overrides), sort=False)
+    commands = (train_command(one, same.fold.unique(), sorted(same.seed.unique())) for one, same in by_overrides)
+    return "\n".join(filter(None, commands)) or None
 
 
-def train_command(run: Any) -> str | None:
-    """The command that repeats one run; None for a run that no command started."""
-    overrides = _overrides(run.record)
-    return None if overrides is None else _train(overrides, [run.fold], [run.seed])
-
-
-def _train(overrides: Iterable[str], folds: Sequence[str], seeds: Sequence[int]) -> str:
+def train_command(overrides: Sequence[str] | None, folds: Sequence[str], seeds: Sequence[int]) -> str | None:
+    """The command that repeats runs with the same overrides; None for runs that no command started."""
+    if overrides is None:
+        return None
     sweep = ["-m"] if len(folds) * len(seeds) > 1 else []
     grid = [f"fold={','.join(folds)}", f"seed={','.join(map(str, seeds))}"]
     return shlex.join(["python", "-m", "hrf_ser.train", *sweep, *overrides, *grid])
 
 
-def _overrides(record: dict[str, Any]) -> tuple[str, ...] | None:
-    """The overrides that a run was started with, but for its fold and seed."""
+def own_overrides(record: dict[str, Any]) -> tuple[str, ...] | None:
+    """The overrides that a run was started with, but for its fold and seed; None where they were not recorded."""
     given = record.get("overrides")
     left_out = (*_PLACE, "fold=", "seed=")
     return None if given is None else tuple(one for one in given if not one.lstrip("+~").startswith(left_out))

@@ -16,6 +16,7 @@ from hrf_ser.evaluation.comparisons import compare_all
 from hrf_ser.evaluation.configurations import configure, missing, protocol_place, summarise, versions
 from hrf_ser.evaluation.find import TEST, VALIDATION, Found
 from hrf_ser.evaluation.latency import add_latency
+from hrf_ser.evaluation.page import render
 from hrf_ser.evaluation.read import RUNS, to_lines
 from hrf_ser.evaluation.scores import SCORES
 from hrf_ser.evaluation.tables import WRITERS
@@ -95,8 +96,6 @@ def write_report(report: dict[str, Any], runs: pd.DataFrame, folder: Path) -> No
 
     The page comes last: where it is new, so is everything that it shows.
     """
-    from hrf_ser.evaluation.page import render
-
     write_text(folder / REPORT, json.dumps(report, indent=1, allow_nan=False) + "\n")
     for name, table in WRITERS.items():
         write_text(folder / name, table(report))

@@ -22,18 +22,14 @@ from hrf_ser.evaluation.statistics import (
     smallest_p,
     unit_values,
 )
-from hrf_ser.evaluation.text import many, sentence
+from hrf_ser.evaluation.text import Entry, sentence
 
 METRIC = "ua"
 _PLACE = ["corpus", "protocol"]
-Entry = dict[str, Any]
 
 
 def compare_all(runs: pd.DataFrame) -> tuple[list[Entry], list[str]]:
-    """Every comparison that the configurations allow, with Holm's correction.
-
-    Args:
-        runs: of :func:`hrf_ser.evaluation.configurations.configure`.
+    """Every comparison that the configured runs allow, with Holm's correction.
 
     Returns:
         The entries of the report, pooled ones first, then single ones, then settings; and a warning for each that is missing
@@ -163,13 +159,8 @@ def _pool(pairs: pd.DataFrame) -> tuple[Entry | None, str | None]:
     shared = pairs[pairs.groupby("fold").comparison.transform("nunique") == members]
     if shared.fold.nunique() == 1:
         shared = shared[shared.groupby("seed").comparison.transform("nunique") == members]
-    common, warning = shared.fold.nunique(), None
-    if common < folds.max():
-        on = f"are pooled on {many(common, 'fold')} only" if common else "are not pooled"
-        warning = (
-            f"All {members} comparisons of HRF with light {on}: {folds.idxmin()} has {folds.min()} of the {folds.max()} folds "
-            "of others."
-        )
+    narrowed = shared.fold.nunique(), folds.idxmin(), folds.min(), folds.max()
+    warning = sentence("narrowed", members, *narrowed) if shared.fold.nunique() < folds.max() else None
     if members < 2 or shared.empty:
         return None, warning
     first = shared.iloc[0]

@@ -32,7 +32,7 @@ def configure(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         family=runs.model.str.removesuffix(LARGE),
         size=np.where(runs.model.str.endswith(LARGE), "large", "light"),
         name=runs.model.map(model_name),
-        method=runs["rank"].map(method_name),
+        method=("HRF x" + runs["rank"].map("{:g}".format)).where(runs["rank"].notna(), "plain"),
         command=[train_command(own_overrides(run.record), [run.fold], [run.seed]) for run in runs.itertuples()],
     )
     slug = runs.method.str.lower().str.replace(" x", "")
@@ -72,10 +72,6 @@ def model_name(model: str) -> str:
     family = model.removesuffix(LARGE)
     name = _NAMES.get(family) or "".join(part.capitalize() for part in family.split("_"))
     return f"{name} large" if model != family else name
-
-
-def method_name(rank: float) -> str:
-    return "plain" if pd.isna(rank) else f"HRF x{rank:g}"
 
 
 def missing(runs: pd.DataFrame) -> list[dict[str, Any]]:
@@ -135,14 +131,14 @@ def _scores(runs: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     for name in SCORES:
         values = unit_values(runs, name)
         mean = float(values.mean())
-        bounds = (
+        around = (
             interval(resampled[name], float(observed[name][0]), speakers, mean) if by_speaker else mean_interval(values)
         )
         entry[name] = {
             "mean": mean,
             "sd": float(runs[name].std()) if len(runs) > 1 else None,
-            "low": max(0.0, bounds[0]) if bounds else None,
-            "high": min(1.0, bounds[1]) if bounds else None,
+            "low": max(0.0, around[0]) if around else None,
+            "high": min(1.0, around[1]) if around else None,
             "pooled": pooled.get(name),
         }
     return entry

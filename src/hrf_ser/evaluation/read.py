@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hrf_ser.evaluation.find import Found
 from hrf_ser.evaluation.scores import SCORES, Counts, scores
@@ -90,12 +90,6 @@ class Record(_Strict):
     speakers: list[str] = []
     confusion: list[list[list[Annotated[int, Field(ge=0)]]]] | None = None
 
-    @model_validator(mode="after")
-    def _has_a_rank(self) -> Record:
-        if self.hrf and self.rank is None:
-            raise ValueError("rank is missing")
-        return self
-
 
 def read_runs(found: Found) -> tuple[pd.DataFrame, list[str]]:
     """Read every finished run.
@@ -170,6 +164,8 @@ def row_of(entry: dict[str, Any], folder: str, written: int) -> dict[str, Any]:
         ValueError: the record is damaged.
     """
     record = Record.model_validate(entry)
+    if record.hrf and record.rank is None:
+        raise ValueError("its rank is missing")
     row = {
         **record.model_dump(include={"corpus", "protocol", "model", "seed", "best_epoch", "epochs", "settings"}),
         "fold": str(record.fold),

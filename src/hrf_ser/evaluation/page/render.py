@@ -33,9 +33,6 @@ def render(report: dict[str, Any]) -> str:
     """The page of ``report`` as HTML.
 
     Names in the report (labels, folders, reasons, commands) may hold anything: they reach the page as JSON or escaped text.
-
-    Raises:
-        TypeError: The report holds something that JSON does not have.
     """
     scripts = [_inlined(_read("vendor", name)) for name in VENDORED] + [_inlined(_own_script())]
     return Template(_read("page.html")).substitute(

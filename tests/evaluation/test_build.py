@@ -111,7 +111,7 @@ def test_a_report_without_comparisons_gives_the_best_model():
     assert report["comparisons"] == []
 
 
-def test_everything_that_impairs_the_runs_is_told():
+def test_everything_that_impairs_the_runs_is_a_warning():
     runs = study(protocol="test_oracle")[:-1]
     runs[0] = replace(runs[0], confusion=None, speakers=())
     runs[1] = replace(runs[1], record={**runs[1]["record"], "versions": {"torch": "2.9"}, "leaks": ["it leaks."]})
@@ -119,7 +119,7 @@ def test_everything_that_impairs_the_runs_is_told():
     report = report_on(
         [*runs, twin], failed=[("sweep/7", "out of memory."), ("sweep/8", "again")], unfinished=["sweep/9"]
     )
-    told = "\n".join(report["warnings"])
+    warnings = "\n".join(report["warnings"])
     for sentence in (
         "47 runs under protocol test_oracle: protocol test_oracle selects the checkpoint on the test set, so these are no "
         "estimates for unseen speakers.",
@@ -131,7 +131,7 @@ def test_everything_that_impairs_the_runs_is_told():
         "1 run without predictions.csv",
         "Runs were made with different versions: torch 2.13.0, 2.9.",
     ):
-        assert sentence in told, sentence
+        assert sentence in warnings, sentence
     assert "Note that protocol test_oracle selects the checkpoint" in report["answer"]
     assert report["failed"][0] == {"folder": "sweep/7", "reason": "out of memory."}
     assert report["missing"] == [{"key": "demo/test_oracle/conformer/hrf4", "fold": "8", "seed": 1}]
@@ -209,11 +209,11 @@ def test_many_sentences_of_one_kind_are_counted():
     ]  # fmt: skip
 
 
-def test_one_seed_and_shared_test_speakers_are_told():
+def test_one_seed_and_shared_test_speakers_are_warned_of():
     runs = [make_run({"a": 0.5, "b": 0.6}, fold=fold) for fold in FOLDS]
-    told = "\n".join(report_on(runs)["warnings"])
-    assert "Some configurations on demo have one seed" in told
-    assert "Folds on demo share test speakers" in told
+    warnings = "\n".join(report_on(runs)["warnings"])
+    assert "Some configurations on demo have one seed" in warnings
+    assert "Folds on demo share test speakers" in warnings
     assert "share test speakers" not in "\n".join(report_on(study())["warnings"])
 
 

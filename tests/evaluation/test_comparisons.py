@@ -232,7 +232,7 @@ def test_of_a_single_fold_the_seeds_that_all_have_are_pooled():
     assert sentences == []
 
 
-def test_what_has_no_fold_in_common_is_not_pooled_and_it_is_said():
+def test_what_has_no_fold_in_common_is_not_pooled_with_a_warning():
     runs = [*runs_of(0.5), *runs_of(0.6, folds=FOLDS[:4], rank=2.0), *runs_of(0.6, folds=FOLDS[4:], rank=4.0)]
     entries, (sentence,) = compared(runs)
     assert [entry["kind"] for entry in entries] == ["hrf", "hrf"]

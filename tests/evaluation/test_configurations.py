@@ -117,7 +117,7 @@ def test_curves_have_no_point_where_no_run_validated():
         assert np.isnan(history[curve]).tolist() == [True, False, True]
 
 
-def test_of_runs_that_are_there_twice_the_newer_one_counts_and_it_is_told():
+def test_of_runs_that_are_there_twice_the_newer_one_counts_with_a_warning():
     old, new = make_run(0.2), replace(make_run(0.8), folder="again", written=2)
     for runs in ([old, new], [new, old]):
         (one,), doubles = grouped(runs)

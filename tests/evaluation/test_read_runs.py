@@ -108,7 +108,7 @@ def test_damaged_predictions_cost_the_run_its_speakers_only(tmp_path, change, re
     assert reason in sentence
 
 
-def test_missing_files_beside_the_record_are_told_or_not_needed(tmp_path):
+def test_missing_files_beside_the_record_are_warned_of_or_not_needed(tmp_path):
     folder = write_run(tmp_path / "run", make_run())
     for name in ("predictions.csv", "history.csv", "config.yaml"):
         (folder / name).unlink()
@@ -149,7 +149,7 @@ def test_runs_travel_as_lines_and_give_the_same_report(tmp_path):
     again, sentences = read_runs(find_runs([str(lines)]))
     assert sentences == []
 
-    def told(runs):
+    def reported(runs):
         report = build_report(Found(), runs)
         for entry in report["configurations"]:
             entry["history"] = None
@@ -157,7 +157,7 @@ def test_runs_travel_as_lines_and_give_the_same_report(tmp_path):
                 del detail["folder"]
         return report
 
-    assert told(again) == told(to_frame(runs))
+    assert reported(again) == reported(to_frame(runs))
 
 
 def test_of_runs_that_are_there_twice_the_newer_one_counts_in_their_lines_too(tmp_path):
@@ -187,7 +187,7 @@ def test_of_runs_that_are_there_twice_the_newer_one_counts_in_their_lines_too(tm
         ({"merge": {"max_abs_diff": float("nan")}}, "not JSON compliant"),
     ],
 )
-def test_a_damaged_line_is_left_out_and_told(tmp_path, change, reason):
+def test_a_damaged_line_is_left_out_with_a_warning(tmp_path, change, reason):
     lines = tmp_path / "runs.jsonl"
     whole = json.loads(to_lines(to_frame([make_run(0.5)])))
     lines.write_text(json.dumps(whole) + "\n" + json.dumps(whole | change) + "\n")
@@ -232,13 +232,13 @@ def test_settings_are_what_decides_the_result(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("source", "told"), [({"hrf": False, "rank": None}, "plain"), ({"hrf": True, "rank": 4}, "hrf4")]
+    ("source", "method"), [({"hrf": False, "rank": None}, "plain"), ({"hrf": True, "rank": 4}, "hrf4")]
 )
-def test_runs_that_start_from_runs_are_known_by_the_variant_of_those(tmp_path, source, told):
+def test_runs_that_start_from_runs_are_known_by_the_variant_of_those(tmp_path, source, method):
     folders = []
     for fold in ("1", "2"):
         run = make_run(fold=fold, init_from={"corpus": "demo", "fold": fold, **source})
         config = f"init_from: runs/plain_fold{fold}\ntrainer:\n  max_epochs: 60\n"
         folders.append(write_run(tmp_path / fold, run, config))
     runs = [read_run(str(folder))[0] for folder in folders]
-    assert [run["settings"]["init_from"] for run in runs] == [f"demo/{told}"] * 2
+    assert [run["settings"]["init_from"] for run in runs] == [f"demo/{method}"] * 2

@@ -7,14 +7,14 @@ from hrf_ser.identity import as_typed, differences, identity, run_name
 BASE = ("data=ravdess", "data.root=/a", "hrf=true", "rank=4")
 
 
-def config(*words: str):
+def config(*overrides: str):
     register_resolvers()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return compose("train", [*BASE, *words])
+        return compose("train", [*BASE, *overrides])
 
 
 @pytest.mark.parametrize(
-    "words",
+    "overrides",
     [
         ["data.root=/b"],
         ["cache_dir=/c", "workers=2", "cache_on_device=true", "threads=1", "ckpt_path=last"],
@@ -25,12 +25,12 @@ def config(*words: str):
     ],
     ids=" ".join,
 )
-def test_paths_loggers_and_devices_do_not_make_another_run(words):
-    assert identity(config(*words)) == identity(config())
+def test_paths_loggers_and_devices_do_not_make_another_run(overrides):
+    assert identity(config(*overrides)) == identity(config())
 
 
 @pytest.mark.parametrize(
-    "word",
+    "override",
     [
         "model=conformer",
         "data=crema_d",
@@ -52,8 +52,8 @@ def test_paths_loggers_and_devices_do_not_make_another_run(words):
         "data.on_bad_audio=skip",
     ],
 )
-def test_what_changes_the_result_makes_another_run(word):
-    assert identity(config(word)) != identity(config())
+def test_what_changes_the_result_makes_another_run(override):
+    assert identity(config(override)) != identity(config())
 
 
 def test_without_hrf_its_settings_make_no_difference():

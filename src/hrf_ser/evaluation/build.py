@@ -49,9 +49,7 @@ def build_report(
     Raises:
         UserError: no run has scores of that split.
     """
-    unvalidated: list[str] = []
-    if split == VALIDATION:
-        runs, unvalidated = _on_validation(runs)
+    runs, unvalidated = _on_validation(runs) if split == VALIDATION else (runs, [])
     runs, doubles = configure(runs)
     entries = [summarise(one) for _, one in runs.groupby("key", sort=False)]
     if latency:

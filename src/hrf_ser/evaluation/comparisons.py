@@ -58,7 +58,10 @@ def _candidates(configurations: pd.DataFrame) -> pd.DataFrame:
     """Pairs of configurations that may be compared, one a row; columns of the second end in ``_b``."""
     first = configurations.assign(
         # Options of the factors mean nothing to a plain model.
-        plain_variant=configurations.variant.map(_without_factors),
+        plain_variant=[
+            ", ".join(override for override in variant.split(", ") if not override.startswith("reparam."))
+            for variant in configurations.variant
+        ],
         larger=configurations.model + LARGE,
     )
     has_hrf, usual = configurations["rank"].notna(), configurations.variant == ""
@@ -76,10 +79,6 @@ def _candidates(configurations: pd.DataFrame) -> pd.DataFrame:
         ]
     )
     return found.assign(comparison=found.key + " - " + found.key_b, title=[_title(one) for one in found.itertuples()])
-
-
-def _without_factors(variant: str) -> str:
-    return ", ".join(override for override in variant.split(", ") if not override.startswith("reparam."))
 
 
 def _title(one: Any) -> str:

@@ -50,9 +50,8 @@ def find_runs(paths: Sequence[str]) -> Found:
     files = {os.path.realpath(root): root for root in found.roots if root.is_file() and root.suffix == ".jsonl"}
     found.records = list(files.values())
     if not found.finished and not found.records:
-        counts = f" ({len(found.failed)} failed, {len(found.unfinished)} unfinished)"
         raise UserError(
-            f"runs={','.join(paths)} holds no finished run{counts if folders else ''}; "
+            f"runs={','.join(paths)} holds no finished run ({len(found.failed)} failed, {len(found.unfinished)} unfinished); "
             f"a finished run is a folder with {METRICS}."
         )
     return found

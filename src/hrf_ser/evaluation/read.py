@@ -34,8 +34,7 @@ SCHEMA = {
     **dict.fromkeys(("best_epoch", "epochs"), "object"),
     "seconds": "float64",  # of training
     "record": "object",  # what metrics.json holds
-    "labels": "object",  # class names; empty without predictions, as are speakers
-    "speakers": "object",
+    **dict.fromkeys(("labels", "speakers"), "object"),  # names; empty without predictions
     "confusion": "object",  # (speakers, classes, classes), rows are labels; None without predictions
     "history": "object",  # curve -> one value per epoch
     "settings": "object",  # key -> value as typed on the command line

@@ -27,10 +27,6 @@ def many(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def p_value(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
-
-
 def design(entry: Entry) -> str:
     """``6 folds (p = 0.0312 at best)``."""
     return f"{many(entry['units'], entry['unit'])} (p = {entry['smallest_p']:.3g} at best)"
@@ -70,7 +66,7 @@ def _macros() -> Any:
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(), undefined=StrictUndefined
     )
-    environment.filters |= {f.__name__: f for f in (signed, bounds, many, p_value, design, units_needed)}
+    environment.filters |= {f.__name__: f for f in (signed, bounds, many, design, units_needed)}
     environment.tests["decidable"] = decidable
     environment.globals["level"] = LEVEL
     return environment.get_template("sentences.txt").module

@@ -27,14 +27,11 @@ def variants(runs: pd.DataFrame) -> pd.Series[str]:
     table = pd.DataFrame([_compared(settings, leaves) for settings in runs.settings], runs.index, columns=leaves)
     table["labels"] = runs.labels.map("|".join).where(runs.labels.map(len) > 0)  # confusion matrices need equal classes
     differences = pd.Series([[] for _ in runs.index], runs.index)
-
-    def most_frequent(values: pd.Series[str]) -> str:
-        return str(Counter(values).most_common(1)[0][0])  # of equals the first
-
     for key in table.columns[table.nunique() > 1]:
         values = table[key].loc[runs.sort_values("written", kind="stable").index].dropna()
         scope = runs.loc[values.index, ["corpus", "model"] if key.startswith("model.") else ["corpus"]]
-        usual = values.groupby([scope[name] for name in scope], sort=False).transform(most_frequent)
+        by_scope = values.groupby([scope[name] for name in scope], sort=False)
+        usual = by_scope.transform(lambda found: Counter(found).most_common(1)[0][0])  # of equals the first
         for run, value in values[values != usual].items():
             override = f"{key}={value}" if value != _ABSENT else f"without {_widest(key, runs.settings[run])}"
             if override not in differences[run]:

@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from hrf_ser.report import split_paths
+from hrf_ser.report import print_report, split_paths
 from study import make_run, write_run
 
-TABLES = {"configurations.csv", "comparisons.csv", "runs.csv", "tables.md", "tables.tex"}
+TABLES = {"configurations.csv", "comparisons.csv", "tables.md", "tables.tex"}
 FILES = {"report.json", "index.html", "runs.jsonl", *TABLES}
 
 
@@ -24,7 +24,7 @@ def runs(tmp_path):
     (damaged / "metrics.json").write_text("{")
     (tmp_path / "my runs, hrf/failed").mkdir()
     (tmp_path / "my runs, hrf/failed/failed.json").write_text('{"reason": "no audio"}')
-    (tmp_path / "my runs, hrf/begun/checkpoints").mkdir(parents=True)
+    (tmp_path / "my runs, hrf/started/checkpoints").mkdir(parents=True)
     return tmp_path
 
 
@@ -116,3 +116,10 @@ def test_paths_are_split_at_commas_unless_they_exist(tmp_path):
     assert split_paths(f"{tmp_path}/a,b") == [f"{tmp_path}/a,b"]
     assert split_paths(f"{tmp_path}/a,*") == [f"{tmp_path}/a,*"]
     assert split_paths("runs/a, runs/c") == split_paths(["runs/a", "runs/c"]) == ["runs/a", "runs/c"]
+
+
+def test_markup_in_a_report_is_printed_as_it_is(capsys, tmp_path):
+    print_report({"title": "t", "answer": "Yes.", "warnings": ["a [bold] folder"]}, tmp_path)
+    printed = capsys.readouterr().out
+    assert "! a [bold] folder" in printed
+    assert f"the page      {tmp_path}/index.html\n" in printed

@@ -181,8 +181,8 @@ def test_a_row_of_the_pilot_experiments(row):
     for run in records("hrf_pilots"):
         if run["model"] == model:
             found[overrides(run), run["hrf"]].append(run)
-    given_overrides = frozenset(word for word in given.split() if word.partition("=")[0] not in PLACE)
-    of_model = frozenset(word for word in given_overrides if not word.startswith("reparam."))
+    given_overrides = frozenset(one for one in given.split() if one.partition("=")[0] not in PLACE)
+    of_model = frozenset(one for one in given_overrides if not one.startswith("reparam."))
     without = mean_over_folds(found[of_model, False], "val")
     assert is_shown(without, plain)
     if hrf:

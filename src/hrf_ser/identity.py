@@ -115,6 +115,8 @@ def differences(first: Mapping[str, Any], second: Mapping[str, Any]) -> Iterator
 
 def as_typed(value: Any) -> str:
     """A value as one types it on the command line."""
+    if isinstance(value, list | tuple):
+        return f"[{','.join(map(as_typed, value))}]"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

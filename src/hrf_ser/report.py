@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 import os
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -29,14 +30,13 @@ def main(config: DictConfig) -> None:
     # pandas and scipy are imported after every check of the command line.
     from hrf_ser.evaluation.build import build_report, write_report
     from hrf_ser.evaluation.read import read_runs
-    from hrf_ser.evaluation.terminal import show_report
 
     runs, damaged = read_runs(found)
     if runs.empty:
         raise UserError(damaged[0])
     report = build_report(found, runs, damaged, config.title, config.latency, config.split)
     write_report(report, runs, out)
-    show_report(report, out)
+    print_report(report, out)
 
 
 def split_paths(runs: object) -> list[str]:
@@ -61,6 +61,22 @@ def default_out(roots: list[Path]) -> Path:
     """``report/`` inside the first folder of several runs; in the working directory for a single run or a file of records."""
     first = roots[0]
     return first / "report" if first.is_dir() and not (first / METRICS).exists() else Path("report")
+
+
+def print_report(report: dict[str, Any], folder: Path) -> None:
+    """Print the answer, the warnings and where the tables are."""
+    from rich.console import Console
+
+    console = Console(markup=False, highlight=False)
+    console.print(f"\n{report['title']}\n\n{report['answer']}\n")
+    for warning in report["warnings"]:
+        console.print(f"! {warning}")
+    files = (
+        f"the page      {folder / 'index.html'}",
+        f"the tables    {folder / 'tables.md'}, .tex, .csv",
+        f"the records   {folder / 'runs.jsonl'}, from which a report can be made again",
+    )
+    console.print("", *files, sep="\n", soft_wrap=True)
 
 
 if __name__ == "__main__":

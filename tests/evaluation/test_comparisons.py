@@ -1,4 +1,4 @@
-"""Paired differences and what is sentence of them."""
+"""Paired differences and their verdicts."""
 
 import numpy as np
 import pytest
@@ -151,7 +151,6 @@ def test_a_design_that_is_too_small_says_so():
     entries, _ = compared([*runs_of(0.5, folds=FOLDS[:3]), *runs_of(0.9, folds=FOLDS[:3], rank=4.0)])
     assert entries[0]["verdict"].startswith("This design cannot decide: +0.400 UA")
     assert "3 folds give p = 0.25 at best; 6 folds are needed." in entries[0]["verdict"]
-    assert entries[0]["power"]["power"] == 0.0
 
 
 def test_seven_folds_are_enough_for_one_comparison_and_too_few_for_four():
@@ -233,20 +232,18 @@ def test_of_a_single_fold_the_seeds_that_all_have_are_pooled():
     assert sentences == []
 
 
-def test_what_has_no_fold_in_common_is_not_pooled_and_it_is_said():
+def test_what_has_no_fold_in_common_is_not_pooled_with_a_warning():
     runs = [*runs_of(0.5), *runs_of(0.6, folds=FOLDS[:4], rank=2.0), *runs_of(0.6, folds=FOLDS[4:], rank=4.0)]
     entries, (sentence,) = compared(runs)
     assert [entry["kind"] for entry in entries] == ["hrf", "hrf"]
     assert sentence.startswith("All 2 comparisons of HRF with light are not pooled: ")
 
 
-def test_no_difference_comes_with_the_power_to_see_one():
+def test_no_difference_is_called_not_significant():
     signs = {fold: 0.05 if int(fold) % 2 else -0.05 for fold in FOLDS}
     (entry,), _ = compared([*runs_of(0.5), *runs_of(lambda fold, _: 0.5 + signs[fold], rank=4.0)])
     assert entry["p"] == 1.0
     assert entry["verdict"].startswith("No significant difference: +0.000 UA")
-    assert f"detected with probability {entry['power']['power']:.2f}" in entry["verdict"]
-    assert 0 < entry["power"]["power"] < 0.3
 
 
 def test_one_split_is_tested_over_seeds_and_says_so():
@@ -338,13 +335,22 @@ def test_a_sweep_of_settings_has_its_own_answer():
     )
 
 
-def test_other_utterances_are_told_and_no_speakers_are_paired():
-    other = replace(make_run(0.6, fold="1", rank=4.0), speakers=("x", "y"))
-    (entry,), sentences = compared([make_run(0.5, fold="1"), other])
-    assert "were scored on different utterances" in sentences[0]
-    assert entry["low"] is None
-    fewer = make_run(0.6, fold="1", rank=4.0, each=5)
-    assert "were scored on different utterances" in compared([make_run(0.5, fold="1"), fewer])[1][0]
+def test_runs_that_were_scored_on_other_utterances_are_not_compared():
+    plain = [make_run(0.5, fold=fold) for fold in "12"]
+    same = make_run(0.6, fold="2", rank=4.0)
+    for other in (
+        replace(make_run(0.6, fold="1", rank=4.0), speakers=("x", "y")),
+        make_run(0.6, fold="1", rank=4.0, each=5),
+    ):
+        (entry,), (warning,) = compared([*plain, other, same])
+        assert (entry["pairs"], entry["difference"]) == (1, pytest.approx(0.1))
+        assert (
+            warning
+            == f"{other['folder']} and {plain[0]['folder']} were scored on different utterances: they are not compared."
+        )
+        entries, (warning,) = compared([plain[0], other])
+        assert entries == []
+        assert "were scored on different utterances" in warning
 
 
 def test_a_comparison_does_not_depend_on_which_others_there_are():
@@ -354,5 +360,5 @@ def test_a_comparison_does_not_depend_on_which_others_there_are():
     alone, _ = compared(pair)
     among, _ = compared([*runs_of(0.4, seeds=(0, 1), rank=2.0), *reversed(pair)])
     same = next(entry for entry in among if entry["key"] == alone[0]["key"])
-    for key in ("difference", "low", "high", "p", "power"):
+    for key in ("difference", "low", "high", "p"):
         assert same[key] == alone[0][key]

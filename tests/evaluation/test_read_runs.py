@@ -10,7 +10,7 @@ from hrf_ser.errors import UserError
 from hrf_ser.evaluation.build import build_report
 from hrf_ser.evaluation.configurations import configure
 from hrf_ser.evaluation.find import Found, find_runs
-from hrf_ser.evaluation.read import SCHEMA, read_predictions, read_run, read_runs, read_settings, to_frame, to_lines
+from hrf_ser.evaluation.read import SCHEMA, read_run, read_runs, read_settings, to_frame, to_lines
 from study import LABELS, make_run, replace, write_run
 
 
@@ -23,20 +23,20 @@ def test_finished_failed_and_unfinished_runs_are_found_anywhere_below(tmp_path):
     (tmp_path / "deep/er/failed/config.yaml").touch()
     (tmp_path / "broken").mkdir()
     (tmp_path / "broken/failed.json").write_text("{")
-    (tmp_path / "begun/checkpoints").mkdir(parents=True)
+    (tmp_path / "started/checkpoints").mkdir(parents=True)
     found = find_runs([str(tmp_path), f"{tmp_path}/sw*"])  # twice the same is once
     assert found.finished == [f"{tmp_path}/sweep/0"]
     assert found.failed == [
         (f"{tmp_path}/broken", f"{tmp_path}/broken/failed.json is damaged"),
         (f"{tmp_path}/deep/er/failed", "out of memory"),
     ]
-    assert found.unfinished == [f"{tmp_path}/begun"]
+    assert found.unfinished == [f"{tmp_path}/started"]
 
 
 def test_nothing_found_is_an_error(tmp_path):
     with pytest.raises(UserError, match="runs=/nowhere does not exist"):
         find_runs(["/nowhere"])
-    (tmp_path / "begun/checkpoints").mkdir(parents=True)
+    (tmp_path / "started/checkpoints").mkdir(parents=True)
     with pytest.raises(UserError, match=r"holds no finished run \(0 failed, 1 unfinished\)"):
         find_runs([str(tmp_path)])
 
@@ -56,10 +56,12 @@ def test_a_run_is_read_as_it_was_written(tmp_path):
 def test_names_with_commas_and_quotes_are_read(tmp_path):
     folder = write_run(tmp_path, make_run())
     text = (folder / "predictions.csv").read_text()
-    expected = read_predictions(folder / "predictions.csv")
+    expected, _ = read_run(str(folder))
     (folder / "predictions.csv").write_text(text.replace("1a-0", '"one, ""a"""', 1))
-    for one, other in zip(read_predictions(folder / "predictions.csv"), expected, strict=True):
-        assert np.array_equal(one, other)
+    again, warnings = read_run(str(folder))
+    assert warnings == []
+    for column in ("labels", "speakers", "confusion"):
+        assert np.array_equal(again[column], expected[column])
 
 
 @pytest.mark.parametrize(
@@ -106,7 +108,7 @@ def test_damaged_predictions_cost_the_run_its_speakers_only(tmp_path, change, re
     assert reason in sentence
 
 
-def test_missing_files_beside_the_record_are_told_or_not_needed(tmp_path):
+def test_missing_files_beside_the_record_are_warned_of_or_not_needed(tmp_path):
     folder = write_run(tmp_path / "run", make_run())
     for name in ("predictions.csv", "history.csv", "config.yaml"):
         (folder / name).unlink()
@@ -147,7 +149,7 @@ def test_runs_travel_as_lines_and_give_the_same_report(tmp_path):
     again, sentences = read_runs(find_runs([str(lines)]))
     assert sentences == []
 
-    def told(runs):
+    def reported(runs):
         report = build_report(Found(), runs)
         for entry in report["configurations"]:
             entry["history"] = None
@@ -155,7 +157,7 @@ def test_runs_travel_as_lines_and_give_the_same_report(tmp_path):
                 del detail["folder"]
         return report
 
-    assert told(again) == told(to_frame(runs))
+    assert reported(again) == reported(to_frame(runs))
 
 
 def test_of_runs_that_are_there_twice_the_newer_one_counts_in_their_lines_too(tmp_path):
@@ -185,7 +187,7 @@ def test_of_runs_that_are_there_twice_the_newer_one_counts_in_their_lines_too(tm
         ({"merge": {"max_abs_diff": float("nan")}}, "not JSON compliant"),
     ],
 )
-def test_a_damaged_line_is_left_out_and_told(tmp_path, change, reason):
+def test_a_damaged_line_is_left_out_with_a_warning(tmp_path, change, reason):
     lines = tmp_path / "runs.jsonl"
     whole = json.loads(to_lines(to_frame([make_run(0.5)])))
     lines.write_text(json.dumps(whole) + "\n" + json.dumps(whole | change) + "\n")
@@ -212,10 +214,7 @@ def test_settings_are_what_decides_the_result(tmp_path):
         "optimizer:\n  lr: 0.001\n  nesterov: true\ntest_data: null\n"
     )
     plain, hrf = {"hrf": False}, {"hrf": True}
-    read = read_settings(path.read_text(), plain)
-    settings = read["settings"]
-    assert read["root"] == "/data"
-    assert settings == {
+    assert read_settings(path, plain)["settings"] == {
         "model.options.width": "64",
         "data.options.channels": "[1,2]",
         "protocol.folds": "corpus",
@@ -224,22 +223,22 @@ def test_settings_are_what_decides_the_result(tmp_path):
         "optimizer.nesterov": "true",
         "test_data": "null",
     }
-    assert read_settings(path.read_text(), hrf)["settings"]["reparam.mode"] == "parametrized"
+    assert read_settings(path, hrf)["settings"]["reparam.mode"] == "parametrized"
     path.write_text("data: {name: table, root: mine.csv}\n")
-    assert read_settings(path.read_text(), hrf) == {"settings": {"data.root": "mine.csv"}, "root": "mine.csv"}
+    assert read_settings(path, hrf) == {"settings": {"data.root": "mine.csv"}}
     path.write_text("trainer: [")
     with pytest.raises(ValueError, match="while parsing"):
-        read_settings(path.read_text(), hrf)
+        read_settings(path, hrf)
 
 
 @pytest.mark.parametrize(
-    ("source", "told"), [({"hrf": False, "rank": None}, "plain"), ({"hrf": True, "rank": 4}, "hrf4")]
+    ("source", "method"), [({"hrf": False, "rank": None}, "plain"), ({"hrf": True, "rank": 4}, "hrf4")]
 )
-def test_runs_that_start_from_runs_are_known_by_the_variant_of_those(tmp_path, source, told):
+def test_runs_that_start_from_runs_are_known_by_the_variant_of_those(tmp_path, source, method):
     folders = []
     for fold in ("1", "2"):
         run = make_run(fold=fold, init_from={"corpus": "demo", "fold": fold, **source})
         config = f"init_from: runs/plain_fold{fold}\ntrainer:\n  max_epochs: 60\n"
         folders.append(write_run(tmp_path / fold, run, config))
     runs = [read_run(str(folder))[0] for folder in folders]
-    assert [run["settings"]["init_from"] for run in runs] == [f"demo/{told}"] * 2
+    assert [run["settings"]["init_from"] for run in runs] == [f"demo/{method}"] * 2

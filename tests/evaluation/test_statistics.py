@@ -1,4 +1,4 @@
-"""Known values, error rates and power of the tests and intervals."""
+"""Known values, error rates and power of the test, and coverage of the intervals."""
 
 import itertools
 
@@ -10,11 +10,9 @@ from scipy import stats
 from hrf_ser.evaluation.statistics import (
     LEVEL,
     bootstrap_weights,
-    cell_weights,
     holm,
     interval,
     mean_interval,
-    power,
     sign_flip,
     smallest_p,
     unit_values,
@@ -108,21 +106,12 @@ def test_more_units_than_folds_reject_too_often():
     assert by_fold == 0  # five folds cannot reach it, as smallest_p says
 
 
-def test_a_planted_difference_is_found_as_often_as_power_says():
+def test_a_planted_difference_is_found():
     rng = np.random.default_rng(4)
     effect, folds = 0.06, 8
     designs = [units_of(design(rng, folds, effect=effect)) for _ in range(300)]
     found = np.mean([sign_flip(values) <= LEVEL for values in designs])
-    spread = float(np.sqrt(np.mean([values.var(ddof=1) for values in designs])))
     assert 0.5 < found < 0.95
-    assert power(effect, spread, folds) == pytest.approx(found, abs=0.08)
-
-
-def test_power_by_simulation_meets_the_t_test_where_one_takes_over():
-    assert power(0.02, 0.02, 10) == pytest.approx(power(0.02, 0.02, 11), abs=0.08)
-    assert power(0.02, 0.02, 5) == 0.0
-    assert power(0.02, 0.0, 6) == 1.0
-    assert power(0.0, 0.02, 8) == pytest.approx(LEVEL, abs=0.02)
 
 
 def test_seeds_are_averaged_and_are_units_only_in_a_single_fold():
@@ -175,7 +164,6 @@ def test_an_interval_of_many_units_is_the_analytic_one():
 
 def test_weights_average_over_a_folds_seeds():
     speakers, runs, folds = (0, 1, 0, 1, 2), (0, 0, 1, 1, 2), (0, 0, 1)
-    assert cell_weights(np.array(runs), np.array(folds)).tolist() == [0.5, 0.5, 0.5, 0.5, 1.0]
     weights = bootstrap_weights(speakers, runs, folds, seed=0, draws=4000)
     assert weights.mean(0) == pytest.approx([0.5, 0.5, 0.5, 0.5, 1.0], abs=0.06)
     # A speaker counts equally often in a resample, whichever seed is drawn.

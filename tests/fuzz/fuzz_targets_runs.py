@@ -89,14 +89,14 @@ def _of_run(name: str, as_json: bool = False) -> Callable[[Path], Prepared]:
     return prepare
 
 
-def _compose(words: list[str]) -> Any:
+def _compose(overrides: list[str]) -> Any:
     from hydra import compose, initialize_config_dir
 
     from hrf_ser.entry import conf_dir, register_resolvers
 
     register_resolvers()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return compose("train", ["logger=none", *words])  # others ask Hydra for the folder of a run
+        return compose("train", ["logger=none", *overrides])  # others ask Hydra for the folder of a run
 
 
 def _values(folder: Path) -> Prepared:
@@ -171,9 +171,9 @@ def _overrides(folder: Path) -> Prepared:
         from hrf_ser.config import validate
         from hrf_ser.entry import describe
 
-        word = data.decode("utf-8", errors="replace")
+        override = data.decode("utf-8", errors="replace")
         try:
-            config = _compose([word])
+            config = _compose([override])
             validate(config, "train")
         except Exception as error:
             sentence = describe(error)
@@ -186,8 +186,8 @@ def _overrides(folder: Path) -> Prepared:
 
 
 def _sweep_state(folder: Path) -> Prepared:
-    from hrf_ser.run_folder import FAILED
-    from hrf_ser.sweeps.state import CRASHES, crash_count, failure_reason
+    from hrf_ser.run_folder import FAILED, failure_reason
+    from hrf_ser.sweeps.state import CRASHES, crash_count
 
     seeds = [b'{"status": "failed", "reason": "out of memory"}', b"[1, null]"]
     content = {"status": "failed", "reason": "out of memory", "overrides": ["fold=1"]}

@@ -7,14 +7,14 @@ from hrf_ser.identity import as_typed, differences, identity, run_name
 BASE = ("data=ravdess", "data.root=/a", "hrf=true", "rank=4")
 
 
-def config(*words: str):
+def config(*overrides: str):
     register_resolvers()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
-        return compose("train", [*BASE, *words])
+        return compose("train", [*BASE, *overrides])
 
 
 @pytest.mark.parametrize(
-    "words",
+    "overrides",
     [
         ["data.root=/b"],
         ["cache_dir=/c", "workers=2", "cache_on_device=true", "threads=1", "ckpt_path=last"],
@@ -25,12 +25,12 @@ def config(*words: str):
     ],
     ids=" ".join,
 )
-def test_paths_loggers_and_devices_do_not_make_another_run(words):
-    assert identity(config(*words)) == identity(config())
+def test_paths_loggers_and_devices_do_not_make_another_run(overrides):
+    assert identity(config(*overrides)) == identity(config())
 
 
 @pytest.mark.parametrize(
-    "word",
+    "override",
     [
         "model=conformer",
         "data=crema_d",
@@ -52,8 +52,8 @@ def test_paths_loggers_and_devices_do_not_make_another_run(words):
         "data.on_bad_audio=skip",
     ],
 )
-def test_what_changes_the_result_makes_another_run(word):
-    assert identity(config(word)) != identity(config())
+def test_what_changes_the_result_makes_another_run(override):
+    assert identity(config(override)) != identity(config())
 
 
 def test_without_hrf_its_settings_make_no_difference():
@@ -103,4 +103,10 @@ def test_differences_are_named_by_the_keys_that_one_types():
     first = {"fold": 1, "optimizer": {"lr": 0.1, "name": "sgd"}, "label_map": None}
     second = {"fold": 1, "optimizer": {"lr": 0.2, "name": "sgd"}, "seed": 0}
     assert list(differences(first, second)) == [("optimizer.lr", 0.1, 0.2), ("seed", None, 0)]
-    assert [as_typed(value) for value in (None, True, 0.1, "a")] == ["null", "true", "0.1", "a"]
+    assert [as_typed(value) for value in (None, True, 0.1, "a", [0.9, None])] == [
+        "null",
+        "true",
+        "0.1",
+        "a",
+        "[0.9,null]",
+    ]

@@ -6,8 +6,9 @@ import pytest
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import OmegaConf
 
+from hrf_ser.run_folder import failure_reason
 from hrf_ser.sweeps.job import RunFailedError, run_job
-from hrf_ser.sweeps.state import LOCK, failure_reason, state
+from hrf_ser.sweeps.state import LOCK, state
 
 
 @pytest.fixture

@@ -7,16 +7,8 @@ import sys
 import pytest
 
 from hrf_ser.errors import UserError
-from hrf_ser.sweeps.state import (
-    CRASHES,
-    MAX_CRASHES,
-    count_crashes,
-    crash_count,
-    failure_reason,
-    record_failure,
-    run_lock,
-    state,
-)
+from hrf_ser.run_folder import failure_reason
+from hrf_ser.sweeps.state import CRASHES, MAX_CRASHES, count_crashes, crash_count, record_failure, run_lock, state
 
 OWNER = """
 import sys
@@ -60,7 +52,7 @@ def test_a_folder_is_new_started_failed_or_finished(tmp_path):
     (tmp_path / "metrics.json").write_text('{"test": {"ua": 0.5}, "seconds": {"total": 3}}')
     assert state(tmp_path) == "finished"
     (tmp_path / "failed.json").write_text("{")
-    assert failure_reason(tmp_path) == "its failed.json cannot be read"
+    assert failure_reason(tmp_path) == f"{tmp_path}/failed.json is damaged"
 
 
 def test_a_full_disk_does_not_hide_why_a_run_failed(tmp_path, monkeypatch):

@@ -1,24 +1,22 @@
-"""The report as one dictionary, from which the page, the tables and the terminal output are made."""
+"""The report as one dictionary, from which the page and the tables are made."""
 
 from __future__ import annotations
 
 import datetime
 import json
-import platform
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
-import scipy
 
 from hrf_ser import __version__
 from hrf_ser.errors import UserError
 from hrf_ser.evaluation.comparisons import compare_all
 from hrf_ser.evaluation.configurations import configure, missing, protocol_place, summarise, versions
 from hrf_ser.evaluation.find import TEST, VALIDATION, Found
-from hrf_ser.evaluation.latency import measure
+from hrf_ser.evaluation.latency import add_latency
+from hrf_ser.evaluation.page import render
 from hrf_ser.evaluation.read import RUNS, to_lines
 from hrf_ser.evaluation.scores import SCORES
 from hrf_ser.evaluation.tables import WRITERS
@@ -51,44 +49,37 @@ def build_report(
     Raises:
         UserError: no run has scores of that split.
     """
-    unvalidated: list[str] = []
-    if split == VALIDATION:
-        runs, unvalidated = _on_validation(runs)
+    runs, unvalidated = _on_validation(runs) if split == VALIDATION else (runs, [])
     runs, doubles = configure(runs)
     entries = [summarise(one) for _, one in runs.groupby("key", sort=False)]
     if latency:
-        _add_latency(runs, entries)
+        add_latency(runs, entries)
     comparisons, impaired = compare_all(runs)
     gaps = missing(runs)
-    corpora = sorted(runs.corpus.unique())
     unfinished = [{"folder": folder} for folder in found.unfinished]
     failed = [{"folder": folder, "reason": reason} for folder, reason in found.failed]
-    labelled = runs[runs.labels.map(len) > 0].drop_duplicates("corpus").set_index("corpus").labels
+    labels = {corpus: next(filter(None, of_runs), ()) for corpus, of_runs in runs.groupby("corpus").labels}
     by = f"{many(len(runs), 'run')}{', validation speakers' if split == VALIDATION else ''}"
+    warnings = [
+        *_warnings(runs, comparisons, split),
+        sentence("missing", gaps, _SHOWN),
+        sentence("failed", failed),
+        sentence("unfinished", unfinished),
+        *_first(damaged, "damaged files"),
+        *_first(unvalidated, "runs without validation"),
+        *_first(doubles, "runs that are there twice"),
+        *_first(impaired, "comparisons"),
+    ]
     report = {
-        "title": title or f"{' and '.join(corpora)}: {by}",
+        "title": title or f"{' and '.join(labels)}: {by}",
         "split": split,
         "generated": datetime.datetime.now(datetime.timezone.utc).date().isoformat(),
-        "versions": {
-            **versions(runs),
-            "report": f"hrf_ser {__version__}, python {platform.python_version()}, "
-            f"numpy {np.__version__}, scipy {scipy.__version__}",
-        },
-        "corpus": corpora,
+        "versions": {**versions(runs), "report": f"hrf_ser {__version__}"},
+        "corpus": list(labels),
         "protocol": sorted(runs.protocol.unique(), key=protocol_place),
-        "labels": {corpus: list(labelled.get(corpus, ())) for corpus in corpora},
+        "labels": labels,
         "answer": answer(entries, comparisons),
-        "warnings": [
-            *_about_runs(runs, split),
-            *_about_design(runs, comparisons),
-            *([sentence("missing", gaps, _SHOWN)] if gaps else []),
-            *([sentence("failed", failed)] if failed else []),
-            *([sentence("unfinished", unfinished)] if unfinished else []),
-            *_first(damaged, "damaged files"),
-            *_first(unvalidated, "runs without validation"),
-            *_first(doubles, "runs that are there twice"),
-            *_first(impaired, "comparisons"),
-        ],
+        "warnings": [warning for warning in warnings if warning],
         "configurations": entries,
         "comparisons": comparisons,
         "missing": gaps,
@@ -103,8 +94,6 @@ def write_report(report: dict[str, Any], runs: pd.DataFrame, folder: Path) -> No
 
     The page comes last: where it is new, so is everything that it shows.
     """
-    from hrf_ser.evaluation.page import render
-
     write_text(folder / REPORT, json.dumps(report, indent=1, allow_nan=False) + "\n")
     for name, table in WRITERS.items():
         write_text(folder / name, table(report))
@@ -126,56 +115,27 @@ def _on_validation(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         raise UserError("split=validation: no run has scores of validation speakers; leave split=validation out.")
     runs, without = runs[scored].reset_index(drop=True), runs[~scored]
     runs[list(SCORES)] = pd.DataFrame([record["val"] for record in runs.record])[list(SCORES)]
-    empty = pd.Series([()] * len(runs))
-    return (
-        runs.assign(labels=empty, speakers=empty, confusion=pd.Series([None] * len(runs), dtype="object")),
-        [f"{folder} has no scores of validation speakers; the run is left out." for folder in without.folder],
-    )
+    runs = runs.assign(labels=[()] * len(runs), speakers=[()] * len(runs), confusion=None)
+    return runs, [f"{folder} has no scores of validation speakers; the run is left out." for folder in without.folder]
 
 
-def _add_latency(runs: pd.DataFrame, entries: Sequence[dict[str, Any]]) -> None:
-    """Measure each deployed model once: HRF is merged away, so configurations of the same model and size share it."""
-
-    def deployed(entry: dict[str, Any]) -> tuple[Any, ...]:
-        return entry["model"], (entry["parameters"] or {}).get("deployed"), entry["macs_per_second_of_audio"]
-
-    folders = runs[runs.bundle].groupby("key").folder.first()
-    bundles: dict[tuple[Any, ...], str] = {}
-    for entry in entries:
-        if entry["key"] in folders:
-            bundles.setdefault(deployed(entry), f"{folders[entry['key']]}/bundle")
-    times = measure(bundles)
-    for entry in entries:
-        entry["latency_ms"] = times.get(deployed(entry))
-
-
-def _about_runs(runs: pd.DataFrame, split: str) -> list[str]:
-    """Warnings about what the scores are of, and what the runs' own records say of leaks and versions."""
-    oracle, silent = int((runs.protocol == "test_oracle").sum()), int(runs.confusion.isna().sum())
-    mixed = {package: found for package, found in versions(runs).items() if ", " in found}
+def _warnings(runs: pd.DataFrame, comparisons: Sequence[dict[str, Any]], split: str) -> list[str]:
+    """What the scores are of, leaks and versions that the runs recorded, and what the design cannot show."""
+    place = ["corpus", "key"]
     leaks = {f"{run.corpus}: {leak}" for run in runs.itertuples() for leak in run.record.get("leaks") or ()}
-    return [
-        *([sentence("validation")] if split == VALIDATION else []),
-        *([sentence("no_predictions", silent)] if silent and split == TEST else []),
-        *([sentence("oracle_runs", oracle)] if oracle else []),
-        *sorted(leaks),
-        *([sentence("mixed_versions", mixed)] if mixed else []),
-    ]
-
-
-def _about_design(runs: pd.DataFrame, comparisons: Sequence[dict[str, Any]]) -> list[str]:
-    """Warnings about what the design cannot show."""
+    mixed = {package: found for package, found in versions(runs).items() if ", " in found}
     single = [entry for entry in comparisons if entry["kind"] in ("hrf", "size")]
-    small = [entry for entry in single if not decidable(entry)]
-    tested = runs[["corpus", "key", "fold", "speakers"]].explode("speakers").dropna()
-    folds = tested.groupby(["corpus", "key", "speakers"]).fold.nunique()
-    shared = sorted(folds[folds > 1].index.unique("corpus"))
-    seeds = runs.groupby(["corpus", "key"]).seed.nunique()
-    one_seed = sorted(seeds[seeds == 1].index.unique("corpus"))
+    tested = runs[[*place, "fold", "speakers"]].explode("speakers").dropna()
+    folds = tested.groupby([*place, "speakers"]).fold.nunique()
+    seeds = runs.groupby(place).seed.nunique()
     return [
-        *([sentence("small_design", small, single)] if small else []),
-        *([sentence("shared_speakers", shared)] if shared else []),
-        *([sentence("one_seed", one_seed)] if one_seed else []),
+        sentence("validation") if split == VALIDATION else sentence("no_predictions", int(runs.confusion.isna().sum())),
+        sentence("oracle_runs", int((runs.protocol == "test_oracle").sum())),
+        *sorted(leaks),
+        sentence("mixed_versions", mixed),
+        sentence("small_design", [entry for entry in single if not decidable(entry)], single),
+        sentence("shared_speakers", sorted(folds[folds > 1].index.unique("corpus"))),
+        sentence("one_seed", sorted(seeds[seeds == 1].index.unique("corpus"))),
     ]
 
 

@@ -7,111 +7,82 @@ themselves.
 
 from __future__ import annotations
 
-import functools
-from collections import Counter
-from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from hrf_ser.evaluation.configurations import LARGE, PARTS
+from hrf_ser.evaluation.configurations import LARGE
 from hrf_ser.evaluation.statistics import (
     holm,
     interval,
     mean_interval,
     pooled_scores,
-    power,
     sign_flip,
     smallest_p,
     unit_values,
 )
-from hrf_ser.evaluation.text import many, verdict
+from hrf_ser.evaluation.text import Entry, sentence
 
 METRIC = "ua"
-# Two points of UA: what published light models differ by, so what a study should be able to detect.
-PLANTED = 0.02
-# Columns of a run that a comparison needs.
-_SIDE = ["fold", "seed", METRIC, "folder", "speakers", "confusion"]
+_PLACE = ["corpus", "protocol"]
 
 
-Part = tuple[pd.DataFrame, float]  # pairs of one comparison, and its share of the mean
-
-
-class Comparison(NamedTuple):
-    """Two configurations and their runs, one row per fold and seed that both have; columns of the second end in ``_b``."""
-
-    kind: str
-    label: str
-    a: Any
-    b: str
-    pairs: pd.DataFrame
-
-
-def compare_all(runs: pd.DataFrame) -> tuple[list[dict[str, Any]], list[str]]:
-    """Every comparison that the configurations allow, with Holm's correction.
-
-    Args:
-        runs: of :func:`hrf_ser.evaluation.configurations.configure`.
+def compare_all(runs: pd.DataFrame) -> tuple[list[Entry], list[str]]:
+    """Every comparison that the configured runs allow, with Holm's correction.
 
     Returns:
-        The entries of the report, pooled ones first, then single ones, then settings; and a sentence for each that is missing
+        The entries of the report, pooled ones first, then single ones, then settings; and a warning for each that is missing
         or impaired.
     """
-    configurations = runs.drop_duplicates("key")[["key", "label", "name", "method", "family", "size", *PARTS]]
+    configurations = runs.drop_duplicates("key")
     candidates = _candidates(configurations)
-    by_key = dict(list(runs.set_index("key")[_SIDE].groupby(level="key")))
-    sentences: list[str] = []
-    compared: list[Comparison] = []
-    for one in candidates.itertuples():
-        pairs = by_key[one.key].merge(by_key[one.key_b], on=["fold", "seed"], suffixes=("", "_b"))
-        pairs["difference"] = pairs[METRIC] - pairs[f"{METRIC}_b"]
-        uneven = _uneven(pairs)
-        if one.kind != "setting":
-            if not len(pairs):
-                sentences.append(
-                    f"{one.label} and {one.label_b} have no fold and seed in common: they are not compared."
-                )
-            sentences.extend([uneven] if uneven else [])
-        if len(pairs) and not (one.kind == "setting" and uneven):
-            compared.append(Comparison(one.kind, _label(one), one, one.key_b, pairs))
-    sentences += _unmatched(configurations, candidates)
+    pairs, warnings = _pairs(candidates, runs)
+    warnings += _unmatched(configurations, candidates)
     pooled = []
-    light = [one for one in compared if one.kind == "hrf" and one.a.size == "light"]
-    for place in dict.fromkeys((one.a.corpus, one.a.protocol) for one in light):
-        members = [one for one in light if (one.a.corpus, one.a.protocol) == place]
-        entry, sentence = _pool(members)
+    for _, members in pairs[(pairs.kind == "hrf") & (pairs["size"] == "light")].groupby(_PLACE, sort=False):
+        entry, narrowed = _pool(members)
         pooled += [entry] if entry else []
-        sentences += [sentence] if sentence else []
-    entries = [(one.kind == "setting", _entry(one)) for one in compared]
-    families = (pooled, [e for setting, e in entries if not setting], [e for setting, e in entries if setting])
-    for family in families:
+        warnings += [narrowed] if narrowed else []
+    single = [_entry(members) for _, members in pairs.groupby("comparison", sort=False)]
+    questions = [entry for entry in single if entry["kind"] != "setting"]
+    settings = [entry for entry in single if entry["kind"] == "setting"]
+    for family in (pooled, questions, settings):
         for entry, p in zip(family, holm([entry["p"] for entry in family]), strict=True):
             entry |= {"p_holm": p, "tests": len(family)}
-            entry["verdict"] = verdict(entry)
-    return [entry for family in families for entry in family], sentences
+            entry["verdict"] = sentence("verdict", entry)
+    return [*pooled, *questions, *settings], warnings
 
 
 def _candidates(configurations: pd.DataFrame) -> pd.DataFrame:
-    """Configurations that may be compared: ``kind``, the columns of the first, and those of the second with ``_b``."""
-    place = ["corpus", "protocol"]
-    one = configurations.assign(
+    """Pairs of configurations that may be compared, one a row; columns of the second end in ``_b``."""
+    first = configurations.assign(
         # Options of the factors mean nothing to a plain model.
         plain_variant=[
-            ", ".join(w for w in v.split(", ") if not w.startswith("reparam.")) for v in configurations.variant
+            ", ".join(override for override in variant.split(", ") if not override.startswith("reparam."))
+            for variant in configurations.variant
         ],
         larger=configurations.model + LARGE,
     )
-    plain = configurations[configurations["rank"].isna()]
-    usual = configurations.variant == ""
-    of_plain: dict[str, Any] = {"suffixes": ("", "_b"), "right_on": [*place, "model", "variant"]}
-    hrf = one[one["rank"].notna()].merge(plain, left_on=[*place, "model", "plain_variant"], **of_plain)
-    size = one.merge(plain, left_on=[*place, "larger", "plain_variant"], **of_plain)
-    setting = one[~usual].merge(configurations[usual], on=[*place, "model", "rank"], suffixes=("", "_b"))
-    return pd.concat([hrf.assign(kind="hrf"), size.assign(kind="size"), setting.assign(kind="setting")])
+    has_hrf, usual = configurations["rank"].notna(), configurations.variant == ""
+
+    def with_plain(first: pd.DataFrame, model: str) -> pd.DataFrame:
+        left, right = [*_PLACE, model, "plain_variant"], [*_PLACE, "model", "variant"]
+        return first.merge(configurations[~has_hrf], left_on=left, right_on=right, suffixes=("", "_b"))
+
+    setting = first[~usual].merge(configurations[usual], on=[*_PLACE, "model", "rank"], suffixes=("", "_b"))
+    found = pd.concat(
+        [
+            with_plain(first[has_hrf], "model").assign(kind="hrf"),
+            with_plain(first, "larger").assign(kind="size"),
+            setting.assign(kind="setting"),
+        ]
+    )
+    return found.assign(comparison=found.key + " - " + found.key_b, title=[_title(one) for one in found.itertuples()])
 
 
-def _label(one: Any) -> str:
+def _title(one: Any) -> str:
+    """What is compared, such as ``Conformer: HRF x4 - light``."""
     hrf = not pd.isna(one.rank)
     if one.kind == "setting":
         return f"{one.name}{f', {one.method}' if hrf else ''}: {one.variant} - usual"
@@ -120,143 +91,131 @@ def _label(one: Any) -> str:
     return f"{one.name}: {left} - {right}{f', {one.variant}' if one.variant else ''}"
 
 
-def _entry(one: Comparison) -> dict[str, Any]:
+def _pairs(candidates: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """One row per candidate, fold and seed that both sides have, with their ``difference``; and what could not be paired."""
+    sides = runs[["key", "fold", "seed", METRIC, "folder", "speakers", "confusion"]]
+    columns = ["kind", "comparison", "title", "label", "key", "key_b", *_PLACE, "model", "rank", "size"]
+    pairs = candidates[columns].merge(sides, on="key")
+    second = sides.add_suffix("_b").rename(columns={"fold_b": "fold", "seed_b": "seed"})
+    pairs = pairs.merge(second, on=["key_b", "fold", "seed"])
+    pairs["difference"] = pairs[METRIC] - pairs[f"{METRIC}_b"]
+    lone = candidates[~candidates.comparison.isin(pairs.comparison) & (candidates.kind != "setting")]
+    even = np.array([_same_utterances(pair) for pair in pairs.itertuples()], dtype=bool)
+    uneven = pairs[~even & (pairs.kind != "setting")].drop_duplicates("comparison")
+    return pairs[even], [
+        f"{one.label} and {one.label_b} have no fold and seed in common: they are not compared."
+        for one in lone.itertuples()
+    ] + [
+        f"{pair.folder} and {pair.folder_b} were scored on different utterances: they are not compared."
+        for pair in uneven.itertuples()
+    ]
+
+
+def _same_utterances(pair: Any) -> bool:
+    """Whether both runs have the same utterances of each speaker and class, as far as they have predictions."""
+    if pair.confusion is None or pair.confusion_b is None:
+        return True
+    return pair.speakers == pair.speakers_b and np.array_equal(pair.confusion.sum(2), pair.confusion_b.sum(2))
+
+
+def _unmatched(configurations: pd.DataFrame, candidates: pd.DataFrame) -> list[str]:
+    """A sentence for each HRF configuration whose plain counterpart exists under other settings only."""
+    has_hrf = configurations["rank"].notna()
+    lone = configurations[has_hrf & ~configurations.key.isin(candidates.key[candidates.kind == "hrf"])]
+    plain = configurations.loc[~has_hrf, [*_PLACE, "model"]].drop_duplicates()
+    return [
+        f"{label} has no plain counterpart with the same settings: it is not compared."
+        for label in lone.merge(plain).label
+    ]
+
+
+def _entry(pairs: pd.DataFrame) -> Entry:
     """The report's entry of one comparison, without Holm's correction and the verdict."""
+    first = pairs.iloc[0]
     return {
-        "key": f"{one.a.key} - {one.b}",
-        "label": one.label,
-        "kind": one.kind,
-        "corpus": one.a.corpus,
-        "protocol": one.a.protocol,
-        "model": one.a.model,
-        "rank": None if pd.isna(one.a.rank) else one.a.rank,
-        "a": one.a.key,
-        "b": one.b,
-        **_measured([(one.pairs, 1.0)]),
+        "key": first.comparison,
+        "label": first.title,
+        "kind": first.kind,
+        **first[[*_PLACE, "model"]],
+        "rank": None if pd.isna(first["rank"]) else float(first["rank"]),
+        "a": first.key,
+        "b": first.key_b,
+        **_measured(pairs),
     }
 
 
-def _pool(members: Sequence[Comparison]) -> tuple[dict[str, Any] | None, str | None]:
-    """HRF - light over all models and ranks of a corpus, on the folds that all of them have.
+def _pool(pairs: pd.DataFrame) -> tuple[Entry | None, str | None]:
+    """HRF - light over all models and ranks of a corpus, on the folds that all of them have; of a single fold, on its seeds.
 
-    Every model counts the same, at however many ranks it was trained, and every fold, with however many seeds. Of a single
-    fold, whose seeds are the units, the seeds that all have are taken.
+    Every model counts the same, at however many ranks it was trained, and every fold, with however many seeds.
 
     Returns:
-        The entry, without Holm's correction and the verdict, and a sentence where one comparison leaves the others fewer
+        The entry, without Holm's correction and the verdict, and a warning where one comparison leaves the others fewer
         folds.
     """
-    folds = [set(one.pairs.fold) for one in members]
-    shared, most = set.intersection(*folds), max(map(len, folds))
-    unit = ["fold"] if len(shared) != 1 else ["fold", "seed"]
-    common = functools.reduce(pd.merge, [one.pairs[unit].drop_duplicates() for one in members])
-    sentence = None
-    if len(shared) < most:
-        fewest = min(members, key=lambda one: one.pairs.fold.nunique())
-        on = f"are pooled on {many(len(shared), 'fold')} only" if shared else "are not pooled"
-        sentence = (
-            f"All {len(members)} comparisons of HRF with light {on}: {fewest.a.label} has {fewest.pairs.fold.nunique()} of "
-            f"the {most} folds of others."
-        )
-    if len(members) < 2 or common.empty:
-        return None, sentence
-    of_model = Counter(one.a.model for one in members)
-    first = members[0].a
+    folds = pairs.groupby("label", sort=False).fold.nunique()
+    members = len(folds)
+    shared = pairs[pairs.groupby("fold").comparison.transform("nunique") == members]
+    if shared.fold.nunique() == 1:
+        shared = shared[shared.groupby("seed").comparison.transform("nunique") == members]
+    narrowed = shared.fold.nunique(), folds.idxmin(), folds.min(), folds.max()
+    warning = sentence("narrowed", members, *narrowed) if shared.fold.nunique() < folds.max() else None
+    if members < 2 or shared.empty:
+        return None, warning
+    first = shared.iloc[0]
     entry = {
         "key": f"{first.corpus}/{first.protocol}: HRF - light",
-        "label": f"All {len(members)} together: HRF - light",
+        "label": f"All {members} together: HRF - light",
         "kind": "pooled",
-        "corpus": first.corpus,
-        "protocol": first.protocol,
+        **first[_PLACE],
         **dict.fromkeys(("model", "rank", "a", "b")),
-        **_measured([(one.pairs.merge(common), 1 / len(of_model) / of_model[one.a.model]) for one in members]),
+        **_measured(shared),
     }
-    return entry, sentence
+    return entry, warning
 
 
-def _measured(parts: Sequence[Part]) -> dict[str, Any]:
-    """The difference with its interval and test; of several comparisons the mean, weighted by their shares.
+def _measured(pairs: pd.DataFrame) -> Entry:
+    """The difference with its interval and test; of several comparisons the mean, in which every model counts the same.
 
     Folds count the same, however many seeds each has.
     """
-    points = _points(parts)
+    of_model = pairs.groupby("model", sort=False).comparison.nunique()
+    share = 1 / len(of_model) / of_model
+    by_seed = pairs.fold.nunique() == 1 or pairs.comparison.nunique() == 1
+    unit = ["fold", "seed"] if by_seed else ["fold"]
+    means = pairs.groupby(["model", "comparison", *unit], sort=False).difference.mean()
+    points = means.mul(share, level="model").groupby(unit, sort=False).sum().reset_index(name="difference")
     units = unit_values(points, "difference")
     mean = float(units.mean())
-    # Where the sides were tested on other speakers, there are no pairs of speakers to resample.
-    by_speaker = _same_speakers(parts)
-    low, high = (_interval(parts, mean) if by_speaker else mean_interval(units)) or (None, None)
-    unit = "fold" if points.fold.nunique() > 1 else "seed"
-    detectable = power(PLANTED, float(units.std(ddof=1)), len(units)) if len(units) > 1 else None
+    # Without predictions, or where speakers of a fold differ, there are no pairs of speakers to resample.
+    by_speaker = pairs[["confusion", "confusion_b"]].notna().all(axis=None) and (
+        pairs.groupby("fold").speakers.nunique().max() == 1
+    )
+    low, high = (_interval(pairs, share, mean) if by_speaker else mean_interval(units)) or (None, None)
+    name = "fold" if points.fold.nunique() > 1 else "seed"
     return {
         "metric": METRIC,
-        "pairs": sum(len(pairs) for pairs, _ in parts),
-        "unit": unit,
+        "pairs": len(pairs),
+        "unit": name,
         "units": len(units),
-        "interval_over": "speakers" if by_speaker else f"{unit}s",
+        "interval_over": "speakers" if by_speaker else f"{name}s",
         "difference": mean,
         "low": low,
         "high": high,
         "p": sign_flip(units),
         "smallest_p": smallest_p(len(units)),
-        "power": None if detectable is None else {"difference": PLANTED, "power": detectable},
-        "per_pair": points.to_dict("records"),
+        "per_pair": points.assign(seed=points.seed if by_seed else None)[["fold", "seed", "difference"]].to_dict(
+            "records"
+        ),
     }
 
 
-def _points(parts: Sequence[Part]) -> pd.DataFrame:
-    """``fold``, ``seed`` and ``difference``; of several comparisons on several folds the seed is None."""
-    by_seed = len(parts) == 1 or parts[0][0].fold.nunique() == 1
-    unit = ["fold", "seed"] if by_seed else ["fold"]
-    means = [pairs.groupby(unit, sort=False).difference.mean() * share for pairs, share in parts]
-    points = pd.concat(means).groupby(level=unit, sort=False).sum().reset_index()
-    return (points if by_seed else points.assign(seed=None))[["fold", "seed", "difference"]]
-
-
-def _interval(parts: Sequence[Part], mean: float) -> tuple[float, float] | None:
+def _interval(pairs: pd.DataFrame, share: pd.Series[float], mean: float) -> tuple[float, float] | None:
     """The interval of the difference: all sides are scored on the same resampled speakers, each pair on the same seeds."""
     observed, resampled = 0.0, np.zeros(1)
-    for pairs, share in parts:
-        for column, sign in (("confusion", share), ("confusion_b", -share)):
-            seen, drawn, speakers = pooled_scores(pairs, column)
+    for (model, _), members in pairs.groupby(["model", "comparison"], sort=False):
+        for column, sign in (("confusion", share[model]), ("confusion_b", -share[model])):
+            seen, drawn, speakers = pooled_scores(members, column)
             observed += sign * float(seen[METRIC][0])
             resampled = resampled + sign * drawn[METRIC]
     return interval(resampled, observed, speakers, mean)
-
-
-def _same_speakers(parts: Sequence[Part]) -> bool:
-    """Whether all sides of all pairs were tested on the same speakers and classes of each fold."""
-    sides = pd.concat(
-        pairs[["fold", f"speakers{side}", f"confusion{side}"]].set_axis(["fold", "speakers", "confusion"], axis=1)
-        for pairs, _ in parts
-        for side in ("", "_b")
-    )
-    if sides.confusion.isna().any():
-        return False
-    tested = pd.Series([*zip(sides.speakers, (matrix.shape for matrix in sides.confusion), strict=True)])
-    return bool((tested.groupby(sides.fold.to_numpy()).nunique() == 1).all())
-
-
-def _uneven(pairs: pd.DataFrame) -> str | None:
-    """A sentence where a pair was not scored on the same utterances."""
-    for pair in pairs.itertuples():
-        if pair.confusion is None or pair.confusion_b is None:
-            continue
-        # Utterances by speaker and class.
-        if pair.speakers != pair.speakers_b or not np.array_equal(pair.confusion.sum(2), pair.confusion_b.sum(2)):
-            return (
-                f"{pair.folder} and {pair.folder_b} were scored on different utterances: their difference is not only the "
-                "model's."
-            )
-    return None
-
-
-def _unmatched(configurations: pd.DataFrame, candidates: pd.DataFrame) -> list[str]:
-    """A sentence for each HRF configuration whose plain counterpart exists under other settings only."""
-    place = ["corpus", "protocol", "model"]
-    plain = pd.MultiIndex.from_frame(configurations.loc[configurations["rank"].isna(), place])
-    has_plain = pd.MultiIndex.from_frame(configurations[place]).isin(plain) & configurations["rank"].notna()
-    matched = configurations.key.isin(candidates.key[candidates.kind == "hrf"])
-    return [
-        f"{label} has no plain counterpart with the same settings: it is not compared."
-        for label in configurations.label[has_plain & ~matched]
-    ]

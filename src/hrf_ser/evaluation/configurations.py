@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hrf_ser.evaluation.read import CURVES
-from hrf_ser.evaluation.scores import SCORES, recalls, scores
+from hrf_ser.evaluation.scores import SCORES, scores
 from hrf_ser.evaluation.statistics import interval, mean_interval, pooled_scores, unit_values
-from hrf_ser.evaluation.variants import sweep_command, train_command, variants
+from hrf_ser.evaluation.variants import own_overrides, sweep_command, train_command, variants
 
 LARGE = "_large"
 # In the order of a report; protocols with other names come before the last.
 PROTOCOLS = ("validation", "last_epoch", "out_of_fold", "test_oracle")
 PARTS = ["corpus", "protocol", "model", "rank", "variant"]
+_DETAIL = ["fold", "seed", *SCORES, "val_ua", "best_epoch", "epochs", "seconds", "folder", "command"]
 _NAMES = {"conv_transformer": "ConvTransformer", "speechformer": "SpeechFormer"}
 
 
@@ -24,16 +24,16 @@ def configure(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Name the configuration of every run.
 
     Returns:
-        The runs in order of corpus, protocol, model family, size, rank, fold and seed, with the columns ``variant``, ``key``,
-        ``label``, ``name``, ``method``, ``family`` and ``size``; and a sentence for every run that is there twice, of which
-        the newer one counts.
+        The runs in order of corpus, protocol, model family, size, rank, fold and seed, with the columns that name their
+        configuration and a ``command``; and a sentence for every run that is there twice, of which the newer one counts.
     """
     runs = runs.assign(
         variant=variants(runs),
         family=runs.model.str.removesuffix(LARGE),
         size=np.where(runs.model.str.endswith(LARGE), "large", "light"),
         name=runs.model.map(model_name),
-        method=runs["rank"].map(method_name),
+        method=("HRF x" + runs["rank"].map("{:g}".format)).where(runs["rank"].notna(), "plain"),
+        command=[train_command(own_overrides(run.record), [run.fold], [run.seed]) for run in runs.itertuples()],
     )
     slug = runs.method.str.lower().str.replace(" x", "")
     runs["key"] = runs[["corpus", "protocol", "model"]].agg("/".join, axis=1) + "/" + slug
@@ -70,12 +70,8 @@ def protocol_place(protocol: str) -> tuple[float, str]:
 
 def model_name(model: str) -> str:
     family = model.removesuffix(LARGE)
-    name = _NAMES.get(family) or "".join(word.capitalize() for word in family.split("_"))
+    name = _NAMES.get(family) or "".join(part.capitalize() for part in family.split("_"))
     return f"{name} large" if model != family else name
-
-
-def method_name(rank: float) -> str:
-    return "plain" if pd.isna(rank) else f"HRF x{rank:g}"
 
 
 def missing(runs: pd.DataFrame) -> list[dict[str, Any]]:
@@ -92,11 +88,10 @@ def missing(runs: pd.DataFrame) -> list[dict[str, Any]]:
 def summarise(runs: pd.DataFrame) -> dict[str, Any]:
     """The entry of one configuration in the report, without its latency."""
     first, last = runs.iloc[0], runs.iloc[-1].record
-    counts = runs.confusion.dropna()
-    confusion = np.sum([matrices.sum(0) for matrices in counts], axis=0) if len(counts) else None
-    labels = next((labels for labels in runs.labels if labels), ())
-    detail = [_detail(run) for run in runs.itertuples()]
-    seconds = [run["seconds"] for run in detail if run["seconds"] is not None]
+    labels = next(filter(None, runs.labels), ())
+    counts = [matrices.sum(0) for matrices in runs.confusion.dropna()]
+    confusion = pd.DataFrame(np.sum(counts, axis=0), labels) if counts else pd.DataFrame()
+    correct = pd.Series(np.diagonal(confusion), confusion.index)
     return {
         **first[["key", "label", "corpus", "protocol", "model", "family", "size"]],
         "hrf": not pd.isna(first["rank"]),
@@ -110,26 +105,12 @@ def summarise(runs: pd.DataFrame) -> dict[str, Any]:
         "parameters": last.get("parameters"),
         "macs_per_second_of_audio": last.get("macs_per_second_of_audio"),
         "latency_ms": None,
-        "recall": {} if confusion is None else dict(zip(labels, recalls(confusion).tolist(), strict=True)),
-        "confusion": [] if confusion is None else confusion.astype(int).tolist(),
-        "seconds": float(np.mean(seconds)) if seconds else None,
+        "recall": (correct / confusion.sum(axis=1)).to_dict(),
+        "confusion": confusion.to_numpy(int).tolist(),
+        "seconds": float(runs.seconds.mean()),
         "history": _history(runs.history),
         "command": sweep_command(runs),
-        "detail": detail,
-    }
-
-
-def _detail(run: Any) -> dict[str, Any]:
-    return {
-        "fold": run.fold,
-        "seed": int(run.seed),
-        **{name: getattr(run, name) for name in SCORES},
-        "val_ua": run.val_ua,
-        "best_epoch": run.record.get("best_epoch"),
-        "epochs": run.record.get("epochs"),
-        "seconds": (run.record.get("seconds") or {}).get("fit"),
-        "folder": run.folder,
-        "command": train_command(run),
+        "detail": runs[_DETAIL].to_dict("records"),
     }
 
 
@@ -150,33 +131,30 @@ def _scores(runs: pd.DataFrame) -> dict[str, dict[str, float | None]]:
     for name in SCORES:
         values = unit_values(runs, name)
         mean = float(values.mean())
-        bounds = (
+        around = (
             interval(resampled[name], float(observed[name][0]), speakers, mean) if by_speaker else mean_interval(values)
         )
         entry[name] = {
             "mean": mean,
             "sd": float(runs[name].std()) if len(runs) > 1 else None,
-            "low": max(0.0, bounds[0]) if bounds else None,
-            "high": min(1.0, bounds[1]) if bounds else None,
+            "low": max(0.0, around[0]) if around else None,
+            "high": min(1.0, around[1]) if around else None,
             "pooled": pooled.get(name),
         }
     return entry
 
 
 def _history(histories: pd.Series[Any]) -> dict[str, list[float]]:
-    """Mean curves, as far as half of the runs went; beyond, the mean would be that of the runs that were not stopped."""
-    known = [history for history in histories if history.get(CURVES[0])]
+    """Mean curves up to the last epoch of most runs; beyond, the mean would be that of the runs that were not stopped."""
+    known = [pd.DataFrame(history) for history in histories if history]
     if not known:
         return {}
-    lengths = sorted(len(history[CURVES[0]]) for history in known)
-    until = lengths[(len(lengths) - 1) // 2]
-    curves: dict[str, list[float]] = {"epoch": list(range(until))}
-    for curve in (name for name in CURVES if all(name in history for history in known)):
-        values = pd.DataFrame(pd.Series(history[curve]) for history in known).iloc[:, :until]
-        curves[curve] = values.mean().tolist()
-        if curve == "val/ua":
-            curves[f"{curve}_low"], curves[f"{curve}_high"] = values.min().tolist(), values.max().tolist()
-    return curves
+    by_epoch = pd.concat(known).groupby(level=0)
+    curves = by_epoch.mean()
+    if "val/ua" in curves:
+        curves = curves.assign(**{"val/ua_low": by_epoch["val/ua"].min(), "val/ua_high": by_epoch["val/ua"].max()})
+    kept = curves[by_epoch.size() * 2 > len(known)]
+    return {"epoch": kept.index.tolist(), **kept.to_dict("list")}
 
 
 def versions(runs: pd.DataFrame) -> dict[str, str]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import glob
-import json
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hrf_ser.errors import UserError
-from hrf_ser.run_folder import CHECKPOINTS, CONFIG, FAILED, METRICS
+from hrf_ser.run_folder import CHECKPOINTS, CONFIG, FAILED, METRICS, failure_reason
 
 TEST, VALIDATION = "test", "validation"
-SPLITS = (TEST, VALIDATION)
 
 
 @dataclass
@@ -41,26 +39,25 @@ def find_runs(paths: Sequence[str]) -> Found:
             raise UserError(f"runs={path} does not exist; give a folder of runs, a pattern or a .jsonl of records.")
         found.roots.extend(Path(match) for match in matches)
     # The same folder may be reached by several paths.
-    folders = {os.path.realpath(folder): (folder, names) for root in found.roots for folder, names in _walk(str(root))}
+    folders = {os.path.realpath(folder): (folder, names) for root in found.roots for folder, names in _walk(root)}
     for folder, names in sorted(folders.values(), key=lambda entry: entry[0]):
         if METRICS in names:
             found.finished.append(folder)
         elif FAILED in names:
-            found.failed.append((folder, _reason(Path(folder, FAILED))))
+            found.failed.append((folder, failure_reason(Path(folder))))
         else:
             found.unfinished.append(folder)
     files = {os.path.realpath(root): root for root in found.roots if root.is_file() and root.suffix == ".jsonl"}
     found.records = list(files.values())
     if not found.finished and not found.records:
-        counts = f" ({len(found.failed)} failed, {len(found.unfinished)} unfinished)"
         raise UserError(
-            f"runs={','.join(paths)} holds no finished run{counts if folders else ''}; "
+            f"runs={','.join(paths)} holds no finished run ({len(found.failed)} failed, {len(found.unfinished)} unfinished); "
             f"a finished run is a folder with {METRICS}."
         )
     return found
 
 
-def _walk(root: str) -> Iterator[tuple[str, list[str]]]:
+def _walk(root: Path) -> Iterator[tuple[str, list[str]]]:
     """Folders of runs and the names in them, without hidden folders and without the folders inside a run."""
     for folder, inside, files in os.walk(root):
         names = [*inside, *files]
@@ -68,12 +65,3 @@ def _walk(root: str) -> Iterator[tuple[str, list[str]]]:
             inside.clear()
             yield folder, names
         inside[:] = [name for name in inside if not name.startswith(".")]
-
-
-def _reason(path: Path) -> str:
-    try:
-        reason = str(json.loads(path.read_text(encoding="utf-8"))["reason"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return f"{path} is damaged"
-    # Control characters would reach the terminal.
-    return " ".join("".join(sign if sign.isprintable() else " " for sign in reason).split())

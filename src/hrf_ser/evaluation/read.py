@@ -14,11 +14,11 @@ from typing import Annotated, Any, Literal
 import numpy as np
 import pandas as pd
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from hrf_ser.evaluation.find import Found
 from hrf_ser.evaluation.scores import SCORES, Counts, scores
-from hrf_ser.identity import LEFT_OUT, TRAINER_LEFT_OUT, flatten
+from hrf_ser.identity import LEFT_OUT, TRAINER_LEFT_OUT, as_typed, flatten
 from hrf_ser.run_folder import BUNDLE, CONFIG, HISTORY, METRICS, PREDICTIONS
 
 RUNS = "runs.jsonl"
@@ -31,13 +31,13 @@ SCHEMA = {
     "written": "int64",  # when the record was written, in nanoseconds
     **dict.fromkeys(SCORES, "float64"),
     "val_ua": "float64",  # NaN without validation speakers
+    **dict.fromkeys(("best_epoch", "epochs"), "object"),
+    "seconds": "float64",  # of training
     "record": "object",  # what metrics.json holds
-    "labels": "object",  # class names; empty without predictions, as are speakers
-    "speakers": "object",
+    **dict.fromkeys(("labels", "speakers"), "object"),  # names; empty without predictions
     "confusion": "object",  # (speakers, classes, classes), rows are labels; None without predictions
     "history": "object",  # curve -> one value per epoch
     "settings": "object",  # key -> value as typed on the command line
-    "root": "object",  # data.root
     "bundle": "bool",
 }
 # Settings that name the run, or change where and how fast it runs but not its result.
@@ -89,12 +89,6 @@ class Record(_Strict):
     speakers: list[str] = []
     confusion: list[list[list[Annotated[int, Field(ge=0)]]]] | None = None
 
-    @model_validator(mode="after")
-    def _has_a_rank(self) -> Record:
-        if self.hrf and self.rank is None:
-            raise ValueError("rank is missing")
-        return self
-
 
 def read_runs(found: Found) -> tuple[pd.DataFrame, list[str]]:
     """Read every finished run.
@@ -113,7 +107,7 @@ def read_runs(found: Found) -> tuple[pd.DataFrame, list[str]]:
             if not line.strip():
                 continue
             try:
-                rows.append(_row_of_line(line, f"{path}:{number}", path.stat().st_mtime_ns))
+                rows.append(row_of(_load(line), f"{path}:{number}", path.stat().st_mtime_ns))
             except _DAMAGE as error:
                 warnings.append(f"{path}, line {number} is damaged ({_damage(error)}); the run is left out.")
     if not rows and not warnings:
@@ -124,82 +118,6 @@ def read_runs(found: Found) -> tuple[pd.DataFrame, list[str]]:
 def to_frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     """Rows as a table with the columns and types of :data:`SCHEMA`."""
     return pd.DataFrame(list(rows), columns=list(SCHEMA), dtype="object").astype(SCHEMA)
-
-
-def read_run(folder: str) -> tuple[dict[str, Any] | None, list[str]]:
-    """The row of a run's folder, None where its record is damaged, and a warning per damaged file."""
-    path = Path(folder, METRICS)
-    try:
-        record = _load(path.read_bytes())
-        row = row_of(record, folder, path.stat().st_mtime_ns)
-    except _DAMAGE as error:
-        return None, [f"{path} is damaged ({_damage(error)}); the run is left out."]
-    warnings: list[str] = []
-
-    def attempt(name: str, read: Any, without: str) -> dict[str, Any]:
-        try:
-            return read(Path(folder, name))  # type: ignore[no-any-return]
-        except _DAMAGE as error:
-            state = "is missing" if isinstance(error, FileNotFoundError) else f"is damaged ({_damage(error)})"
-            if name == PREDICTIONS or not isinstance(error, FileNotFoundError):
-                warnings.append(f"{folder}/{name} {state}; the run counts without its {without}.")
-            return {}
-
-    row |= attempt(
-        PREDICTIONS, lambda path: _agreeing(record, *read_predictions(path, record.get("classes"))), "speakers"
-    )
-    row |= attempt(HISTORY, lambda path: {"history": read_history(path)}, "curves")
-    row |= attempt(CONFIG, lambda path: read_settings(path.read_text(encoding="utf-8"), record), "settings")
-    return row | {"bundle": os.path.isdir(f"{folder}/{BUNDLE}")}, warnings
-
-
-def read_predictions(path: Path, classes: int | None = None) -> tuple[list[str], list[str], Counts]:
-    """Class names, speakers and confusion matrices ``(speakers, classes, classes)`` of ``predictions.csv``.
-
-    Raises:
-        ValueError: the file is not a table of predictions, or not of so many classes.
-    """
-    with path.open(encoding="utf-8", newline="") as file:
-        header = next(csv.reader(file), [])
-    columns, labels = header[:4], header[4:]
-    if columns != ["utterance", "speaker", "label", "predicted"] or len(labels) < 2:
-        raise ValueError("its columns are not those of predictions")
-    if len(labels) != (classes or len(labels)):
-        raise ValueError(f"it has {len(labels):,} classes instead of {classes:,}")
-    table = pd.read_csv(path, usecols=columns[1:], dtype=str, keep_default_na=False)
-    speakers, speaker = np.unique(table.speaker.to_numpy(dtype=str), return_inverse=True)
-    label, predicted = (pd.Index(labels).get_indexer(table[name]) for name in ("label", "predicted"))
-    if not len(table) or min(label.min(), predicted.min()) < 0:
-        raise ValueError("a row is cut short or names an unknown class" if len(table) else "it has no rows")
-    shape = (len(speakers), len(labels), len(labels))
-    cells = np.ravel_multi_index((speaker, label, predicted), shape)
-    return labels, speakers.tolist(), np.bincount(cells, minlength=int(np.prod(shape))).reshape(shape).astype(float)
-
-
-def read_history(path: Path) -> dict[str, list[float]]:
-    """The curves of ``history.csv``; without validation speakers it has no ``val/ua``."""
-    table = pd.read_csv(path, usecols=lambda name: name in CURVES, dtype=float)
-    return {name: table[name].tolist() for name in CURVES if name in table}
-
-
-def read_settings(text: str, record: dict[str, Any]) -> dict[str, Any]:
-    """The settings of ``config.yaml`` that change the result, as typed on the command line, and ``data.root``.
-
-    Without HRF ``reparam`` changes nothing. Other weights to start from are named by their run: their path contains the
-    fold. The path of a table of one's own is a setting, because nothing else names the corpus.
-    """
-    values: dict[str, Any] = {}
-    for block in re.split(r"^(?=[A-Za-z_])", text, flags=re.MULTILINE):
-        key = block.partition(":")[0]
-        if block.strip() and key not in _UNSET and (key != "reparam" or record["hrf"]):
-            values |= _parse(block) or {key: "{}"}
-    tables = {f"{key}.root" for key in ("data", "test_data") if values.get(f"{key}.name") == "table"}
-    settings = {key: _typed(value) for key, value in values.items() if key not in _UNSET_KEYS - tables}
-    if isinstance(source := record.get("init_from"), dict):
-        variant = f"hrf{source.get('rank')}" if source.get("hrf") else "plain"
-        settings["init_from"] = f"{source.get('corpus')}/{variant}"
-    json.dumps(settings, ensure_ascii=False).encode()  # raises for text that no page can hold
-    return {"settings": settings, "root": values.get("data.root") or None}
 
 
 def to_lines(runs: pd.DataFrame) -> str:
@@ -215,43 +133,79 @@ def to_lines(runs: pd.DataFrame) -> str:
     return "".join(lines)
 
 
-def _row_of_line(line: bytes, place: str, written: int) -> dict[str, Any]:
-    entry = _load(line)
-    row = row_of(entry, place, written)
-    row["settings"], labels, speakers, confusion = (
-        entry.pop(key, default)
-        for key, default in (("settings", {}), ("labels", []), ("speakers", []), ("confusion", None))
-    )
-    if confusion is not None:
-        row |= _agreeing(entry, labels, speakers, np.array(confusion, dtype=float))
+def read_run(folder: str) -> tuple[dict[str, Any] | None, list[str]]:
+    """The row of a run's folder, None where its record is damaged, and a warning per damaged file."""
+    path = Path(folder, METRICS)
+    try:
+        row = row_of(_load(path.read_bytes()), folder, path.stat().st_mtime_ns)
+    except _DAMAGE as error:
+        return None, [f"{path} is damaged ({_damage(error)}); the run is left out."]
+    warnings = []
+    for name, read, content in (
+        (PREDICTIONS, read_predictions, "speakers"),
+        (HISTORY, read_history, "curves"),
+        (CONFIG, read_settings, "settings"),
+    ):
+        try:
+            row |= read(Path(folder, name), row["record"])
+        except FileNotFoundError:
+            if name == PREDICTIONS:
+                warnings.append(f"{folder}/{name} is missing; the run counts without its {content}.")
+        except _DAMAGE as error:
+            warnings.append(f"{folder}/{name} is damaged ({_damage(error)}); the run counts without its {content}.")
+    return row | {"bundle": os.path.isdir(f"{folder}/{BUNDLE}")}, warnings
+
+
+def row_of(entry: dict[str, Any], folder: str, written: int) -> dict[str, Any]:
+    """The row of a record.
+
+    Raises:
+        ValueError: the record is damaged.
+    """
+    record = Record.model_validate(entry)
+    if record.hrf and record.rank is None:
+        raise ValueError("its rank is missing")
+    row = {
+        **record.model_dump(include={"corpus", "protocol", "model", "seed", "best_epoch", "epochs", "settings"}),
+        "fold": str(record.fold),
+        "rank": record.rank if record.hrf else None,
+        "folder": folder,
+        "written": written,
+        **{name: getattr(record.test, name) for name in SCORES},
+        "val_ua": record.val.ua if record.val else None,
+        "seconds": (record.seconds or {}).get("fit"),
+        "record": entry,
+        **{"labels": (), "speakers": (), "confusion": None, "history": {}, "bundle": False},
+    }
+    if record.confusion is not None:
+        row |= _predictions(entry, record.labels, record.speakers, np.array(record.confusion, dtype=float))
     return row
 
 
-def row_of(record: dict[str, Any], folder: str, written: int) -> dict[str, Any]:
-    checked = Record.model_validate(record)
-    return {
-        "corpus": checked.corpus,
-        "protocol": checked.protocol,
-        "model": checked.model,
-        "rank": checked.rank if checked.hrf else None,
-        "fold": str(checked.fold),
-        "seed": checked.seed,
-        "folder": folder,
-        "written": written,
-        **{name: record["test"][name] for name in SCORES},
-        "val_ua": checked.val.ua if checked.val else None,
-        "record": record,
-        "labels": (),
-        "speakers": (),
-        "confusion": None,
-        "history": {},
-        "settings": {},
-        "root": None,
-        "bundle": False,
-    }
+def read_predictions(path: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """Class names, speakers and confusion matrices of ``predictions.csv``.
+
+    Raises:
+        ValueError: the file is not a table of predictions, or not that of the record.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        header = next(csv.reader(file), [])
+    columns, labels = header[:4], header[4:]
+    if columns != ["utterance", "speaker", "label", "predicted"] or len(labels) < 2:
+        raise ValueError("its columns are not those of predictions")
+    if len(labels) != (classes := record.get("classes") or len(labels)):
+        raise ValueError(f"it has {len(labels):,} classes instead of {classes:,}")
+    table = pd.read_csv(path, usecols=columns[1:], dtype=str, keep_default_na=False)
+    speakers, speaker = np.unique(table.speaker.to_numpy(dtype=str), return_inverse=True)
+    label, predicted = (pd.Index(labels).get_indexer(table[name]) for name in ("label", "predicted"))
+    if not len(table) or min(label.min(), predicted.min()) < 0:
+        raise ValueError("a row is cut short or names an unknown class" if len(table) else "it has no rows")
+    counts = np.zeros((len(speakers), len(labels), len(labels)))
+    np.add.at(counts, (speaker, label, predicted), 1)
+    return _predictions(record, labels, speakers.tolist(), counts)
 
 
-def _agreeing(record: dict[str, Any], labels: list[str], speakers: list[str], confusion: Counts) -> dict[str, Any]:
+def _predictions(record: dict[str, Any], labels: list[str], speakers: list[str], confusion: Counts) -> dict[str, Any]:
     """The columns of predictions, checked against the record.
 
     Raises:
@@ -265,6 +219,46 @@ def _agreeing(record: dict[str, Any], labels: list[str], speakers: list[str], co
     return {"labels": tuple(labels), "speakers": tuple(speakers), "confusion": confusion}
 
 
+def read_history(path: Path, _record: dict[str, Any]) -> dict[str, Any]:
+    """The curves of ``history.csv``; without validation speakers it has no ``val/ua``."""
+    return {"history": pd.read_csv(path, usecols=lambda name: name in CURVES, dtype=float).to_dict("list")}
+
+
+def read_settings(path: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """The settings of ``config.yaml`` that change the result, as typed on the command line.
+
+    Without HRF ``reparam`` changes nothing. Initial weights are named by the corpus and method of their run, as its path
+    contains the fold. The path of a table is a setting, because nothing else names its corpus.
+
+    Raises:
+        ValueError: the file is not YAML, or refers to itself.
+    """
+    values: dict[str, Any] = {}
+    for block in re.split(r"^(?=[A-Za-z_])", path.read_text(encoding="utf-8"), flags=re.MULTILINE):
+        key = block.partition(":")[0]
+        if block.strip() and key not in _UNSET and (key != "reparam" or record["hrf"]):
+            values |= _parse(block) or {key: "{}"}
+    tables = {f"{key}.root" for key in ("data", "test_data") if values.get(f"{key}.name") == "table"}
+    settings = {key: as_typed(value) for key, value in values.items() if key not in _UNSET_KEYS - tables}
+    if isinstance(source := record.get("init_from"), dict):
+        method = f"hrf{source.get('rank')}" if source.get("hrf") else "plain"
+        settings["init_from"] = f"{source.get('corpus')}/{method}"
+    json.dumps(settings, ensure_ascii=False).encode()  # raises for text that no page can hold
+    return {"settings": settings}
+
+
+@functools.lru_cache(maxsize=4096)
+def _parse(block: str) -> dict[str, Any]:
+    """One top-level key of a ``config.yaml``. The files of a study repeat most of them, and YAML is slow to parse."""
+    try:
+        values = yaml.safe_load(block)
+        if "*" in block and any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(block)):
+            raise ValueError("it refers to itself")  # a few aliases stand for more text than any memory holds
+        return flatten(values)
+    except (yaml.YAMLError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(str(error)) from error
+
+
 def _load(text: bytes) -> Any:
     """JSON that can be written again.
 
@@ -274,31 +268,6 @@ def _load(text: bytes) -> Any:
     value = json.loads(text)
     json.dumps(value, ensure_ascii=False, allow_nan=False).encode()
     return value
-
-
-class _Loader(yaml.SafeLoader):  # type: ignore[misc]
-    """YAML without aliases: a few of them stand for more text than any memory holds."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            raise yaml.YAMLError("it refers to itself")
-        return super().compose_node(parent, index)
-
-
-@functools.lru_cache(maxsize=4096)
-def _parse(block: str) -> dict[str, Any]:
-    """One top-level key of a ``config.yaml``. The files of a study repeat most of them, and YAML is slow to parse."""
-    try:
-        return flatten(_Loader(block).get_single_data())
-    except (yaml.YAMLError, TypeError, AttributeError, OverflowError) as error:
-        raise ValueError(str(error)) from error
-
-
-def _typed(value: Any) -> str:
-    """A value as typed on the command line."""
-    if value is None or isinstance(value, bool):
-        return "null" if value is None else str(value).lower()
-    return f"[{','.join(map(_typed, value))}]" if isinstance(value, list | tuple) else str(value)
 
 
 def _damage(error: Exception) -> str:

@@ -28,10 +28,3 @@ def scores(confusion: Counts) -> dict[str, NDArray[np.float64]]:
             "wf1": (f1 * labelled).sum(-1) / total,
             "f1": f1.sum(-1) / classes,
         }
-
-
-def recalls(confusion: Counts) -> NDArray[np.float64]:
-    """Recall of every class ``(classes,)``; NaN for a class without utterances."""
-    with np.errstate(invalid="ignore"):
-        recall: NDArray[np.float64] = np.diagonal(confusion) / confusion.sum(-1)
-    return recall

@@ -33,8 +33,6 @@ LEVEL = 0.05
 BOOTSTRAPS = 2000
 _EXACT_UNITS = 14  # 16,384 assignments of signs; more are drawn at random
 _DRAWS = 9_999
-_POWER_DRAWS = 2_000
-_POWER_UNITS = 10
 
 
 def unit_values(runs: pd.DataFrame, column: str) -> Array:
@@ -44,7 +42,7 @@ def unit_values(runs: pd.DataFrame, column: str) -> Array:
     return units
 
 
-def sign_flip(differences: Array, seed: int = SEED) -> float:
+def sign_flip(differences: Array) -> float:
     """Two-sided p value of the paired permutation test on the mean.
 
     Exact up to 14 units, beyond that from 9,999 random assignments with the observed one counted.
@@ -58,7 +56,7 @@ def sign_flip(differences: Array, seed: int = SEED) -> float:
         permutation_type="samples",
         n_resamples=np.inf if exact else _DRAWS,
         vectorized=True,
-        rng=np.random.default_rng(seed),
+        rng=np.random.default_rng(SEED),
     )
     return float(min(1.0, result.pvalue))
 
@@ -90,37 +88,6 @@ def holm(p: Sequence[float]) -> list[float]:
     return [float(value) for value in multipletests(p, method="holm")[1]] if p else []
 
 
-def power(difference: float, spread: float, units: int) -> float:
-    """Probability that :func:`sign_flip` gives p <= 0.05; ``spread`` is the standard deviation of the units' differences.
-
-    By simulation of normal differences up to 10 units; beyond that by the paired t test, which has the same power in the
-    limit (Lehmann and Romano 2005, Testing Statistical Hypotheses, sec. 15.2).
-    """
-    if smallest_p(units) > LEVEL:
-        return 0.0
-    if spread <= 0:
-        return 1.0
-    if units > _POWER_UNITS:
-        from statsmodels.stats.power import TTestPower
-
-        return float(TTestPower().power(difference / spread, units, LEVEL, alternative="two-sided"))
-    noise, signs = _power_draws(units)
-    drawn = noise + difference / spread
-    observed = np.abs(drawn.mean(1))
-    flipped = np.abs(drawn @ signs.T / units)
-    p = (flipped >= observed[:, None] * (1 - 1e-12)).mean(1)
-    return float((p <= LEVEL).mean())
-
-
-@functools.lru_cache(maxsize=16)
-def _power_draws(units: int) -> tuple[Array, Array]:
-    """Standard normal draws ``(draws, units)``; signs ``(2^(units - 1), units)``, the other half being their mirror image."""
-    noise: Array = np.random.default_rng(units).standard_normal((_POWER_DRAWS, units))
-    bits = np.arange(2 ** (units - 1))[:, None] >> np.arange(units) & 1
-    signs: Array = (1.0 - 2.0 * bits).astype(np.float64)
-    return noise, signs
-
-
 @functools.lru_cache(maxsize=32)  # configurations and comparisons of one study mostly have the same design
 def bootstrap_weights(
     speaker_of_cell: tuple[int, ...],
@@ -146,12 +113,6 @@ def bootstrap_weights(
     return weights
 
 
-def cell_weights(runs: NDArray[np.int64], folds: NDArray[np.int64]) -> Array:
-    """Weights ``(cells,)`` of the cells as observed: the mean over each fold's seeds."""
-    weights: Array = (1 / np.bincount(folds))[folds][runs]
-    return weights
-
-
 def pooled_scores(runs: pd.DataFrame, column: str = "confusion") -> tuple[dict[str, Array], dict[str, Array], int]:
     """The scores of all folds together.
 
@@ -167,9 +128,10 @@ def pooled_scores(runs: pd.DataFrame, column: str = "confusion") -> tuple[dict[s
     run = np.repeat(np.arange(len(runs)), runs.speakers.map(len))
     fold = pd.factorize(runs.fold, sort=True)[0]
     drawn = bootstrap_weights(*(tuple(values.tolist()) for values in (speaker, run, fold)))
+    mean_over_seeds = (1 / np.bincount(fold))[fold][run]
     observed, resampled = (
         scores((weights @ counts.reshape(len(counts), -1)).reshape(-1, *counts.shape[1:]))
-        for weights in (cell_weights(run, fold)[None], drawn)
+        for weights in (mean_over_seeds[None], drawn)
     )
     return observed, resampled, int(speaker.max()) + 1
 

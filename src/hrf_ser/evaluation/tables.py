@@ -20,13 +20,10 @@ _CONFIGURATION = (
 )  # fmt: skip
 _COMPARISON = (
     "key", "label", "kind", "corpus", "protocol", "a", "b", "metric", "pairs", "unit", "units", "difference", "low", "high",
-    "interval_over", "p", "p_holm", "smallest_p", "verdict", "power_difference", "power",
-)  # fmt: skip
-_RUN = (
-    "configuration", "fold", "seed", *SCORES, "val_ua", "best_epoch", "epochs", "seconds", "folder", "command",
+    "interval_over", "p", "p_holm", "smallest_p", "verdict",
 )  # fmt: skip
 _TEX = {character: f"\\{character}" for character in "&%$#_{}"} | {
-    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}",
+    "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "×": r"$\times$",
 }  # fmt: skip
 _DIFFERENCES = "Paired differences"
 Marker = Callable[[str], str]
@@ -46,18 +43,7 @@ def configurations_csv(report: dict[str, Any]) -> str:
 
 def comparisons_csv(report: dict[str, Any]) -> str:
     """One row per comparison."""
-    powers = [entry["power"] or {"difference": None, "power": None} for entry in report["comparisons"]]
-    rows = [
-        {**entry, "power_difference": power["difference"], "power": power["power"]}
-        for entry, power in zip(report["comparisons"], powers, strict=True)
-    ]
-    return _csv(rows, _COMPARISON)
-
-
-def runs_csv(report: dict[str, Any]) -> str:
-    """One row per run."""
-    rows = [{"configuration": entry["key"], **run} for entry in report["configurations"] for run in entry["detail"]]
-    return _csv(rows, _RUN)
+    return _csv(report["comparisons"], _COMPARISON)
 
 
 def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
@@ -69,7 +55,7 @@ def _csv(rows: Sequence[dict[str, Any]], columns: Sequence[str]) -> str:
 def markdown(report: dict[str, Any]) -> str:
     """The answer, both tables and the warnings, for a README or an issue."""
     parts = [f"# {_md(report['title'])}", _md(report["answer"])]
-    for heading, table in _tables(report, "×", _md, "**{}**".format):
+    for heading, table in _tables(report, _md, "**{}**".format):
         lines = [table.columns, ["---"] * len(table.columns), *table.to_numpy()]
         parts += [f"## {_md(heading)}", "\n".join(f"| {' | '.join(line)} |" for line in lines)]
     if report["warnings"]:
@@ -80,7 +66,7 @@ def markdown(report: dict[str, Any]) -> str:
 def latex(report: dict[str, Any]) -> str:
     """The same tables; the preamble needs ``booktabs`` only."""
     parts = ["% \\usepackage{booktabs}\n"]
-    for number, (heading, table) in enumerate(_tables(report, "x", _tex, r"\textbf{{{}}}".format), start=1):
+    for number, (heading, table) in enumerate(_tables(report, _tex, r"\textbf{{{}}}".format), start=1):
         parts.append(
             table.rename(columns=_tex)
             .style.hide(axis="index")
@@ -95,43 +81,39 @@ def latex(report: dict[str, Any]) -> str:
     return "\n".join(parts)
 
 
-def _tables(report: dict[str, Any], times: str, escape: Marker, bold: Marker) -> Iterator[tuple[str, pd.DataFrame]]:
+def _tables(report: dict[str, Any], escape: Marker, bold: Marker) -> Iterator[tuple[str, pd.DataFrame]]:
     """Heading and cells of every table; ``bold`` marks the best of every score."""
-    for corpus, protocol, entries in sections(report["configurations"]):
-        yield _heading(corpus, protocol), _configurations(entries, times, escape, bold)
+    # Scores of different corpora do not belong in one column.
+    of_place = groupby(report["configurations"], key=lambda entry: (entry["corpus"], entry["protocol"]))
+    for place, entries in of_place:
+        yield _heading(*place), _scores(list(entries), escape, bold)
     if report["comparisons"]:
-        yield _DIFFERENCES, pd.DataFrame(map(_comparison, report["comparisons"])).map(escape)
+        yield _DIFFERENCES, pd.DataFrame(map(_difference, report["comparisons"])).map(escape)
 
 
-def sections(entries: Sequence[dict[str, Any]]) -> list[tuple[str, str, list[dict[str, Any]]]]:
-    """Configurations by corpus and protocol: scores of different corpora do not belong in one column."""
-    found = groupby(entries, key=lambda entry: (entry["corpus"], entry["protocol"]))
-    return [(corpus, protocol, list(members)) for (corpus, protocol), members in found]
-
-
-def _configurations(entries: Sequence[dict[str, Any]], times: str, escape: Marker, bold: Marker) -> pd.DataFrame:
+def _scores(entries: Sequence[dict[str, Any]], escape: Marker, bold: Marker) -> pd.DataFrame:
+    table = pd.DataFrame(map(_configuration, entries)).map(escape)
     means = pd.DataFrame({name: [entry["scores"][name]["mean"] for entry in entries] for name in SCORES}).round(3)
-    best = means == means.max()
-    names = [entry["label"].split(", ")[0] for entry in entries]
-    ua = [entry["scores"]["ua"] for entry in entries]
-    columns = {
-        "model": [f"{n} ({e['variant']})" if e["variant"] else n for n, e in zip(names, entries, strict=True)],
-        "HRF": [f"{times}{entry['rank']:g}" if entry["hrf"] else "-" for entry in entries],
-        "parameters": [number((entry["parameters"] or {}).get("deployed")) for entry in entries],
-        "multiply-adds / s": [number(entry["macs_per_second_of_audio"]) for entry in entries],
-        "UA [95 %]": [f"{score(one['mean'])} {score_bounds(one)}".rstrip() for one in ua],
-        "sd": [score(one["sd"]) for one in ua],
-        **{name.upper(): [score(entry["scores"][name]["mean"]) for entry in entries] for name in SCORES[1:]},
-        "runs": [str(entry["runs"]) for entry in entries],
-    }
-    table = pd.DataFrame(columns).map(escape)
-    for name in SCORES:
-        column = "UA [95 %]" if name == "ua" else name.upper()
-        table[column] = table[column].map(bold).where(best[name], table[column])
+    for name, column in zip(SCORES, ("UA [95 %]", "WA", "WF1", "F1"), strict=True):
+        table[column] = table[column].map(bold).where(means[name] == means[name].max(), table[column])
     return table
 
 
-def _comparison(entry: dict[str, Any]) -> dict[str, str]:
+def _configuration(entry: dict[str, Any]) -> dict[str, str]:
+    name, scores = entry["label"].split(", ")[0], entry["scores"]
+    return {
+        "model": f"{name} ({entry['variant']})" if entry["variant"] else name,
+        "HRF": f"×{entry['rank']:g}" if entry["hrf"] else "-",
+        "parameters": _millions((entry["parameters"] or {}).get("deployed")),
+        "multiply-adds / s": _millions(entry["macs_per_second_of_audio"]),
+        "UA [95 %]": f"{scores['ua']['mean']:.3f} {bounds(scores['ua'], '.3f')}".rstrip(),
+        "sd": "-" if scores["ua"]["sd"] is None else f"{scores['ua']['sd']:.3f}",
+        **{name.upper(): f"{scores[name]['mean']:.3f}" for name in SCORES[1:]},
+        "runs": str(entry["runs"]),
+    }
+
+
+def _difference(entry: dict[str, Any]) -> dict[str, str]:
     return {
         "corpus": _heading(entry["corpus"], entry["protocol"]),
         "comparison": entry["label"],
@@ -143,17 +125,7 @@ def _comparison(entry: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def score(value: float | None) -> str:
-    """Three digits, or a dash."""
-    return "-" if value is None else f"{value:.3f}"
-
-
-def score_bounds(entry: dict[str, Any]) -> str:
-    """``[0.512, 0.589]``, or nothing where there is no interval."""
-    return "" if entry["low"] is None else f"[{entry['low']:.3f}, {entry['high']:.3f}]"
-
-
-def number(value: float | None) -> str:
+def _millions(value: float | None) -> str:
     """``0.16 M``: three digits, as in tables of light models."""
     if value is None:
         return "-"
@@ -180,7 +152,6 @@ def _md(text: str) -> str:
 WRITERS: dict[str, Callable[[dict[str, Any]], str]] = {
     "configurations.csv": configurations_csv,
     "comparisons.csv": comparisons_csv,
-    "runs.csv": runs_csv,
     "tables.md": markdown,
     "tables.tex": latex,
 }

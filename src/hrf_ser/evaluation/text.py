@@ -14,21 +14,22 @@ from hrf_ser.evaluation.statistics import LEVEL, units_needed
 Entry = dict[str, Any]
 
 
-def signed(value: float | None) -> str:
-    return "n/a" if value is None else f"{value:+.3f}"
+def signed(value: float) -> str:
+    return f"{value:+.3f}"
 
 
-def bounds(entry: Entry) -> str:
+def bounds(entry: Entry, digits: str = "+.3f") -> str:
     """``[-0.010, +0.031]``, or nothing where one unit gives no interval."""
-    return "" if entry["low"] is None else f"[{signed(entry['low'])}, {signed(entry['high'])}]"
+    return "" if entry["low"] is None else f"[{entry['low']:{digits}}, {entry['high']:{digits}}]"
 
 
 def many(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def p_value(p: float) -> str:
-    return "p < 0.001" if p < 0.001 else f"p = {p:.3f}"
+def design(entry: Entry) -> str:
+    """``6 folds (p = 0.0312 at best)``."""
+    return f"{many(entry['units'], entry['unit'])} (p = {entry['smallest_p']:.3g} at best)"
 
 
 def decidable(entry: Entry) -> bool:
@@ -41,15 +42,10 @@ def sentence(name: str, *arguments: Any) -> str:
     return " ".join(str(getattr(_macros(), name)(*arguments)).split())
 
 
-def verdict(entry: Entry) -> str:
-    """What one comparison shows; it needs ``p_holm`` and ``tests``, the number of comparisons that it was corrected for."""
-    return sentence("verdict", entry)
-
-
 def answer(configurations: Sequence[Entry], comparisons: Sequence[Entry]) -> str:
     """Whether light with HRF is better than light, how far light is from large, and how reliable that is.
 
-    Each protocol is answered by itself: they train on different speakers, so a mean over them has no meaning.
+    Each protocol has its own answer: they train on different speakers, so a mean over them has no meaning.
     """
     protocols = list(dict.fromkeys(entry["protocol"] for entry in configurations))
     if len(protocols) > 1:
@@ -64,20 +60,13 @@ def answer(configurations: Sequence[Entry], comparisons: Sequence[Entry]) -> str
     return sentence("answer", leads, hrf, kinds["size"], kinds["setting"], best)
 
 
-def _design(entry: Entry) -> str:
-    return f"{many(entry['units'], entry['unit'])} (p = {entry['smallest_p']:.3g} at best)"
-
-
 @functools.cache
 def _macros() -> Any:
-    # Files that are not HTML are not escaped: the page, the tables and the terminal escape each in their own way.
+    # Files that are not HTML are not escaped: the page and the tables escape each in their own way.
     environment = Environment(
         loader=FileSystemLoader(Path(__file__).parent), autoescape=select_autoescape(), undefined=StrictUndefined
     )
-    environment.filters |= {
-        "signed": signed, "bounds": bounds, "many": many, "p_value": p_value, "units_needed": units_needed,
-        "design": _design,
-    }  # fmt: skip
+    environment.filters |= {f.__name__: f for f in (signed, bounds, many, design, units_needed)}
     environment.tests["decidable"] = decidable
     environment.globals["level"] = LEVEL
     return environment.get_template("sentences.txt").module

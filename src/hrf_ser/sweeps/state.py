@@ -97,14 +97,6 @@ def record_failure(folder: Path, error: BaseException, sentence: str | None, ove
     return reason
 
 
-def failure_reason(folder: Path) -> str:
-    """The reason in ``failed.json``."""
-    try:
-        return str(json.loads((folder / FAILED).read_text(encoding="utf-8"))["reason"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
-        return "its failed.json cannot be read"
-
-
 def _last_checkpoint(folder: Path) -> int | None:
     """When the last checkpoint was written. Times are compared for equality only, as clocks jump."""
     return (folder / LAST).stat().st_mtime_ns if (folder / LAST).exists() else None

@@ -15,9 +15,9 @@ from rich.markup import escape
 
 from hrf_ser.errors import UserError
 from hrf_ser.identity import run_name
-from hrf_ser.run_folder import FAILED
+from hrf_ser.run_folder import FAILED, failure_reason
 from hrf_ser.sweeps.progress import sweep_file
-from hrf_ser.sweeps.state import crash_count, failure_reason, run_lock, state
+from hrf_ser.sweeps.state import crash_count, run_lock, state
 
 Overrides = Sequence[str]
 Launch = Callable[[list[Overrides], int], Any]

@@ -180,7 +180,6 @@ def comparison(chance: random.Random, kind: str, label: str, a: dict[str, Any], 
         **{"corpus": a["corpus"], "protocol": a["protocol"], "metric": "ua", "pairs": len(pairs), "difference": mean},
         **{"low": mean - 0.026, "high": mean + 0.026, "p": p, "p_holm": min(1.0, 9 * p), "smallest_p": 0.0005},
         **{"unit": "fold", "units": len(FOLDS), "interval_over": "speakers"},
-        "power": {"difference": 0.03, "power": 0.62},
         "verdict": "Clear." if clear else "Not clear: the interval holds zero.",
         "per_pair": pairs,
     }

@@ -1,4 +1,4 @@
-"""Every picture is drawn, says in words what it shows, and shows the numbers of the report."""
+"""Every picture is drawn, has a description, and shows the numbers of the report."""
 
 from xml.etree import ElementTree
 

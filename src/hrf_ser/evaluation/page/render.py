@@ -15,8 +15,6 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
-from hrf_ser.json_values import finite
-
 _HERE = Path(__file__).parent
 # Plot finds D3 as a global, so D3 comes first.
 VENDORED = ("d3.min.js", "plot.umd.min.js")
@@ -35,16 +33,12 @@ def render(report: dict[str, Any]) -> str:
     """The page of ``report`` as HTML.
 
     Names in the report (labels, folders, reasons, commands) may hold anything: they reach the page as JSON or escaped text.
-    A number that is not finite is shown as unknown.
-
-    Raises:
-        TypeError: The report holds something that JSON does not have.
     """
     scripts = [_inlined(_read("vendor", name)) for name in VENDORED] + [_inlined(_own_script())]
     return Template(_read("page.html")).substitute(
         policy=_policy(scripts),
-        title=html.escape(str(report.get("title") or "Report")),
-        answer=_answer(str(report.get("answer") or "")),
+        title=html.escape(report["title"]),
+        answer=_answer(report["answer"]),
         style="\n".join(_read("style", name) for name in STYLES),
         report=_data(report),
         scripts="\n".join(f"<script>{script}</script>" for script in scripts),
@@ -82,7 +76,7 @@ def _inlined(script: str) -> str:
 
 def _data(report: dict[str, Any]) -> str:
     """JSON without ``<``, so that nothing in it can end its element or open another; more than six digits are never shown."""
-    short = json.loads(json.dumps(finite(report)), parse_float=lambda text: float(f"{float(text):.6g}"))
+    short = json.loads(json.dumps(report), parse_float=lambda text: float(f"{float(text):.6g}"))
     text = json.dumps(short, allow_nan=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 

@@ -81,13 +81,10 @@ function belief(view) {
   const [low, high] = d3.extent(numbers);
   const pairs = d3.extent(single.map((c) => c.pairs).filter(known));
   const smallest = d3.min(single, (c) => (known(c.smallest_p) ? c.smallest_p : undefined));
-  const powers = single.filter((c) => known(c.power?.power) && known(c.power?.difference));
-  const weakest = d3.least(powers, (c) => c.power.power);
   const lines = [
     `${plural(runs, "finished run", "finished runs")} of ${plural(view.configurations.length, "configuration", "configurations")}.`,
     unit !== "pair" && known(pairs[0]) && `${pairs[0] === pairs[1] ? plural(pairs[0], "pair", "pairs") : pairs.join(" to ") + " pairs"} of fold and seed a comparison.`,
     known(smallest) && `Smallest p that this design can reach: ${probability(smallest)}.`,
-    weakest && `A true difference of ${score(weakest.power.difference)} would be seen ${percent(weakest.power.power)} of the time.`,
     report.missing.length > 0 && `${plural(report.missing.length, "run is", "runs are")} missing.`,
   ];
   const number = numbers.length ? (low === high ? whole(low) : `${low}–${high}`) : "0";

@@ -89,7 +89,7 @@ class Reparam(Group):
         description="Keep the function, keep the variance, or initialise as torch does."
     )
     mode: Literal["parametrized", "inserted"] = Field(
-        description="Multiply the weights, or insert linear layers (slow)."
+        description="Multiply the weights, or apply the factors as layers in a row (slow)."
     )
     weight_decay: Literal["product", "factors", "none"] = Field(
         description="Decay of the product as of a plain layer, of each factor, or none."

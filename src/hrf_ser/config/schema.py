@@ -27,10 +27,10 @@ class Group(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
-class OpenGroup(BaseModel):
+class OpenGroup(Group):
     """A group that is handed to a class of a library, which has settings beyond these."""
 
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(extra="allow")
 
 
 class Model(Group):

@@ -81,7 +81,7 @@ class Wandb(WandbLogger):
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         import wandb
 
-        # W&B writes there which run to resume, before it makes the folder.
+        # W&B notes there which run to resume, before it makes the folder.
         os.makedirs(self.save_dir or ".", exist_ok=True)
         bounds = wandb.Settings(init_timeout=self._patience, finish_timeout=self._patience, finish_timeout_raises=True)
         init: Callable[..., Any] = functools.partial(wandb.init, **self._wandb_init, settings=bounds)

@@ -42,15 +42,9 @@ SIGTERM_STATUS = 143
 
 @user_errors()
 def train(config: DictConfig, dataset: Dataset, initial: InitialWeights | None = None) -> dict[str, Any]:
-    """Train, merge and test one model, and write the run's folder.
+    """Train, merge and test one model by a checked configuration, and write the run's folder.
 
-    Args:
-        config: of the run, checked.
-        dataset: the corpus and its split.
-        initial: weights to start from; None for random ones.
-
-    Returns:
-        What ``metrics.json`` holds.
+    It starts from ``initial`` weights, or from random ones, and returns what ``metrics.json`` holds.
 
     Raises:
         UserError: a setting that the model, the audio or Lightning does not admit, or a folder that cannot be used.

@@ -8,7 +8,7 @@ from safetensors.torch import load_file
 
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import merge_hrf
-from hrf_ser.training import callbacks
+from hrf_ser.training.history import History
 
 HRF = ("hrf=true", "rank=2")
 
@@ -49,7 +49,7 @@ def started_module(train, monkeypatch):
             raise StartedError
 
         with monkeypatch.context() as patch:
-            patch.setattr(callbacks.HRF, "on_train_start", on_train_start, raising=False)
+            patch.setattr(History, "on_train_start", on_train_start)
             with pytest.raises(StartedError):
                 train(*arguments)
         return seen[0]

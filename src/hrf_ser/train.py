@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -25,17 +26,24 @@ def main(config: DictConfig) -> float | None:
 
 
 def train(config: DictConfig) -> dict[str, Any]:
-    """Check the configuration, read and split the corpus, then train; torch is imported last, as it takes seconds."""
+    """Check the configuration, read and split the corpus, train, show the result; torch takes seconds, so it comes last."""
     from hrf_ser.config import validate
 
     validate(config, "train")
-    from hrf_ser.training.initial_weights import find_initial_weights
+    from hrf_ser.initial_weights import find_initial_weights
 
     dataset = read_dataset(config)
     initial = find_initial_weights(config, dataset.corpus, dataset.split)
     from hrf_ser.training.run import train as run
 
-    return run(config, dataset, initial)
+    record = run(config, dataset, initial)
+    hydra = HydraConfig.get()
+    if hydra.mode != RunMode.MULTIRUN:
+        from hrf_ser.screen import show_result
+
+        example = dataset.corpus.utterances[dataset.split.test[0]]
+        show_result(record, Path(hydra.runtime.output_dir), example.path)
+    return record
 
 
 def read_dataset(config: DictConfig) -> Dataset:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from hrf_ser.hrf import describe_hrf, insert_hrf, merge_state_dict
-from hrf_ser.hrf.inserted import InsertedLayers
 from hrf_ser.hrf.parametrization import Product
 from hrf_ser.hrf.shapes import FactorShapes
 
@@ -227,7 +226,7 @@ def load(target: nn.Module, source: nn.Module) -> None:
 
 def is_plain(model: nn.Module) -> bool:
     """Whether nothing of the method is left."""
-    return not any(isinstance(m, InsertedLayers | Product) for m in model.modules())
+    return not any(isinstance(m, Product) for m in model.modules())
 
 
 def structure(model: nn.Module) -> list[tuple[Any, ...]]:

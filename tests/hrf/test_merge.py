@@ -94,16 +94,16 @@ def test_both_modes_give_the_same_gradients_of_every_factor():
     for name in ("0", "2"):
         a, b = parametrized.get_submodule(name), inserted.get_submodule(name)
         with torch.no_grad():
-            for factor, step in zip(factors_of(a), b, strict=True):
-                step.weight.copy_(factor)
+            for factor, other in zip(factors_of(a), factors_of(b), strict=True):
+                other.copy_(factor)
             b.bias.copy_(a.bias)
     x = torch.randn(7, 6, dtype=torch.float64)
     for model in (parametrized, inserted):
         model(x).square().sum().backward()
     for name in ("0", "2"):
         a, b = parametrized.get_submodule(name), inserted.get_submodule(name)
-        for factor, step in zip(factors_of(a), b, strict=True):
-            torch.testing.assert_close(factor.grad, step.weight.grad)
+        for factor, other in zip(factors_of(a), factors_of(b), strict=True):
+            torch.testing.assert_close(factor.grad, other.grad)
         torch.testing.assert_close(a.bias.grad, b.bias.grad)
 
 
@@ -240,6 +240,13 @@ def test_product_is_taken_once_a_forward_pass_and_once_while_cached(monkeypatch)
     with torch.no_grad():
         factors_of(model[0])[0].zero_()
     assert not torch.equal(model(x), first)
+
+
+def test_inserted_mode_multiplies_activations_and_never_weights(monkeypatch):
+    model = nn.Sequential(nn.Linear(6, 10), nn.Conv1d(5, 4, 3))
+    insert_hrf(model, rank=2, targets=["0", "1"], mode="inserted", factors=3)
+    monkeypatch.setattr("hrf_ser.hrf.parametrization.merge_weight", None)
+    assert model(torch.randn(2, 5, 6)).shape == (2, 4, 8)
 
 
 @pytest.mark.parametrize("make", [lambda: nn.Linear(16, 16), lambda: nn.Conv1d(16, 16, 1, groups=2)])

@@ -22,9 +22,9 @@ def test_from_one_seed_both_modes_draw_the_same_factors_in_every_layer(init, fac
         torch.manual_seed(1)
         insert_hrf(model, 2, ["0", "2"], factors=factors, init=init, mode=mode)
     for name in ("0", "2"):
-        steps = inserted.get_submodule(name)
-        for a, b in zip(factors_of(parametrized.get_submodule(name)), steps, strict=True):
-            assert torch.equal(a, b.weight)
+        layers = parametrized.get_submodule(name), inserted.get_submodule(name)
+        for a, b in zip(*map(factors_of, layers), strict=True):
+            assert torch.equal(a, b)
 
 
 def test_weight_assigned_to_a_factorised_layer_is_factorised_exactly():

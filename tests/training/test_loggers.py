@@ -17,7 +17,7 @@ from omegaconf import OmegaConf
 from helpers import REPOSITORY, TINY, TINY_OPTIONS
 from hrf_ser.config import validate
 from hrf_ser.entry import conf_dir, register_resolvers
-from hrf_ser.training.loggers import Wandb, describe_run, flatten, previous_id, stop_service
+from hrf_ser.training.loggers import Wandb, describe_run, flatten, stop_service
 from wandb_server import WandbServer, unused_url
 
 WANDB = str(Path(sys.executable).with_name("wandb"))
@@ -149,7 +149,8 @@ def test_a_command_with_a_key_and_no_network_ends_well(command, tmp_path, monkey
     overrides = [*tiny, f"model.options={TINY_OPTIONS['conv_transformer']}", "logger.wandb.offline=false"]
     finished = command("train", *overrides, "hydra.run.dir=run", cwd=tmp_path)
     assert finished.returncode == 0, finished.stderr
-    assert "; this run is recorded offline, send it later with wandb sync run/wandb/offline-run-" in finished.stderr
+    sync = f"wandb sync {tmp_path}/run/wandb/offline-run-"
+    assert f"; this run is recorded offline, send it later with {sync}" in finished.stderr
     assert "Traceback" not in finished.stderr
     assert (tmp_path / "run/metrics.json").exists()
 
@@ -188,15 +189,14 @@ def test_a_record_reaches_w_and_b_online(train, online, server, tmp_path, capsys
 
 
 def test_a_record_is_kept_when_w_and_b_is_silent_at_the_end(train, online, server, tmp_path, capsys, monkeypatch):
-    from hrf_ser.training.loggers import mirror_record
-
     online(server.url)
+    log_record = Wandb.log_record
 
     def silent_first(*arguments):
         server.silent = True
-        mirror_record(*arguments)
+        log_record(*arguments)
 
-    monkeypatch.setattr("hrf_ser.training.run.mirror_record", silent_first)
+    monkeypatch.setattr(Wandb, "log_record", silent_first)
     started = time.perf_counter()
     record = train(tmp_path, "logger=wandb", "logger.wandb.offline=false", "logger.wandb.patience=2")
     assert time.perf_counter() - started < SOON
@@ -251,15 +251,17 @@ def test_a_resumed_run_is_the_same_run(online, server, tmp_path):
     online(server.url)
     chosen = config("fold=2")
     ids = []
-    for resumed in (None, tmp_path, tmp_path):
+    for _ in range(3):
         mirror = logger(tmp_path)
-        mirror.describe(chosen, "demo", "2", resumed)
+        mirror.describe(chosen, "demo", "2")
         mirror.log_metrics({"val/ua": 0.5}, step=0)
         ids.append(mirror.version)
         mirror.close(exit_code=1)
     assert len(set(ids)) == 1
-    assert previous_id(tmp_path) == ids[0]
-    assert previous_id(tmp_path / "elsewhere") is None
+    elsewhere = logger(tmp_path / "elsewhere")
+    elsewhere.log_metrics({"val/ua": 0.5}, step=0)
+    assert elsewhere.version != ids[0]
+    elsewhere.close(exit_code=0)
 
 
 def test_names_among_the_options_take_precedence(tmp_path):

@@ -27,10 +27,10 @@ class Group(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
 
 
-class OpenGroup(BaseModel):
+class OpenGroup(Group):
     """A group that is handed to a class of a library, which has settings beyond these."""
 
-    model_config = ConfigDict(strict=True, extra="allow", frozen=True, allow_inf_nan=False, defer_build=True)
+    model_config = ConfigDict(extra="allow")
 
 
 class Model(Group):
@@ -89,7 +89,7 @@ class Reparam(Group):
         description="Keep the function, keep the variance, or initialise as torch does."
     )
     mode: Literal["parametrized", "inserted"] = Field(
-        description="Multiply the weights, or insert linear layers (slow)."
+        description="Multiply the weights, or apply the factors as layers in a row (slow)."
     )
     weight_decay: Literal["product", "factors", "none"] = Field(
         description="Decay of the product as of a plain layer, of each factor, or none."

@@ -11,23 +11,19 @@
 Source: Zhang, Dong, Xu and Han, "Re-Parameterization of Lightweight Transformer for On-Device Speech Emotion
 Recognition", IEEE Internet of Things Journal 2024, doi 10.1109/JIOT.2024.3483232, arXiv 2411.09339.
 
-A convolution is a linear layer of every window: each group of its kernel becomes a kernel ``in -> r`` and a pointwise
-``r -> out``, or, with three factors, a kernel ``r -> r`` between two pointwise.
+A convolution is a linear layer of every window: its kernel becomes a kernel ``in -> r`` and a pointwise ``r -> out``.
 
 The parametrized mode (default) takes the product over weights, ``F.linear(x, W2 @ W1)``, at a cost that does not grow with the
-number of tokens. The inserted mode inserts real layers: the same function and gradients, and the reference to compare with.
+number of tokens. The inserted mode applies one layer after the other, ``F.linear(F.linear(x, W1), W2)``: the same parameters,
+function and gradients, and the reference to compare with.
 
     >>> from torch import nn
     >>> from hrf_ser.hrf import insert_hrf, merge_hrf
     >>> model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 8))
     >>> insert_hrf(model, rank=4, targets=["0", "2"])
     ['0', '2']
-    >>> merge_hrf(model)
-    Sequential(
-      (0): Linear(in_features=8, out_features=16, bias=True)
-      (1): ReLU()
-      (2): Linear(in_features=16, out_features=8, bias=True)
-    )
+    >>> merge_hrf(model)[0]
+    Linear(in_features=8, out_features=16, bias=True)
 """
 
 from hrf_ser.hrf.insert import insert_hrf

@@ -11,17 +11,13 @@ from torch import Tensor, nn
 from hrf_ser.hrf.shapes import FactorShapes
 
 Init = Literal["exact", "variance", "default"]
-INITS: tuple[Init, ...] = ("exact", "variance", "default")
 
 
 def init_factors(weight: Tensor, shapes: FactorShapes, init: Init) -> list[Tensor]:
     """Initial factors for a layer that holds ``weight``, on its device and in its dtype.
 
-    Args:
-        weight: the plain layer's weight.
-        shapes: of the factors.
-        init: ``exact``: the product is ``weight``. ``variance``: random factors whose product has the root mean square
-            of ``weight`` in expectation. ``default``: torch's initialisation of each factor, which shrinks the product.
+    ``exact``: the product is ``weight``. ``variance``: random factors whose product has the root mean square of ``weight`` in
+    expectation. ``default``: torch's initialisation of each factor, which shrinks the product.
     """
     if init == "exact":
         return init_exact(weight, shapes)
@@ -30,8 +26,7 @@ def init_factors(weight: Tensor, shapes: FactorShapes, init: Init) -> list[Tenso
         for factor in factors:
             nn.init.kaiming_uniform_(factor, a=math.sqrt(5))
     else:
-        # Each factor but the last keeps the variance of its input, so
-        # Var(product) = r / (inputs * positions) * Var(last factor).
+        # Each factor but the last keeps the variance of its input: Var(product) = r / (inputs * positions) * Var(last).
         for factor in factors[:-1]:
             nn.init.normal_(factor, std=factor[0].numel() ** -0.5)
         gain = (shapes.inner / (shapes.inputs * shapes.positions)) ** 0.5
@@ -50,33 +45,18 @@ def init_exact(weight: Tensor, shapes: FactorShapes) -> list[Tensor]:
     if shapes.n_factors == 2:
         last, kernel = _split_last(target, shapes.inner)
         factors = [kernel, last]
-    elif shapes.inner >= min(shapes.outputs, shapes.inner * shapes.positions):
-        rest, first = _split_first(target, shapes.inner)
-        last, kernel = _split_last(rest, shapes.inner)
-        factors = [first, kernel, last]
     else:
-        # Without its first factor this weight has more outputs and inputs than r: it could not be split again.
-        last, rest = _split_last(target, shapes.inner)
-        kernel, first = _split_first(rest, shapes.inner)
+        if shapes.inner >= min(shapes.outputs, shapes.inner * shapes.positions):
+            rest, first = _split_first(target, shapes.inner)
+            last, kernel = _split_last(rest, shapes.inner)
+        else:  # without its first factor, this weight could not be split again
+            last, rest = _split_last(target, shapes.inner)
+            kernel, first = _split_first(rest, shapes.inner)
         factors = [first, kernel, last]
     return [
         factor.reshape(shape).to(weight.device, weight.dtype).contiguous()
         for factor, shape in zip(factors, shapes.factors, strict=True)
     ]
-
-
-def factorise_entry(state: dict[str, Tensor], prefix: str, key: str, shapes: FactorShapes) -> None:
-    """In a state dict, replace the plain weight of the layer at ``prefix``, if any, by exact factors under ``key``."""
-    weight = state.get(f"{prefix}weight")
-    if weight is None:
-        return
-    if tuple(weight.shape) != shapes.weight:
-        raise ValueError(
-            f"layer {prefix[:-1]!r}: a weight of shape {tuple(weight.shape)} does not fit the model's, {shapes.weight}; "
-            "create the model with the options that it was saved with"
-        )
-    del state[f"{prefix}weight"]
-    state.update({prefix + key.format(index): factor for index, factor in enumerate(init_exact(weight, shapes))})
 
 
 def to_float64(tensor: Tensor) -> Tensor:

@@ -5,22 +5,18 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterator, Sequence
-from typing import Literal
+from types import MethodType
+from typing import get_args
 
-import torch
 from torch import nn
 from torch.nn.modules.lazy import LazyModuleMixin
 from torch.nn.utils import parametrize
 
-from hrf_ser.hrf.init import INITS, Init
-from hrf_ser.hrf.inserted import InsertedLayers, computes_more, kind_of, replace_module
-from hrf_ser.hrf.parametrization import is_factorised, parametrize_layer
+from hrf_ser.hrf.init import Init
+from hrf_ser.hrf.parametrization import Mode, factorise_layer, is_factorised
 from hrf_ser.hrf.shapes import LAYERS, factor_shapes
 
-Mode = Literal["parametrized", "inserted"]
-MODES: tuple[Mode, ...] = ("parametrized", "inserted")
 ALL_LINEAR = "all-linear"
-_DTYPES = (torch.float64, torch.float32, torch.bfloat16, torch.float16)
 _REGEX = re.compile(r"[\\^$*+?{}()|\[\]]")
 
 
@@ -37,7 +33,6 @@ def insert_hrf(
     r"""Factorise the linear layers and convolutions of ``model`` that ``targets`` select, in place.
 
     Call it before the optimizer is built: the factors are new parameters. Where an error is raised, the model is unchanged.
-    With the same seed, both modes get the same factors.
 
     Args:
         model: any torch model.
@@ -50,7 +45,7 @@ def insert_hrf(
         factors: 2, or 3 as in ExpandNets (NeurIPS 2020).
         init: ``exact`` keeps the model's function, ``variance`` the variance of the weights; ``default`` is torch's
             initialisation of each factor.
-        mode: ``parametrized`` multiplies weights; ``inserted`` inserts layers.
+        mode: ``parametrized`` multiplies weights; ``inserted`` applies the factors to activations, as layers in a row.
         dry_run: check everything and return the names, but change nothing.
 
     Returns:
@@ -67,25 +62,22 @@ def insert_hrf(
     """
     if factors not in (2, 3):
         raise ValueError(f"factors={factors} is not supported; use 2 or 3")
-    for key, value, choices in (("init", init, INITS), ("mode", mode, MODES)):
+    for key, value, choices in (("init", init, get_args(Init)), ("mode", mode, get_args(Mode))):
         if value not in choices:
             raise ValueError(f"{key}={value!r} is unknown; use one of {', '.join(choices)}")
     names = _select(model, targets)
-    if mode == "inserted" and "" in names:
-        raise ValueError("mode='inserted' cannot replace the model itself; put the layer into a module")
-    for name in names:
-        if reason := next(_refusals(model, name, mode), None):
+    layers = [model.get_submodule(name) for name in names]
+    shapes = []
+    for name, layer in zip(names, layers, strict=True):
+        if reason := next(_refusals(model, layer, mode), None):
             raise ValueError(f"layer {name!r} {reason}")
         try:
-            factor_shapes(model.get_submodule(name), rank, factors)
+            shapes.append(factor_shapes(layer, rank, factors))
         except ValueError as error:
             raise ValueError(f"layer {name!r}: {error}") from None
-    for layer in [] if dry_run else [model.get_submodule(name) for name in names]:
-        shapes = factor_shapes(layer, rank, factors)
-        if mode == "parametrized":
-            parametrize_layer(layer, shapes, init)
-        else:
-            replace_module(model, layer, InsertedLayers(layer, shapes, init))
+    if not dry_run:
+        for layer, shape in zip(layers, shapes, strict=True):
+            factorise_layer(layer, shape, init, mode)
     return names
 
 
@@ -98,20 +90,14 @@ def _select(model: nn.Module, targets: Sequence[str] | None) -> list[str]:
     targets = [targets] if isinstance(targets, str) else list(targets)
     if not targets:
         raise ValueError("targets is empty: no layer would be factorised; name at least one layer, or leave HRF out")
-    modules = dict(model.named_modules(remove_duplicate=False))
-    inside = tuple(f"{name}." for name, module in modules.items() if isinstance(module, InsertedLayers))
-    # Layers that are factorised are selected too, and refused later with the reason.
-    layers = [
-        name
-        for name, module in modules.items()
-        if isinstance(module, (*LAYERS, InsertedLayers)) and not (inside and name.startswith(inside))
-    ]
     if targets == [ALL_LINEAR]:
-        linear = [name for name, module in model.named_modules() if name in layers and isinstance(module, nn.Linear)]
+        linear = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
         if len(linear) < 2:
             raise ValueError(f"targets={ALL_LINEAR!r}: the model has no linear layer but its last")
         return linear[:-1]
-    selected: set[int] = set()
+    modules = dict(model.named_modules(remove_duplicate=False))
+    layers = [name for name, module in modules.items() if isinstance(module, LAYERS)]
+    selected: set[nn.Module] = set()
     for target in targets:
         try:
             matches = [name for name in layers if _matches(target, name)]
@@ -119,8 +105,8 @@ def _select(model: nn.Module, targets: Sequence[str] | None) -> list[str]:
             raise ValueError(f"target {target!r} is not a regular expression: {error}") from None
         if not matches:
             raise ValueError(_no_match(target, layers, modules))
-        selected |= {id(modules[name]) for name in matches}
-    return [name for name, module in model.named_modules() if name in layers and id(module) in selected]
+        selected.update(modules[name] for name in matches)
+    return [name for name, module in model.named_modules() if module in selected]
 
 
 def _matches(target: str, name: str) -> bool:
@@ -144,9 +130,8 @@ def _no_match(target: str, layers: list[str], modules: dict[str, nn.Module]) -> 
     return f"{message}; the model has: {', '.join(layers[:8]) or 'none'}" + (", ..." if len(layers) > 8 else "")
 
 
-def _refusals(model: nn.Module, name: str, mode: Mode) -> Iterator[str]:
+def _refusals(model: nn.Module, layer: nn.Module, mode: Mode) -> Iterator[str]:
     """Why factors cannot replace the weight of a layer; each check relies on those before it."""
-    layer = model.get_submodule(name)
     if is_factorised(layer):
         yield "is factorised already; merge it first"
     if parametrize.is_parametrized(layer):
@@ -157,16 +142,16 @@ def _refusals(model: nn.Module, name: str, mode: Mode) -> Iterator[str]:
     if weight is None:
         yield "computes its weight from other tensors (pruning, or weight norm by hooks); make that permanent first"
         return
-    if weight.dtype not in _DTYPES:
-        known = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)
-        yield f"has {weight.dtype} weights; factors can be {known}"
+    if not weight.dtype.is_floating_point or weight.dtype.itemsize < 2:
+        yield f"has {weight.dtype} weights; factors can be float64, float32, bfloat16 or float16"
     if weight.is_meta:
         yield "is on the meta device and has no weights; load them first"
-    for owner, module in model.named_modules():
-        for key, parameter in module._parameters.items():
-            if parameter is weight and owner != name:
-                # The model itself has no name: its parameter has.
-                yield f"shares its weight with {owner or key!r}: factors would untie them; exclude both"
-    if mode == "inserted" and computes_more(layer):
-        kind, torch_class = type(layer).__name__, kind_of(layer).__name__
-        yield f"is a {kind}, which may compute more than {torch_class}; use mode='parametrized', which keeps that"
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        owner, _, key = name.rpartition(".")
+        if parameter is weight and model.get_submodule(owner) is not layer:
+            yield f"shares its weight with {owner or key!r}: factors would untie them; exclude both"
+    kind = next(kind for kind in LAYERS if isinstance(layer, kind))
+    methods = [name for name in ("forward", "_conv_forward") if hasattr(kind, name)]
+    if mode == "inserted" and any(getattr(layer, name) != MethodType(getattr(kind, name), layer) for name in methods):
+        own = type(layer).__name__
+        yield f"is a {own}, which may compute more than {kind.__name__}; use mode='parametrized', which keeps that"

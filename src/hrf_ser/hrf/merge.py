@@ -12,8 +12,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from hrf_ser.hrf.init import to_float64
-from hrf_ser.hrf.inserted import InsertedLayers, replace_module
-from hrf_ser.hrf.parametrization import factorised_layers, factors_of, restore_layer
+from hrf_ser.hrf.parametrization import FACTOR, factorised_layers, factors_of, restore_layer
 from hrf_ser.hrf.shapes import merge_weight
 
 M = TypeVar("M", bound=nn.Module)
@@ -31,31 +30,16 @@ def merge_hrf(model: M) -> M:
     >>> from hrf_ser.hrf import insert_hrf
     >>> model = nn.Sequential(nn.Linear(8, 16))
     >>> names = insert_hrf(model, rank=4, targets=["0"])
-    >>> merge_hrf(model)
-    Sequential(
-      (0): Linear(in_features=8, out_features=16, bias=True)
-    )
+    >>> merge_hrf(model)[0]
+    Linear(in_features=8, out_features=16, bias=True)
     """
     merged = copy.deepcopy(model)
-    if isinstance(merged, InsertedLayers):
-        raise ValueError("merge_hrf takes the model that holds the factorised layer, not the layer itself")
     for name, layer in factorised_layers(merged).items():
-        factors = factors_of(layer)
-        bias = layer.bias
-        assert bias is None or isinstance(bias, Tensor)
-        weight = _merge_factors(name, factors, bias)
-        if isinstance(layer, InsertedLayers):
-            plain = layer.restore()
-            replace_module(merged, layer, plain)
-        elif len(list(layer.get_submodule("parametrizations").modules())) > 3:  # the dictionary, the list, the product
+        if len(list(layer.get_submodule("parametrizations").modules())) > 3:  # the dictionary, the list, the product
             raise ValueError(f"layer {name!r} has another parametrization on top of its factors; remove it first")
-        else:
-            plain = restore_layer(layer)
-        # The weight first, as torch registers it: a state dict lists its keys in that order.
-        others = {key: value for key, value in plain._parameters.items() if key != "weight"}
-        plain._parameters.clear()
-        plain.register_parameter("weight", nn.Parameter(weight, requires_grad=factors[0].requires_grad))
-        plain._parameters.update(others)
+        factors = factors_of(layer)
+        weight = _merge_factors(name, factors, layer._parameters.get("bias"))
+        restore_layer(layer, nn.Parameter(weight, requires_grad=factors[0].requires_grad))
     return merged
 
 
@@ -84,20 +68,14 @@ def merge_state_dict(state: Mapping[str, Tensor], reparam: Mapping[str, Mapping[
     """
     merged = dict(state)
     for layer, options in reparam.items():
-        prefix, last = f"{layer}." if layer else "", options["factors"] - 1
-        key = (
-            f"{prefix}{{}}.weight" if options["mode"] == "inserted" else f"{prefix}parametrizations.weight.original{{}}"
-        )
+        prefix = f"{layer}." if layer else ""
         try:
-            factors = [merged.pop(key.format(index)) for index in range(options["factors"])]
+            factors = [merged.pop(prefix + FACTOR.format(index)) for index in range(options["factors"])]
         except KeyError as error:
             raise ValueError(
                 f"layer {layer!r}: the state dict has no {error}; use the reparam of its checkpoint"
             ) from None
-        bias = merged.pop(f"{prefix}{last}.bias" if options["mode"] == "inserted" else f"{prefix}bias", None)
-        merged[f"{prefix}weight"] = _merge_factors(layer, factors, bias)
-        if bias is not None:
-            merged[f"{prefix}bias"] = bias
+        merged[f"{prefix}weight"] = _merge_factors(layer, factors, merged.get(f"{prefix}bias"))
     return merged
 
 
@@ -111,12 +89,9 @@ class MergeReport:
 
 
 def compare(model: nn.Module, merged: nn.Module, batches: Iterable[tuple[Tensor, ...]]) -> MergeReport:
-    """Run copies of both models in evaluation mode on the same inputs.
+    """Run copies of a factorised and the merged model in evaluation mode on the same inputs.
 
-    Args:
-        model: the factorised model.
-        merged: the result of :func:`merge_hrf`.
-        batches: positional arguments of ``forward``, a tuple each; the output is ``(batch, classes)``.
+    ``batches`` holds the positional arguments of ``forward``, a tuple each; the output is ``(batch, classes)``.
     """
     model, merged = copy.deepcopy(model).eval(), copy.deepcopy(merged).eval()
     with torch.no_grad(), parametrize.cached():
@@ -127,11 +102,7 @@ def compare(model: nn.Module, merged: nn.Module, batches: Iterable[tuple[Tensor,
 
 
 def _merge_factors(name: str, factors: Sequence[Tensor], bias: Tensor | None) -> Tensor:
-    """The product of ``factors``, taken in float64, in their dtype.
-
-    Raises:
-        ValueError: factors that do not chain, or a factor, a bias or a product that is not finite.
-    """
+    """The product of ``factors``, taken in float64, in their dtype; everything must be finite."""
     with torch.no_grad():
         try:
             weight = merge_weight([to_float64(factor) for factor in factors]).to(factors[0].device, factors[0].dtype)

@@ -19,8 +19,7 @@ class FactorShapes:
 
     Every factor has the shape of a weight of the same kind of layer. One of them holds the kernel, the others are pointwise:
     of two factors the first, as in DO-Conv (Cao et al., IEEE TIP 2022), of three the middle one, as in ExpandNet-CL (Guo,
-    Alvarez and Salzmann, NeurIPS 2020). Each group has factors of its own, with ``inner`` channels in between. A linear
-    layer has no kernel and one group.
+    Alvarez and Salzmann, NeurIPS 2020). Each group has ``inner`` channels in between. A linear layer has no kernel.
     """
 
     inputs: int
@@ -51,9 +50,7 @@ class FactorShapes:
     def min_inner_dim(self) -> int:
         """The smallest r for which the product can be any weight.
 
-        The factors after the kernel must span the outputs of all positions, at most ``min(outputs, inputs * positions)``
-        directions. Of three factors, the first must span the inputs of all positions, ``min(inputs, outputs * positions)``.
-        Both are ``min(in, out)`` for a linear layer.
+        The factor after the kernel must span the outputs, and of three factors the first must span the inputs.
         """
         after = min(self.outputs, self.inputs * self.positions)
         before = min(self.inputs, self.outputs * self.positions)
@@ -64,8 +61,7 @@ def factor_shapes(layer: nn.Module, rank: float, n_factors: int) -> FactorShapes
     """Shapes of the factors of ``layer`` for an inner dimension of ``rank`` x the outputs of a group.
 
     Raises:
-        ValueError: a rank that is not a positive number, or for which the product could not be any weight: a low-rank model,
-            which is another method.
+        ValueError: a rank for which the product could not be any weight: a low-rank model, which is another method.
     """
     if not (math.isfinite(rank) and rank > 0):
         raise ValueError(f"rank={rank} is not a positive number; the paper uses 2, 4 and 8")

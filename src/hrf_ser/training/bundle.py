@@ -38,6 +38,6 @@ def write_bundle(
     classifier.model.load_state_dict(deployed.model.state_dict())
     size = sum(value.numel() * value.element_size() for value in deployed.model.state_dict().values())
     latency = torch_latency({"deployed": classifier}, [_SECONDS], _ROUNDS)["deployed"][_SECONDS]["p50"]
-    texts = {"selection": data.protocol.description, "warning": data.protocol.warning}
-    card = render_card(record, data.labels, data.corpus.licence, size, latency, **texts)
+    protocol, licence = data.protocol, data.corpus.licence
+    card = render_card(record, data.labels, licence, size, latency, protocol.description, protocol.warning)
     save_bundle(folder, description, deployed.model, deployed.normaliser, card)

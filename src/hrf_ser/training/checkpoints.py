@@ -7,10 +7,10 @@ import zipfile
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
+from lightning import LightningModule, Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 
 from hrf_ser.errors import UserError
@@ -20,14 +20,14 @@ BEST, LAST = "best.ckpt", "last.ckpt"
 
 
 class BestCheckpoint(ModelCheckpoint):
-    """Keeps ``best.ckpt`` and, after every epoch, ``last.ckpt``.
+    """Keeps ``best.ckpt`` and, after every epoch and on SIGTERM, ``last.ckpt``.
 
     Args:
         folder: of both.
         monitor: the score that is highest in the best epoch; None: the last epoch is the best.
     """
 
-    def __init__(self, folder: str | Path, monitor: str | None = "val/ua") -> None:
+    def __init__(self, folder: Path, monitor: str | None = "val/ua") -> None:
         super().__init__(
             folder,
             filename="best",
@@ -37,6 +37,7 @@ class BestCheckpoint(ModelCheckpoint):
             save_on_train_epoch_end=True,
             enable_version_counter=False,
         )
+        self.folder = folder
 
     def read(self) -> dict[str, Any]:
         """The checkpoint of the best epoch.
@@ -49,54 +50,39 @@ class BestCheckpoint(ModelCheckpoint):
                 "The training ended before an epoch was validated, so that there is none to test: let it last longer "
                 "(trainer.max_epochs, max_steps, max_time), or validate sooner (trainer.check_val_every_n_epoch)."
             )
-        content: dict[str, Any] = torch.load(self.best_model_path, map_location="cpu", weights_only=True)
-        return content
+        return read_checkpoint(Path(self.best_model_path))
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_start(trainer, pl_module)
         # A fit that was stopped early and then killed has ended: Lightning would train an epoch more.
         for callback in trainer.early_stopping_callbacks:
             if isinstance(callback, EarlyStopping) and 0 < callback.wait_count >= callback.patience:
                 trainer.should_stop = True
 
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_epoch_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         super().on_train_epoch_end(trainer, pl_module)
         # Lightning leaves the last one as it is where the epoch is not the best.
         if self._last_global_step_saved != trainer.global_step:
-            trainer.save_checkpoint(Path(str(self.dirpath)) / LAST)
+            trainer.save_checkpoint(self.folder / LAST)
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Restore the best score also where the run's folder was moved; Lightning knows files by their whole paths."""
+    def on_exception(self, trainer: Trainer, pl_module: LightningModule, exception: BaseException) -> None:
+        """Write ``last.ckpt`` when SIGTERM arrives within an epoch, so that the run resumes at the next batch.
 
-        def here(path: str) -> str:
-            return str(Path(str(self.dirpath)) / Path(path).name) if path else path
-
-        paths = {key: here(state_dict[key]) for key in ("best_model_path", "kth_best_model_path", "last_model_path")}
-        best = {here(path): score for path, score in state_dict["best_k_models"].items()}
-        super().load_state_dict({**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath})
-
-
-class CheckpointOnSigterm(Callback):
-    """Writes ``last.ckpt`` when SIGTERM arrives within an epoch, so that the run resumes at the next batch.
-
-    Between epochs and during validation the last epoch's file is complete already. It is kept also while gradients accumulate,
-    as no checkpoint holds them.
-    """
-
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
-
-    def on_exception(
-        self,
-        trainer: lightning.Trainer,
-        pl_module: lightning.LightningModule,  # noqa: ARG002  # Lightning's signature
-        exception: BaseException,
-    ) -> None:
+        Between epochs and during validation the last epoch's file is complete already. It is kept also while gradients
+        accumulate, as no checkpoint holds them.
+        """
         if isinstance(exception, SIGTERMException) and trainer.training:
             completed = trainer.fit_loop.epoch_loop.batch_progress.current.completed
             stepped = completed % trainer.accumulate_grad_batches == 0
             if stepped and 0 < completed < trainer.num_training_batches:
                 trainer.save_checkpoint(self.folder / LAST)
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Restore the best score also where the run's folder was moved; Lightning knows files by their whole paths."""
+        keys = [key for key in ("best_model_path", "kth_best_model_path", "last_model_path") if state_dict[key]]
+        paths = {key: str(self.folder / Path(state_dict[key]).name) for key in keys}
+        best = {str(self.folder / Path(path).name): score for path, score in state_dict["best_k_models"].items()}
+        super().load_state_dict({**state_dict, **paths, "best_k_models": best, "dirpath": self.dirpath})
 
 
 class AtomicCheckpointIO(TorchCheckpointIO):
@@ -107,8 +93,7 @@ class AtomicCheckpointIO(TorchCheckpointIO):
     """
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any | None = None) -> None:
-        if storage_options is not None:
-            raise TypeError("storage_options are not supported")
+        # By way of memory: torch reports a full disk as a RuntimeError.
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         with new_file(Path(path)) as temporary:
@@ -124,10 +109,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
         ValueError: damaged, or no checkpoint at all; the sentence does not name the file.
     """
     try:
-        if zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                if (damaged := archive.testzip()) is not None:
-                    raise ValueError(f"its checksum of {damaged} differs")
+        with zipfile.ZipFile(path) as archive:
+            if (damaged := archive.testzip()) is not None:
+                raise ValueError(f"its checksum of {damaged} differs")
         content = torch.load(path, map_location="cpu", weights_only=True)
         if not isinstance(content, dict) or "state_dict" not in content:
             raise ValueError("it holds no state_dict")

@@ -12,9 +12,6 @@ from hrf_ser.files import new_file
 
 def draw_confusion(path: Path, confusion: Tensor, labels: Sequence[str], title: str) -> None:
     """Draw recall per class with counts: ``confusion`` is ``(classes, classes)``, its rows labels, its columns predictions."""
-    import matplotlib as mpl
-
-    mpl.use("Agg")
     from matplotlib.figure import Figure
 
     share = confusion.double() / confusion.sum(1, keepdim=True).clamp(min=1)

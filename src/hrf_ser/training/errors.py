@@ -12,9 +12,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from hrf_ser.errors import UserError
 
 # On the CPU, on accelerators, and of workers that the system killed.
-_NO_MEMORY = re.compile(
-    "out of memory|can't allocate memory|not enough memory|DataLoader worker .* killed by signal: Killed"
-)
+_NO_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory|DataLoader worker .* signal: Killed")
 
 
 @contextmanager

@@ -17,7 +17,6 @@ from hrf_ser.data.protocols import SPLITS
 from hrf_ser.hrf import compare
 from hrf_ser.models import count_macs, count_parameters
 from hrf_ser.run_folder import CONFUSION, PREDICTIONS, SEGMENTS
-from hrf_ser.training.callbacks import Predictions
 from hrf_ser.training.confusion_plot import draw_confusion
 from hrf_ser.training.metrics import confusion, mean_by_unit, recalls, scores
 from hrf_ser.training.module import EmotionModule
@@ -33,7 +32,6 @@ def evaluate(
     module: EmotionModule,
     weights: dict[str, Tensor],
     deployed: EmotionModule,
-    predictions: Predictions,
     folder: Path,
 ) -> dict[str, Any]:
     """Score the test predictions, write them in the run's folder, and compare the merged model with the trained one.
@@ -41,13 +39,13 @@ def evaluate(
     Args:
         module: that was trained.
         weights: its state dict in the selected epoch.
-        deployed: the merged module with these weights.
-        predictions: of ``deployed`` for the test split.
+        deployed: the merged module with these weights, tested.
 
     Returns:
         Its part of ``metrics.json``.
     """
-    rows, probabilities = predictions.rows, predictions.probabilities
+    row_numbers, probabilities = (torch.cat(batches).cpu() for batches in zip(*deployed.predictions, strict=True))
+    rows = row_numbers.tolist()
     units = [(one.utterance, one.speaker, one.label) for one in map(data.utterance, rows)]
     if data.scores_participants:
         write_predictions(folder / SEGMENTS, units, data.labels, probabilities)
@@ -63,7 +61,7 @@ def evaluate(
     trained = copy.deepcopy(module).cpu()
     trained.load_state_dict(weights)
     merge = compare(trained, deployed.cpu(), ((b["features"], b["lengths"]) for b in data.test_dataloader()))
-    recall = {label: float(value) for label, value in zip(data.labels, recalls(table), strict=True)}
+    recall = dict(zip(data.labels, recalls(table).tolist(), strict=True))
     return {
         "test": test,
         "recall": {label: value for label, value in recall.items() if not math.isnan(value)},
@@ -102,8 +100,6 @@ def _scores_by_sex(data: SpeechData, rows: list[int], predicted: Tensor) -> dict
 
 def _title(config: DictConfig, data: SpeechData, ua: float) -> str:
     name = f"{config.model.label} + HRF x{config.rank:g}" if config.hrf else str(config.model.label)
-    marks = [f"protocol {data.protocol.name}"] if data.protocol.warning else []
-    marks += ["leaking"] if data.corpus.leaks else []
-    return f"{name} on {data.corpus.name}, fold {data.split.fold}: UA {ua:.3f}" + (
-        f" ({', '.join(marks)})" if marks else ""
-    )
+    marks = f" (protocol {data.protocol.name})" if data.protocol.warning else ""
+    marks += " (leaking)" if data.corpus.leaks else ""
+    return f"{name} on {data.corpus.name}, fold {data.split.fold}: UA {ua:.3f}{marks}"

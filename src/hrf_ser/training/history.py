@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from pathlib import Path
 from typing import Any
@@ -14,22 +12,19 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from hrf_ser.errors import UserError
-from hrf_ser.files import write_text
+from hrf_ser.files import write_csv
 from hrf_ser.training.metrics import SCORES
 
 
 class History(Callback):
-    """Collects training loss, learning rate and validation scores of every epoch.
-
-    Args:
-        path: the CSV file, rewritten whole after every epoch.
+    """Collects training loss, learning rate and validation scores of every epoch; ``path`` is rewritten after each.
 
     Raises:
         UserError: in training, once the loss of an epoch is not finite.
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+    def __init__(self, path: Path) -> None:
+        self.path = path
         self.rows: list[dict[str, float]] = []
         self._loss = torch.zeros(2, dtype=torch.float64)
         self._scores: dict[str, float] = {}
@@ -63,22 +58,15 @@ class History(Callback):
         # The Trainer keeps the metrics of the last validation, and not every epoch is validated.
         self._scores = {}
         if trainer.is_global_zero:
-            self._write()
+            # Scores of an epoch that was not validated are empty.
+            columns = dict.fromkeys(column for row in self.rows for column in row)
+            write_csv(self.path, [columns, *([row.get(column) for column in columns] for row in self.rows)])
 
     def describe_epoch(self, epoch: int, with_scores: bool) -> dict[str, Any]:
         """What ``metrics.json`` says of the epoch whose checkpoint was selected."""
         row = next(row for row in self.rows if row["epoch"] == epoch)
         val = {name: row[f"val/{name}"] for name in SCORES} if with_scores else None
         return {"best_epoch": epoch, "epochs": len(self.rows), "val": val}
-
-    def _write(self) -> None:
-        buffer = io.StringIO()
-        # Scores of an epoch that was not validated are empty.
-        columns = dict.fromkeys(column for row in self.rows for column in row)
-        writer = csv.DictWriter(buffer, fieldnames=list(columns), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(self.rows)
-        write_text(self.path, buffer.getvalue())
 
     def state_dict(self) -> dict[str, Any]:
         return {"rows": self.rows, "loss": self._loss.cpu()}

@@ -15,19 +15,22 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig
+from torch import Tensor
 
 from hrf_ser.audio.augment import offline_augmentations
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.config import to_dict
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.data.dataset import Dataset
+from hrf_ser.deploy.bundle import load_bundle
 from hrf_ser.errors import UserError
-from hrf_ser.hrf import insert_hrf
+from hrf_ser.hrf import insert_hrf, merge_state_dict
 from hrf_ser.identity import idle_callbacks
+from hrf_ser.initial_weights import InitialWeights
 from hrf_ser.models import members_of
 from hrf_ser.training.callbacks import HRF
-from hrf_ser.training.checkpoints import AtomicCheckpointIO
-from hrf_ser.training.initial_weights import InitialWeights
+from hrf_ser.training.checkpoints import AtomicCheckpointIO, read_checkpoint
+from hrf_ser.training.loggers import Wandb
 from hrf_ser.training.module import EmotionModule
 
 log = logging.getLogger(__name__)
@@ -59,7 +62,7 @@ def instantiate_module(config: DictConfig, data: SpeechData, initial: InitialWei
         UserError: the model refuses an option, or the weights do not fit it.
     """
     # Reading a bundle draws random numbers, and the seed comes next.
-    weights = None if initial is None else initial.read()
+    weights = None if initial is None else _read_weights(initial)
     lightning.seed_everything(config.seed, workers=True, verbose=False)
     try:
         module = EmotionModule(
@@ -93,20 +96,32 @@ def instantiate_module(config: DictConfig, data: SpeechData, initial: InitialWei
     return module
 
 
-def instantiate_hrf(config: DictConfig, module: EmotionModule) -> HRF:
-    """The callback that factorises ``module`` when it is fitted.
+def _read_weights(initial: InitialWeights) -> dict[str, Tensor]:
+    """The state dict of the plain backbone; factors are merged."""
+    if initial.path.is_dir():
+        return load_bundle(initial.path).model.state_dict()
+    try:
+        checkpoint = read_checkpoint(initial.path)
+        state = merge_state_dict(checkpoint["state_dict"], checkpoint.get("reparam", {}))
+    except ValueError as error:
+        raise UserError(f"init_from={initial.source}: cannot be read as a checkpoint ({error}).") from error
+    return {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
+
+
+def instantiate_hrf(config: DictConfig, module: EmotionModule) -> list[Callback]:
+    """The callback that factorises ``module`` when it is fitted; none without HRF.
 
     Raises:
         UserError: a rank, pattern or option that the model does not admit, before any time is spent.
     """
+    if not config.hrf:
+        return []
     options = {key: value for key, value in to_dict(config.reparam).items() if key != "weight_decay"}
-    callback = HRF(enabled=config.hrf, rank=config.rank, **options)
-    if config.hrf:
-        try:
-            insert_hrf(module.model, callback.rank, callback.targets, **callback.options, dry_run=True)
-        except ValueError as error:
-            raise UserError(f"rank or reparam: {error}.") from error
-    return callback
+    try:
+        insert_hrf(module.model, config.rank, **options, dry_run=True)
+    except ValueError as error:
+        raise UserError(f"rank or reparam: {error}.") from error
+    return [HRF(config.rank, **options)]
 
 
 def instantiate_callbacks(config: DictConfig) -> list[Callback]:
@@ -117,9 +132,13 @@ def instantiate_callbacks(config: DictConfig) -> list[Callback]:
     return [hydra.utils.instantiate(entry) for name, entry in config.callbacks.items() if name not in idle]
 
 
-def instantiate_loggers(config: DictConfig) -> list[Logger]:
-    """The loggers of the configuration's group."""
-    return [hydra.utils.instantiate(entry) for entry in config.logger.values()]
+def instantiate_loggers(config: DictConfig, data: SpeechData) -> list[Logger]:
+    """The loggers of the configuration's group; W&B's run gets its names and the configuration."""
+    loggers = [hydra.utils.instantiate(entry) for entry in config.logger.values()]
+    for logger in loggers:
+        if isinstance(logger, Wandb):
+            logger.describe(config, data.corpus.name, data.split.fold)
+    return loggers
 
 
 def instantiate_trainer(
@@ -128,8 +147,7 @@ def instantiate_trainer(
     """The Trainer of a configuration.
 
     Raises:
-        UserError: an option that Lightning refuses, or more than one process: each would test and record its share of the test
-            split as if it were the whole.
+        UserError: an option that Lightning refuses, or more than one process: each would test its share as if it were all.
     """
     try:
         trainer: lightning.Trainer = hydra.utils.instantiate(

@@ -6,14 +6,14 @@ import functools
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from lightning.fabric.loggers.logger import _DummyExperiment, rank_zero_experiment
 from lightning.fabric.utilities.logger import _flatten_dict
-from lightning.pytorch.loggers import Logger, WandbLogger
+from lightning.pytorch.loggers import WandbLogger
 from omegaconf import DictConfig
 
 from hrf_ser.config import to_dict
@@ -30,7 +30,7 @@ def _guarded(method: Callable[..., Any]) -> Callable[..., Any]:
         try:
             return method(self, *args, **kwargs)
         except Exception as error:
-            _say(f"{_reason(error)}; the training continues without it, its record is in the run's folder")
+            _print(f"{_reason(error)}; the training continues without it, its record is in the run's folder")
             self.close(exit_code=1)
             return None
 
@@ -42,31 +42,23 @@ class Wandb(WandbLogger):
 
     Args:
         patience: seconds that W&B may take to start a run, and again to finish it.
-        options: of Lightning's ``WandbLogger`` and of ``wandb.init``.
+        options: of Lightning's ``WandbLogger`` and of ``wandb.init``. ``resume=auto`` is the default: a run that did not
+            finish in this folder is the same run at W&B.
     """
 
     def __init__(self, patience: float = 10.0, **options: Any) -> None:
-        super().__init__(**options)
+        super().__init__(**{"resume": "auto", **options})
         # W&B deprecated it and would print a warning in every run.
         self._wandb_init.pop("anonymous", None)
         self._patience = patience
         self.disabled = False
 
-    def describe(self, config: DictConfig, corpus: str, fold: str, resumed: Path | None = None) -> None:
-        """Set name, group, tags and configuration of W&B's run; names and groups among the options take precedence.
-
-        Args:
-            config: of the run.
-            corpus: its name.
-            fold: the test fold; the configuration may leave it open.
-            resumed: folder of a run that is resumed, which is the same run at W&B then; None for a new run.
-        """
+    def describe(self, config: DictConfig, corpus: str, fold: str) -> None:
+        """Set name, group, tags and configuration of W&B's run; names and groups among the options take precedence."""
         described = describe_run(config, corpus, fold)
         given = {key: value for key, value in self._wandb_init.items() if value is not None}
         given["tags"] = list(dict.fromkeys([*described["tags"], *given.get("tags", [])]))
         given["config"] = {**to_dict(config), **described["config"], **given.get("config", {})}
-        if resumed is not None:
-            described["id"] = previous_id(resumed)
         self._wandb_init = {**described, **given}
 
     @property
@@ -89,6 +81,8 @@ class Wandb(WandbLogger):
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         import wandb
 
+        # W&B notes there which run to resume, before it makes the folder.
+        os.makedirs(self.save_dir or ".", exist_ok=True)
         bounds = wandb.Settings(init_timeout=self._patience, finish_timeout=self._patience, finish_timeout_raises=True)
         init: Callable[..., Any] = functools.partial(wandb.init, **self._wandb_init, settings=bounds)
         mode = os.environ.get("WANDB_MODE", "online")
@@ -102,9 +96,8 @@ class Wandb(WandbLogger):
         except Exception as error:
             stop_service()
             run = init(mode="offline")
-            _say(
-                f"{_reason(error)}; this run is recorded offline, send it later with {_sync_command(run.settings.sync_dir)}"
-            )
+            sync = f"wandb sync {shlex.quote(run.settings.sync_dir)}"
+            _print(f"{_reason(error)}; this run is recorded offline, send it later with {sync}")
         return run
 
     @_guarded
@@ -137,30 +130,8 @@ class Wandb(WandbLogger):
             with suppress(OSError):
                 # `wandb sync` sends nothing of a run that was online; the name of its folder decides.
                 folder = folder.rename(folder.with_name(f"offline-{folder.name.removeprefix('offline-')}"))
-            _say(f"{_reason(error)}; not everything was sent, send the rest later with {_sync_command(folder)}")
-
-
-def begin_loggers(loggers: Iterable[Logger], config: DictConfig, corpus: str, fold: str, resumed: Path | None) -> None:
-    """Give every logger the configuration, and W&B's run its names; arguments as for `Wandb.describe`."""
-    for logger in loggers:
-        if isinstance(logger, Wandb):
-            logger.describe(config, corpus, fold, resumed)
-        logger.log_hyperparams(to_dict(config))
-
-
-def mirror_record(loggers: Iterable[Logger], record: Mapping[str, Any], folder: Path) -> None:
-    """Send the record of a finished run to W&B."""
-    for logger in loggers:
-        if isinstance(logger, Wandb):
-            logger.log_record(record, folder)
-
-
-def finish_loggers(loggers: Iterable[Logger], status: str) -> None:
-    """Flush every logger and finish W&B's run."""
-    for logger in loggers:
-        logger.finalize(status)
-        if isinstance(logger, Wandb):
-            logger.close(exit_code=int(status != "success"))
+            sync = f"wandb sync {shlex.quote(str(folder))}"
+            _print(f"{_reason(error)}; not everything was sent, send the rest later with {sync}")
 
 
 def describe_run(config: DictConfig, corpus: str, fold: str) -> dict[str, Any]:
@@ -169,32 +140,19 @@ def describe_run(config: DictConfig, corpus: str, fold: str) -> dict[str, Any]:
     model, protocol = str(config.model.label), str(config.protocol.name)
     size = "large" if model.endswith("_large") else "light"
     tags = [corpus, model, size, variant, *(["hrf"] if config.hrf else []), f"protocol {protocol}"]
+    family = model.removesuffix("_large")
     return {
         "group": f"{corpus}/{protocol}/{model}/{variant}",
         "job_type": f"fold {fold}",
         "name": f"{corpus} {model} {variant} fold {fold} seed {config.seed}",
-        # W&B takes 64 characters at most.
-        "tags": [tag[:64] for tag in tags],
-        "config": {
-            "corpus": corpus,
-            "family": model.removesuffix("_large"),
-            "size": size,
-            "variant": variant,
-            "kind": f"{size} {variant}",
-        },
+        "tags": [tag[:64] for tag in tags],  # the most that W&B takes
+        "config": {"corpus": corpus, "family": family, "size": size, "variant": variant, "kind": f"{size} {variant}"},
     }
 
 
 def flatten(record: Mapping[str, Any]) -> dict[str, Any]:
     """``{"test": {"ua": 0.7}}`` -> ``{"test/ua": 0.7}``, without nulls."""
     return {key: value for key, value in _flatten_dict(dict(record)).items() if value is not None}
-
-
-def previous_id(folder: Path) -> str | None:
-    """W&B's id of the last run in ``folder``; None without one."""
-    # run-20260131_120000-abcd1234/run-abcd1234.wandb, or offline-run-...
-    files = sorted(folder.glob("wandb/*run-*/run-*.wandb"), key=lambda path: path.stat().st_mtime)
-    return files[-1].stem.removeprefix("run-") if files else None
 
 
 def stop_service() -> None:
@@ -207,18 +165,10 @@ def stop_service() -> None:
     os.environ.pop("WANDB_SERVICE", None)
 
 
-def _say(sentence: str) -> None:
+def _print(sentence: str) -> None:
     print(f"W&B: {sentence}", file=sys.stderr, flush=True)
 
 
 def _reason(error: BaseException) -> str:
     """An error in a line."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].rstrip('.')}" if lines else type(error).__name__
-
-
-def _sync_command(path: Path | str) -> str:
-    folder = Path(path)
-    with suppress(ValueError):
-        folder = folder.relative_to(Path.cwd())
-    return f"wandb sync {shlex.quote(str(folder))}"
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0].rstrip('.')}".removesuffix(": ")

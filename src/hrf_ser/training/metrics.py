@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torchmetrics import Metric
+from torchmetrics.functional.classification import multiclass_confusion_matrix
 from torchmetrics.utilities import dim_zero_cat
 
 SCORES = ("wa", "ua", "wf1", "f1")
@@ -15,11 +16,8 @@ SCORES = ("wa", "ua", "wf1", "f1")
 def scores(confusion: Tensor) -> dict[str, float]:
     """Accuracy ``wa``, unweighted average recall ``ua``, weighted F1 ``wf1`` and macro F1 ``f1``; NaN without any utterance.
 
-    Averages are over the classes that occur among the labels: a class without utterances has no recall, and counting it as 0 or
-    1 would make folds with different classes incomparable.
-
-    Args:
-        confusion: ``(classes, classes)`` counts; rows are labels, columns predictions.
+    Averages are over the classes that occur among the labels of ``confusion``: a class without utterances has no recall, and
+    counting it as 0 or 1 would make folds with different classes incomparable.
     """
     counts = confusion.double()
     correct, labelled, predicted = counts.diagonal(), counts.sum(1), counts.sum(0)
@@ -42,7 +40,8 @@ def recalls(confusion: Tensor) -> Tensor:
 
 def confusion(labels: Tensor, predicted: Tensor, classes: int) -> Tensor:
     """``(classes, classes)`` counts of class numbers; rows are labels, columns predictions."""
-    return torch.bincount(labels * classes + predicted, minlength=classes**2).view(classes, classes)
+    counts: Tensor = multiclass_confusion_matrix(predicted, labels, classes, validate_args=False)
+    return counts
 
 
 def mean_by_unit(values: Tensor, units: Tensor) -> tuple[Tensor, Tensor]:

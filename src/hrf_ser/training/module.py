@@ -27,19 +27,21 @@ class EmotionModule(LightningModule):
     Every argument is plain data and is saved with each checkpoint, so ``load_from_checkpoint(path)`` needs nothing else.
 
     Args:
-        model: name of the backbone.
-        options: its keywords.
+        model: name of the backbone; ``options`` are its keywords.
         labels: class names.
         n_features: bands of the features.
-        hop_ms: distance of frames.
-        normalisation: ``train``, ``utterance`` or ``none``.
         batches_per_epoch: of training, before the Trainer limits them. Lightning's own estimate would load the training
             data before a checkpoint is restored, and lose the place within an epoch.
+        hop_ms: distance of frames.
+        normalisation: ``train``, ``utterance`` or ``none``.
         optimizer: keywords of OptimizerConfig.
         augment: keywords of FeatureAugment; None is no augmentation.
-        class_weights: ``balanced`` weighs the loss by inverse class frequency, ``none`` does not.
+        class_weights: ``balanced`` by inverse class frequency, or ``none``.
         label_smoothing: of the cross-entropy.
         seed: of dropout and augmentation.
+
+    Attributes:
+        predictions: rows of the corpus's table and posteriors of each batch of the last test.
     """
 
     def __init__(
@@ -68,6 +70,7 @@ class EmotionModule(LightningModule):
         # (rows,): the ensemble member that leaves out each row of the corpus's table, see hrf_ser.data.out_of_fold.
         self.out_of_fold: Tensor | None
         self.register_buffer("out_of_fold", None, persistent=False)
+        self.predictions: list[tuple[Tensor, Tensor]] = []
         self._seed = seed
         self._batches_per_epoch = batches_per_epoch
         self._optimizer = OptimizerConfig(**(optimizer or {}))
@@ -131,10 +134,7 @@ class EmotionModule(LightningModule):
     def _steps(self) -> tuple[int, int]:
         """Steps of the optimizer in an epoch and in the whole fit, as the Trainer limits them."""
         batches, limit = self._batches_per_epoch, self.trainer.limit_train_batches
-        if isinstance(limit, int):
-            batches = min(batches, limit)
-        elif limit is not None:
-            batches = int(batches * limit)
+        batches = min(batches, limit) if isinstance(limit, int) else int(batches * limit)
         per_epoch = math.ceil(batches / self.trainer.accumulate_grad_batches)
         steps, most = per_epoch * (self.trainer.max_epochs or 1), self.trainer.max_steps
         return per_epoch, steps if most < 0 else min(steps, most)
@@ -160,11 +160,13 @@ class EmotionModule(LightningModule):
     def on_validation_epoch_end(self) -> None:
         self._log_scores("val")
 
-    def test_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
-        logits = self(batch["features"], batch["lengths"])
-        probabilities = logits.float().softmax(-1)
+    def on_test_epoch_start(self) -> None:
+        self.predictions = []
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        probabilities = self(batch["features"], batch["lengths"]).float().softmax(-1)
         self.confusion.update(probabilities, batch["labels"], batch["units"])
-        return {"rows": batch["rows"], "probabilities": probabilities}
+        self.predictions.append((batch["rows"], probabilities))
 
     def on_test_epoch_end(self) -> None:
         self._log_scores("test")

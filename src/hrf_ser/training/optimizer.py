@@ -15,19 +15,10 @@ from hrf_ser.hrf import factorised_layers, factors_of
 
 @dataclass(frozen=True)
 class OptimizerConfig:
-    """Options under ``optimizer``.
+    """Options under ``optimizer``, described in ``hrf_ser.config.schema``, and ``reparam.weight_decay`` as ``factor_decay``.
 
-    Attributes:
-        name: ``adamw`` or ``sgd``.
-        lr: peak learning rate.
-        weight_decay: of matrices and kernels; vectors (norms, biases) have none.
-        factor_decay: what decays in a factorised layer. ``product``: each of its k factors by ``weight_decay / k``, so that
-            with AdamW the product shrinks by the plain layer's own rate, the matched baseline. ``factors``: each by
-            ``weight_decay``, a nuclear-norm-like penalty on the product. ``none``: nothing.
-        momentum: of SGD.
-        schedule: ``cosine`` or ``constant``, after the warm-up.
-        warmup_epochs: epochs of linear rise from 0.
-        final_lr: end of the cosine, as a fraction of ``lr``.
+    Of k factors, ``product`` decays each by ``weight_decay / k``, so that with AdamW the product shrinks by the plain layer's
+    rate, the matched baseline. ``factors`` decays each by ``weight_decay``, a nuclear-norm-like penalty on the product.
     """
 
     name: Literal["adamw", "sgd"] = "adamw"

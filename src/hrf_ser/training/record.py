@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import platform
 from collections.abc import Sequence
@@ -18,10 +16,10 @@ from torch import Tensor
 from hrf_ser import __version__
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.data.protocols import hash_test_speakers
-from hrf_ser.files import write_text
+from hrf_ser.files import write_csv, write_text
 from hrf_ser.identity import identity
+from hrf_ser.initial_weights import InitialWeights
 from hrf_ser.json_values import finite
-from hrf_ser.training.initial_weights import InitialWeights
 
 
 def describe_run(config: DictConfig, data: SpeechData, initial: InitialWeights | None) -> dict[str, Any]:
@@ -57,15 +55,12 @@ def write_predictions(
     Args:
         path: the CSV file.
         units: id, speaker and label of each utterance or participant.
-        labels: class names, in the order of columns.
+        labels: class names.
         probabilities: ``(units, classes)``.
     """
-    buffer = io.StringIO()
-    writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(["utterance", "speaker", "label", "predicted", *labels])
-    for unit, row in sorted(zip(units, probabilities, strict=True), key=lambda pair: pair[0][0]):
-        writer.writerow([*unit, labels[int(row.argmax())], *(f"{p:.6f}" for p in row.tolist())])
-    write_text(path, buffer.getvalue())
+    ordered = sorted(zip(units, probabilities, strict=True), key=lambda pair: pair[0][0])
+    rows = ([*unit, labels[int(row.argmax())], *(f"{p:.6f}" for p in row.tolist())] for unit, row in ordered)
+    write_csv(path, [["utterance", "speaker", "label", "predicted", *labels], *rows])
 
 
 def write_metrics(path: Path, record: dict[str, Any]) -> None:

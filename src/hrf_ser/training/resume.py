@@ -5,9 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
@@ -18,9 +16,6 @@ from hrf_ser.files import new_file, remove_leftovers
 from hrf_ser.identity import FILE_KEYS, as_typed, differences, result_settings
 from hrf_ser.run_folder import CHECKPOINTS, CONFIG, METRICS
 from hrf_ser.training.checkpoints import BEST, LAST, BestCheckpoint, read_checkpoint
-
-# A run may be resumed for more epochs.
-_MAY_DIFFER = frozenset({"trainer.max_epochs"})
 
 
 def open_folder(config: DictConfig, folder: Path) -> Path | None:
@@ -37,6 +32,12 @@ def open_folder(config: DictConfig, folder: Path) -> Path | None:
         check_same_run(config, checkpoint)
     for place in (folder, checkpoints):
         remove_leftovers(place)
+    if checkpoint is not None:
+        best = checkpoint.parent / BEST
+        if best.exists() and best.resolve() != (checkpoints / BEST).resolve():
+            # No later epoch may be better than the best so far.
+            with new_file(checkpoints / BEST) as temporary:
+                shutil.copyfile(best, temporary)
     return checkpoint
 
 
@@ -63,14 +64,18 @@ def checkpoint_to_resume(ckpt_path: str | None, checkpoints: Path, restart: bool
         return None
     if not path.exists():
         raise UserError(f"ckpt_path={ckpt_path}: no such file.")
-    file, best_epoch = path, -1
+    file = path
     try:
         content = read_checkpoint(path)
-        epoch = _epoch(content)
-        if _has_best(content):
+        epoch = best_epoch = content.get("epoch", -1)
+        # Lightning's key of a callback is the class with its options.
+        states = [
+            state for key, state in content.get("callbacks", {}).items() if key.startswith(BestCheckpoint.__name__)
+        ]
+        if any(state["best_model_path"] for state in states):
             # The run ends with the weights of its best epoch, which may be an earlier one.
             file = path.parent / BEST
-            best_epoch = _epoch(read_checkpoint(file))
+            best_epoch = read_checkpoint(file).get("epoch", -1)
     except ValueError as error:
         damage = f"{file}: cannot be read as a checkpoint ({error})"
         if not own:
@@ -115,19 +120,12 @@ def check_same_run(config: DictConfig, checkpoint: Path) -> None:
         # The settings themselves: those that are compared hold the content of files in place of their names.
         other, own = OmegaConf.select(earlier, key), OmegaConf.select(config, key)
         moved = key in FILE_KEYS and other is not None and not Path(str(other)).expanduser().exists()
-        if key not in _MAY_DIFFER and not moved:
+        # A run may be resumed for more epochs.
+        if key != "trainer.max_epochs" and not moved:
             raise UserError(
                 f"ckpt_path={config.ckpt_path}: is of a run with {key}={as_typed(other)}, and this run has "
                 f"{key}={as_typed(own)}; make them equal, or start from other weights with init_from= instead."
             )
-
-
-def copy_best(checkpoint: Path, checkpoints: Path) -> None:
-    """Copy the best epoch so far where the run resumes in another folder: no later epoch may be better."""
-    best = checkpoint.parent / BEST
-    if best.exists() and best.resolve() != (checkpoints / BEST).resolve():
-        with new_file(checkpoints / BEST) as temporary:
-            shutil.copyfile(best, temporary)
 
 
 def resume_command(folder: Path) -> str:
@@ -137,18 +135,3 @@ def resume_command(folder: Path) -> str:
     overrides = [item for item in HydraConfig.get().overrides.task if item.lstrip("+").partition("=")[0] != "ckpt_path"]
     command = ["python", "-m", "hrf_ser.train", *overrides, f"hydra.run.dir={folder}", "ckpt_path=last"]
     return f"to resume: {shlex.join(command)}"
-
-
-def _has_best(content: Mapping[str, Any]) -> bool:
-    callbacks = content.get("callbacks")
-    # Lightning's key is the class with its options.
-    return isinstance(callbacks, dict) and any(
-        bool(state.get("best_model_path"))
-        for key, state in callbacks.items()
-        if str(key).startswith(BestCheckpoint.__name__) and isinstance(state, dict)
-    )
-
-
-def _epoch(content: Mapping[str, Any]) -> int:
-    epoch = content.get("epoch")
-    return epoch if isinstance(epoch, int) else -1

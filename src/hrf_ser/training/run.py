@@ -9,20 +9,19 @@ from typing import Any
 
 import torch
 from hydra.core.hydra_config import HydraConfig
-from hydra.types import RunMode
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
+from hrf_ser.config import to_dict
 from hrf_ser.data.dataset import Dataset
 from hrf_ser.files import write_text
+from hrf_ser.initial_weights import InitialWeights
 from hrf_ser.run_folder import BUNDLE, CHECKPOINTS, CONFIG, HISTORY, METRICS
 from hrf_ser.training.bundle import write_bundle
-from hrf_ser.training.callbacks import Predictions, ProgressBar
-from hrf_ser.training.checkpoints import BestCheckpoint, CheckpointOnSigterm
+from hrf_ser.training.checkpoints import BestCheckpoint
 from hrf_ser.training.errors import user_errors
 from hrf_ser.training.evaluate import evaluate
 from hrf_ser.training.history import History
-from hrf_ser.training.initial_weights import InitialWeights
 from hrf_ser.training.instantiate import (
     instantiate_callbacks,
     instantiate_data,
@@ -32,10 +31,10 @@ from hrf_ser.training.instantiate import (
     instantiate_trainer,
     silence_libraries,
 )
-from hrf_ser.training.loggers import begin_loggers, finish_loggers, mirror_record
+from hrf_ser.training.loggers import Wandb
+from hrf_ser.training.module import EmotionModule
 from hrf_ser.training.record import describe_run, write_metrics
-from hrf_ser.training.resume import copy_best, open_folder, resume_command
-from hrf_ser.training.screen import show_result
+from hrf_ser.training.resume import open_folder, resume_command
 
 # Exit status of a process that SIGTERM ended, as shells report it.
 SIGTERM_STATUS = 143
@@ -43,19 +42,12 @@ SIGTERM_STATUS = 143
 
 @user_errors()
 def train(config: DictConfig, dataset: Dataset, initial: InitialWeights | None = None) -> dict[str, Any]:
-    """Train, merge and test one model, and write the run's folder.
+    """Train, merge and test one model by a checked configuration, and write the run's folder.
 
-    Args:
-        config: of the run, checked.
-        dataset: the corpus and its split.
-        initial: weights to start from; None for random ones.
-
-    Returns:
-        What ``metrics.json`` holds.
+    It starts from ``initial`` weights, or from random ones, and returns what ``metrics.json`` holds.
 
     Raises:
-        UserError: a setting that the model, the audio or Lightning does not admit, a run's folder that cannot be used, or too
-            little memory.
+        UserError: a setting that the model, the audio or Lightning does not admit, or a folder that cannot be used.
         SystemExit: status 143, after SIGTERM.
     """
     started = time.perf_counter()
@@ -69,35 +61,28 @@ def train(config: DictConfig, dataset: Dataset, initial: InitialWeights | None =
     data.prepare_data()
     prepared = time.perf_counter()
     module = instantiate_module(config, data, initial)
-    hrf = instantiate_hrf(config, module)
-    history, predictions = History(folder / HISTORY), Predictions()
+    history = History(folder / HISTORY)
     best = BestCheckpoint(checkpoints, monitor="val/ua" if data.protocol.selects_checkpoint else None)
-    loggers = instantiate_loggers(config)
-    callbacks = [
-        hrf,  # first: weight averaging copies the model in its own setup
-        *instantiate_callbacks(config),
-        history,
-        predictions,
-        CheckpointOnSigterm(checkpoints),
-        *([ProgressBar()] if config.trainer.get("enable_progress_bar", True) else []),
-        best,
-    ]
+    # HRF comes first: weight averaging copies the model in its own setup.
+    callbacks = [*instantiate_hrf(config, module), *instantiate_callbacks(config), history, best]
+    loggers = instantiate_loggers(config, data)
     trainer = instantiate_trainer(config, folder, callbacks, loggers)
     write_text(folder / CONFIG, OmegaConf.to_yaml(config, resolve=True))
-    if checkpoint is not None:
-        copy_best(checkpoint, checkpoints)
 
-    begin_loggers(loggers, config, data.corpus.name, data.split.fold, folder if checkpoint else None)
-    status = "failed"
+    mirrors = [logger for logger in loggers if isinstance(logger, Wandb)]
+    exit_code = 1
     try:
+        for logger in loggers:
+            logger.log_hyperparams(to_dict(config))
         trainer.fit(module, data, ckpt_path=checkpoint, weights_only=True)
         fitted = time.perf_counter()
-        selected, deployed = best.read(), hrf.deployed
-        assert deployed is not None
+        selected = best.read()
+        deployed = EmotionModule.load_from_checkpoint(best.best_model_path, map_location="cpu", weights_only=True)
+        deployed.eval()
         trainer.test(deployed, data, verbose=False)
         record = describe_run(config, data, initial)
         record |= history.describe_epoch(selected["epoch"], with_scores=data.protocol.selects_checkpoint)
-        record |= evaluate(config, data, module, selected["state_dict"], deployed, predictions, folder)
+        record |= evaluate(config, data, module, selected["state_dict"], deployed, folder)
         write_bundle(folder / BUNDLE, config, data, deployed, record)
         ended = time.perf_counter()
         record["overrides"] = list(HydraConfig.get().overrides.task)
@@ -107,15 +92,15 @@ def train(config: DictConfig, dataset: Dataset, initial: InitialWeights | None =
             "test": round(ended - fitted, 2),
             "total": round(ended - started, 2),
         }
-        # Before the loggers have it: whatever happens there, the run is finished.
+        # Before W&B has it: whatever happens there, the run is finished.
         write_metrics(folder / METRICS, record)
-        mirror_record(loggers, record, folder)
-        status = "success"
+        for mirror in mirrors:
+            mirror.log_record(record, folder)
+        exit_code = 0
     except SIGTERMException:
         print(f"Stopped by SIGTERM; {resume_command(folder)}", file=sys.stderr)
         sys.exit(SIGTERM_STATUS)
     finally:
-        finish_loggers(loggers, status)
-    if HydraConfig.get().mode != RunMode.MULTIRUN:
-        show_result(record, folder, data.utterance(data.split.test[0]).path)
+        for mirror in mirrors:
+            mirror.close(exit_code)
     return record

@@ -15,7 +15,7 @@ from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.data.protocols import cross_corpus_split, hash_test_speakers, split_corpus
 from hrf_ser.data.transfer import join
 from hrf_ser.errors import UserError
-from hrf_ser.training.initial_weights import find_initial_weights
+from hrf_ser.initial_weights import find_initial_weights
 
 LABELS = ("angry", "sad")
 
@@ -131,8 +131,14 @@ def test_other_classes_are_refused_in_another_corpus_too(tmp_path):
         ({"fold": "2"}, r"on ours with fold=2 where this run has fold=1"),
         ({"protocol": "test_oracle"}, r"on ours with protocol=test_oracle where this run has protocol=validation"),
         ({"folds": 5}, r"on ours with protocol\.folds=5 where this run has protocol\.folds=corpus"),
-        ({"classes": {"angry": ["angry"]}}, r"on ours with another label_map"),
-        ({"test_speakers_hash": "0123456789"}, r"on ours with other test speakers"),
+        (
+            {"classes": {"angry": ["angry"]}},
+            r"on ours with label_map\.classes\.angry=\['angry'\] where this run has label_map\.classes\.angry=null",
+        ),
+        (
+            {"test_speakers_hash": "0123456789"},
+            r"on ours with test_speakers_hash=0123456789 where this run has test_speakers_hash=\w+",
+        ),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, dict) else "",
 )
@@ -149,7 +155,7 @@ def test_other_test_speakers_in_any_earlier_run_are_refused(tmp_path, change, me
 
 def test_a_table_of_the_same_name_with_other_speakers_is_refused(tmp_path):
     run = write_run(tmp_path / "run", corpus("table", speaker="someone"))
-    with pytest.raises(UserError, match="on table with other test speakers"):
+    with pytest.raises(UserError, match="on table with test_speakers_hash="):
         begin(run, table=corpus("table"))
 
 
@@ -168,7 +174,9 @@ def test_weights_trained_on_the_test_corpus_are_refused(tmp_path):
     split = cross_corpus_split(joined, source, "1", "validation")
     for name in ("source", "target"):
         run = write_run(tmp_path / name, corpus(name))
-        with pytest.raises(UserError, match=f"was trained on {name} where this run is on source>target"):
+        with pytest.raises(
+            UserError, match=f"was trained on {name} with corpus={name} where this run has corpus=source>target"
+        ):
             find_initial_weights(config(init_from=run), joined, split)
 
 

@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from test_loggers import config
+from hydra import compose, initialize_config_dir
 
+from hrf_ser.entry import conf_dir, register_resolvers
 from hrf_ser.training.loggers import describe_run
-from hrf_ser.training.wandb_workspace import light_against_large
+from hrf_ser.workspace import light_against_large
 from wandb_server import unused_url
 
 # Names in a run's metrics.json and history.csv, and the mirrored picture.
@@ -54,7 +55,10 @@ def test_runs_are_grouped_and_filtered_by_settings_that_they_have(kind):
     assert runs.filters == "Config('corpus') = 'ravdess'"
     grouped = [name if isinstance(name, str) else f"config.{name.name}" for name in runs.groupby]
     assert grouped == ["config.family", "config.kind"]
-    assert {"corpus", "family", "kind"} <= set(describe_run(config(), "ravdess", "1")["config"])
+    register_resolvers()
+    with initialize_config_dir(str(conf_dir()), version_base="1.3"):
+        described = describe_run(compose("train"), "ravdess", "1")
+    assert {"corpus", "family", "kind"} <= set(described["config"])
     assert "ravdess" not in str(light_against_large(kind, "me", "hrf_ser"))
 
 

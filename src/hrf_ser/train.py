@@ -14,7 +14,10 @@ if TYPE_CHECKING:
     from hrf_ser.data.dataset import Dataset
 
 
-@entry_point("train", paths=("data.root", "test_data.root", "cache_dir", "ckpt_path", "init_from", "hydra.run.dir"))
+@entry_point(
+    "train",
+    paths=("data.root", "test_data.root", "cache_dir", "ckpt_path", "init_from", "teacher.path", "hydra.run.dir"),
+)
 def main(config: DictConfig) -> float | None:
     if HydraConfig.get().mode == RunMode.RUN:
         train(config)

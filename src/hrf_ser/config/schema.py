@@ -130,6 +130,24 @@ class Augment(Group):
         return self
 
 
+class Teacher(Group):
+    name: Literal["whisper"] = Field(description="Kind of the teacher; teacher=... sets it together with its layer.")
+    label: Name = Field(description="The teacher's name in records and reports.")
+    path: str = Field(description="Folder with the teacher's weights as Hugging Face has them; nothing is downloaded.")
+    layer: Count = Field(description="Hidden states of this layer of the encoder, from 1, are its embedding.")
+    c: Annotated[float, Field(gt=0, le=MOST)] = Field(
+        description="Inverse strength of the penalty of the head, a logistic regression."
+    )
+    folds: Annotated[int, Field(ge=2, le=MOST_WHOLE)] = Field(
+        description="Folds of training speakers; each has its soft labels from a head fit on the others."
+    )
+    weight: Share = Field(description="Share of the soft labels in the loss; the labels have the rest.")
+    temperature: Annotated[float, Field(ge=0.1, le=100)] = Field(description="Temperature of the soft labels.")
+    hint_weight: Amount = Field(
+        description="Weight of the error of the teacher's embedding, predicted from the model's."
+    )
+
+
 class Trainer(OpenGroup):
     max_epochs: Count = Field(description="Epochs.")
     accumulate_grad_batches: Count = Field(1, description="Batches of an optimizer step.")
@@ -173,6 +191,7 @@ class Train(Group):
     label_map: LabelMap | None = Field(None, description="Classes shared by several corpora; set it with label_map=...")
     features: Features
     protocol: Protocol
+    teacher: Teacher | None = Field(None, description="Teacher to distil; set it with teacher=...")
     reparam: Reparam
     optimizer: Optimizer
     loss: Loss

@@ -17,6 +17,7 @@ from torch import Tensor
 from hrf_ser.audio.augment import OfflineAugmentation
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.batches import Batch, BatchLoader, BucketSampler, FeatureBatches
+from hrf_ser.data.compute import FrontEnd
 from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.data.dataset import Dataset
 from hrf_ser.data.device_cache import CacheOnDevice, DeviceCache, DeviceLoader, count_frames, should_cache
@@ -94,18 +95,19 @@ class SpeechData(LightningDataModule):
     @cached_property
     def stores(self) -> list[Features]:
         """Features of every augmentation, the clean one first. A corpus that is only tested is not augmented."""
-        stores: list[Features] = []
-        for augmentation in self.augmentations:
-            parts = []
-            for place, (whole, table) in enumerate(zip(self.dataset.corpora, self.dataset.tables, strict=True)):
-                changed = augmentation if place == 0 else OfflineAugmentation()
-                store = open_store(self.cache_dir, whole, self.front_end, changed, self.on_bad_audio)
-                if table is not whole:
-                    row = {one.utterance: number for number, one in enumerate(whole.utterances)}
-                    store = store.of([row[one.utterance] for one in table.utterances])
-                parts.append(store)
-            stores.append(parts[0] if len(parts) == 1 else JoinedStores(parts))
-        return stores
+        return [self.features(self.front_end, augmentation) for augmentation in self.augmentations]
+
+    def features(self, front_end: FrontEnd, augmentation: OfflineAugmentation) -> Features:
+        """Features of every row of the table by any front end, computed where they are missing."""
+        parts = []
+        for place, (whole, table) in enumerate(zip(self.dataset.corpora, self.dataset.tables, strict=True)):
+            changed = augmentation if place == 0 else OfflineAugmentation()
+            store = open_store(self.cache_dir, whole, front_end, changed, self.on_bad_audio)
+            if table is not whole:
+                row = {one.utterance: number for number, one in enumerate(whole.utterances)}
+                store = store.of([row[one.utterance] for one in table.utterances])
+            parts.append(store)
+        return parts[0] if len(parts) == 1 else JoinedStores(parts)
 
     def prepare_data(self) -> None:
         """Compute features where they are missing. Lightning calls this more than once."""

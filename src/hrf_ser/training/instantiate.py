@@ -21,6 +21,9 @@ from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.config import to_dict
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.data.dataset import Dataset
+from hrf_ser.distillation.loss import DistillationLoss
+from hrf_ser.distillation.targets import Targets, whisper_targets
+from hrf_ser.distillation.whisper import WhisperEmbeddings
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import insert_hrf
 from hrf_ser.identity import idle_callbacks
@@ -52,7 +55,9 @@ def instantiate_data(config: DictConfig, dataset: Dataset) -> SpeechData:
     )
 
 
-def instantiate_module(config: DictConfig, data: SpeechData, initial: InitialWeights | None = None) -> EmotionModule:
+def instantiate_module(
+    config: DictConfig, data: SpeechData, initial: InitialWeights | None = None, targets: Targets | None = None
+) -> EmotionModule:
     """The module for a corpus, with the statistics of its training split, and with initial weights where there are some.
 
     Raises:
@@ -85,12 +90,31 @@ def instantiate_module(config: DictConfig, data: SpeechData, initial: InitialWei
             reason = str(error).strip().splitlines()[-1].strip().rstrip(".")
             raise UserError(f"init_from={initial.source}: does not fit this model ({reason}).") from error
     module.out_of_fold = data.out_of_fold
+    if targets is not None:
+        teacher = config.teacher
+        widths = [member.pooling.out_width for member in members_of(module.model)]
+        module.distillation = DistillationLoss(
+            targets, widths, teacher.weight, teacher.temperature, teacher.hint_weight
+        )
     module.fit_statistics(*data.feature_statistics(), data.class_counts())
     if config.compile:
         # In place, so that checkpoints keep their names; compiled at the first batch, when factors are there.
         for model in members_of(module.model):
             model.compile(dynamic=True)
     return module
+
+
+def instantiate_teacher(config: DictConfig, data: SpeechData) -> Targets | None:
+    """The targets of the teacher for every utterance, or None without one.
+
+    Raises:
+        UserError: the teacher's files, or a training split that its head cannot be fit on.
+    """
+    if config.teacher is None:
+        return None
+    teacher = config.teacher
+    embeddings = WhisperEmbeddings(Path(teacher.path).expanduser(), teacher.layer)
+    return whisper_targets(data, embeddings, teacher.c, teacher.folds, balanced=config.loss.class_weights == "balanced")
 
 
 def instantiate_hrf(config: DictConfig, module: EmotionModule) -> HRF:

@@ -20,7 +20,7 @@ from hrf_ser.training.bundle import write_bundle
 from hrf_ser.training.callbacks import Predictions, ProgressBar
 from hrf_ser.training.checkpoints import BestCheckpoint, CheckpointOnSigterm
 from hrf_ser.training.errors import user_errors
-from hrf_ser.training.evaluate import evaluate
+from hrf_ser.training.evaluate import evaluate, evaluate_teacher
 from hrf_ser.training.history import History
 from hrf_ser.training.initial_weights import InitialWeights
 from hrf_ser.training.instantiate import (
@@ -29,6 +29,7 @@ from hrf_ser.training.instantiate import (
     instantiate_hrf,
     instantiate_loggers,
     instantiate_module,
+    instantiate_teacher,
     instantiate_trainer,
     silence_libraries,
 )
@@ -67,8 +68,9 @@ def train(config: DictConfig, dataset: Dataset, initial: InitialWeights | None =
         torch.set_num_threads(config.threads)
     data = instantiate_data(config, dataset)
     data.prepare_data()
+    targets = instantiate_teacher(config, data)
     prepared = time.perf_counter()
-    module = instantiate_module(config, data, initial)
+    module = instantiate_module(config, data, initial, targets)
     hrf = instantiate_hrf(config, module)
     history, predictions = History(folder / HISTORY), Predictions()
     best = BestCheckpoint(checkpoints, monitor="val/ua" if data.protocol.selects_checkpoint else None)
@@ -97,6 +99,7 @@ def train(config: DictConfig, dataset: Dataset, initial: InitialWeights | None =
         trainer.test(deployed, data, verbose=False)
         record = describe_run(config, data, initial)
         record |= history.describe_epoch(selected["epoch"], with_scores=data.protocol.selects_checkpoint)
+        record["teacher"] = None if targets is None else evaluate_teacher(config, data, targets)
         record |= evaluate(config, data, module, selected["state_dict"], deployed, predictions, folder)
         write_bundle(folder / BUNDLE, config, data, deployed, record)
         ended = time.perf_counter()

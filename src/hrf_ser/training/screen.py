@@ -24,6 +24,7 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
     lines = [
         f"[bold]test UA {_score(test['ua'])}[/] over {record['classes']} classes (chance {1 / record['classes']:.3f})",
         f"protocol {protocol.name}: epoch {record['best_epoch']}, {protocol.selection}",
+        *([_teacher(record)] if record["teacher"] else []),
         *(f"[bold red]{warning}[/]" for warning in warnings),
     ]
     title = f"{record['model']}  {hrf}  on {record['corpus']}, fold {record['fold']}, seed {record['seed']}"
@@ -54,6 +55,15 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _teacher(record: dict[str, Any]) -> str:
+    """What the teacher scores, and the model that it taught."""
+    teacher = record["teacher"]
+    split = "validation" if teacher["val"] else "test"
+    key = "val" if teacher["val"] else "test"
+    own, taught = teacher[key]["ua"], record[key]["ua"]
+    return f"teacher {teacher['name']}: {split} UA {_score(own)}; this model {_score(taught)} ({taught - own:+.3f})"
 
 
 def _table(*titles: str) -> Table:

@@ -72,6 +72,8 @@ def result_settings(config: DictConfig) -> dict[str, Any]:
                 settings[key]["root"] = _content(root)
     if "init_from" in settings:
         settings["init_from"] = _weights(settings["init_from"])
+    if settings["data"].get("unlabelled") is None:
+        settings["data"].pop("unlabelled", None)
     if "teacher" in settings:
         settings["teacher"]["path"] = _weights(settings["teacher"]["path"])
     if not settings.get("hrf"):

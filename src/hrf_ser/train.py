@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
@@ -49,16 +50,20 @@ def read_dataset(config: DictConfig) -> Dataset:
     """
     from hrf_ser.config import to_dict
     from hrf_ser.data.corpora import read_corpus
+    from hrf_ser.data.corpora.unlabelled import read_unlabelled
     from hrf_ser.data.dataset import make_dataset
 
     groups = [config.data, *([config.test_data] if config.get("test_data") is not None else [])]
     label_map = config.get("label_map")
+    unlabelled = config.data.get("unlabelled")
+    places = [unlabelled] if isinstance(unlabelled, str) else list(unlabelled or ())
     return make_dataset(
         *(read_corpus(group.name, group.root, **to_dict(group.options)) for group in groups),
         fold=None if config.fold is None else str(config.fold),
         protocol=config.protocol.name,
         folds=config.protocol.folds,
         classes=None if label_map is None else to_dict(label_map.classes),
+        unlabelled=read_unlabelled([Path(place).expanduser() for place in places]) if places else None,
         ensemble_size=config.model.options.get("ensemble_size", 1),
     )
 

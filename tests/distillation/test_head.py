@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 
-from hrf_ser.distillation.head import cross_fitted_probabilities
+from hrf_ser.distillation.head import Head, cross_fitted_probabilities
 from hrf_ser.errors import UserError
 
 SPEAKERS, EACH = 6, 8
@@ -24,7 +24,7 @@ def speech(copies: int = 2, seed: int = 0):
 
 def test_the_head_predicts_classes_of_all_copies():
     embeddings, labels = speech()
-    probabilities = cross_fitted_probabilities(embeddings, labels, GROUPS, TRAIN, 3, c=1.0)
+    probabilities = cross_fitted_probabilities(embeddings, labels, GROUPS, TRAIN, 3, Head(c=1.0))
     assert probabilities.shape == (2, 48, 3)
     np.testing.assert_allclose(probabilities.sum(-1), 1, atol=1e-5)
     assert (probabilities[..., 2] == 0).all()  # no training utterance has that class
@@ -36,7 +36,7 @@ def test_labels_that_only_a_leak_reveals_stay_unknown():
     generator = np.random.default_rng(1)
     labels = generator.integers(2, size=SPEAKERS * EACH)
     embeddings = generator.normal(size=(1, len(labels), 64)).astype(np.float32)
-    probabilities = cross_fitted_probabilities(embeddings, labels, GROUPS, TRAIN, 2, c=100.0)
+    probabilities = cross_fitted_probabilities(embeddings, labels, GROUPS, TRAIN, 2, Head(c=100.0))
     own = probabilities[0, TRAIN, labels[TRAIN]]
     assert own.mean() < 0.65
 

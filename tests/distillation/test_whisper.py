@@ -8,6 +8,7 @@ import torch
 from safetensors.torch import save_file
 from tiny_whisper import CONFIG, write_tiny_whisper
 
+from hrf_ser.audio.torchaudio_import import torchaudio
 from hrf_ser.distillation.whisper import WhisperEmbeddings, load_whisper
 from hrf_ser.errors import UserError
 
@@ -18,6 +19,7 @@ def noise(seconds: float) -> torch.Tensor:
 
 @pytest.mark.parametrize("layer", [1, 2])
 def test_hidden_states_are_those_of_transformers(tmp_path, layer):
+    torchaudio()  # before transformers, which imports it without the protection that it needs beside a CPU torch
     transformers = pytest.importorskip("transformers")
     settings = transformers.WhisperConfig(
         **CONFIG, decoder_layers=1, decoder_attention_heads=2, decoder_ffn_dim=32, vocab_size=8, pad_token_id=0

@@ -43,6 +43,10 @@ class Data(Group):
     name: str = Field(description="The corpus; data=... sets it together with its options.")
     root: str = Field(description="The corpus's folder; for data=table its CSV file.")
     options: dict[str, Any] = Field(description="Options of that corpus.")
+    unlabelled: str | list[str] | None = Field(
+        None,
+        description="Recordings for the teacher alone to supervise: a folder, a CSV file with the column path, or several.",
+    )
     on_bad_audio: Literal["stop", "skip"] = Field(description="Unreadable files end the run, or are left out.")
 
 
@@ -131,10 +135,14 @@ class Augment(Group):
 
 
 class Teacher(Group):
-    name: Literal["whisper"] = Field(description="Kind of the teacher; teacher=... sets it together with its layer.")
+    name: Literal["whisper", "table"] = Field(
+        description="Kind of the teacher; teacher=... sets it together with its layer."
+    )
     label: Name = Field(description="The teacher's name in records and reports.")
-    path: str = Field(description="Folder with the teacher's weights as Hugging Face has them; nothing is downloaded.")
-    layer: Count = Field(description="Hidden states of this layer of the encoder, from 1, are its embedding.")
+    path: str = Field(description="Folder of the encoder as Hugging Face has it, or the table; nothing is downloaded.")
+    layer: Count | None = Field(
+        None, description="Of Whisper: the hidden states of this layer, from 1, are its embedding."
+    )
     c: Annotated[float, Field(gt=0, le=MOST)] = Field(
         description="Inverse strength of the penalty of the head, a logistic regression."
     )
@@ -204,6 +212,10 @@ class Train(Group):
     @model_validator(mode="after")
     def _check_protocol(self) -> Train:
         protocol, trainer = self.protocol.name, self.trainer
+        if self.data.unlabelled is not None and self.teacher is None:
+            raise ValueError(
+                "data.unlabelled is for a teacher to supervise: set teacher=whisper_base or data.unlabelled=null."
+            )
         if protocol == "out_of_fold" and self.model.options.get("ensemble_size", 1) == 1:
             raise ValueError(
                 "protocol=out_of_fold leaves other speakers out for each member of an ensemble: "

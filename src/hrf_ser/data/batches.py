@@ -15,6 +15,9 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from hrf_ser.data.balance import balanced_order
 from hrf_ser.data.store import Features
 
+# The label of an utterance without one, which the cross-entropy ignores.
+NO_LABEL = -100
+
 
 class Batch(TypedDict):
     """One padded batch.

@@ -25,7 +25,8 @@ from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.audio.torchaudio_import import torchaudio
 from hrf_ser.errors import UserError
 
-_PREFIX = "model.encoder."
+# Of a whole model, and of one without a language model's head.
+_PREFIXES = ("model.encoder.", "encoder.")
 _HOP = 160
 
 
@@ -125,8 +126,9 @@ def load_whisper(folder: Path, layers: int) -> WhisperEncoder:
         encoder = WhisperEncoder(config, layers)
         own = [key for key in encoder.state_dict() if not key.startswith("mel.")]
         with safe_open(weights, framework="pt") as file:
-            missing = encoder.load_state_dict({key: file.get_tensor(_PREFIX + key) for key in own}, strict=False)
-        assert all(key.startswith("mel.") for key in missing.missing_keys)
+            names = list(file.keys())
+            prefix = next((one for one in _PREFIXES if any(name.startswith(one) for name in names)), "")
+            encoder.load_state_dict({key: file.get_tensor(prefix + key) for key in own}, strict=False)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"teacher.path={folder}: does not hold a Whisper model ({reason}).") from error

@@ -79,16 +79,18 @@ def evaluate(
 
 
 def evaluate_teacher(config: DictConfig, data: SpeechData, targets: Targets) -> dict[str, Any]:
-    """Scores of the teacher itself on the splits that the model is evaluated on, for ``metrics.json``."""
+    """Scores of the teacher itself on the splits that the model is evaluated on; None where it does not know all of one."""
     probabilities = targets.probabilities(data.out_of_fold)
     labels, units = torch.from_numpy(data.targets), torch.from_numpy(data.units)
     found: dict[str, Any] = {"name": str(config.teacher.label)}
     for name in ("val", "test"):
         rows = list(data.split.rows(name))
         matrix = UnitConfusion(len(data.labels))
-        if rows:
-            matrix.update(probabilities[rows], labels[rows], units[rows])
-        found[name] = scores(matrix.compute()) if rows else None
+        if not rows or probabilities[rows].isnan().any():
+            found[name] = None
+            continue
+        matrix.update(probabilities[rows], labels[rows], units[rows])
+        found[name] = scores(matrix.compute())
     return found
 
 

@@ -21,8 +21,9 @@ from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.config import to_dict
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.data.dataset import Dataset
+from hrf_ser.distillation.head import Head
 from hrf_ser.distillation.loss import DistillationLoss
-from hrf_ser.distillation.targets import Targets, whisper_targets
+from hrf_ser.distillation.targets import Targets, table_targets, whisper_targets
 from hrf_ser.distillation.whisper import WhisperEmbeddings
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import insert_hrf
@@ -72,7 +73,7 @@ def instantiate_module(
             options=to_dict(config.model.options),
             labels=list(data.labels),
             n_features=config.features.n_mels,
-            batches_per_epoch=math.ceil(len(data.split.train) / config.batch_size),
+            batches_per_epoch=math.ceil(len(data.training_rows) / config.batch_size),
             hop_ms=float(config.features.hop_ms),
             normalisation=config.features.normalisation,
             optimizer={**to_dict(config.optimizer), "factor_decay": config.reparam.weight_decay},
@@ -112,9 +113,11 @@ def instantiate_teacher(config: DictConfig, data: SpeechData) -> Targets | None:
     """
     if config.teacher is None:
         return None
-    teacher = config.teacher
-    embeddings = WhisperEmbeddings(Path(teacher.path).expanduser(), teacher.layer)
-    return whisper_targets(data, embeddings, teacher.c, teacher.folds, balanced=config.loss.class_weights == "balanced")
+    teacher, path = config.teacher, Path(config.teacher.path).expanduser()
+    head = Head(teacher.c, teacher.folds, balanced=config.loss.class_weights == "balanced")
+    if teacher.name == "table":
+        return table_targets(data, path, head)
+    return whisper_targets(data, WhisperEmbeddings(path, teacher.layer), head)
 
 
 def instantiate_hrf(config: DictConfig, module: EmotionModule) -> HRF:

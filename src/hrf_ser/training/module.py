@@ -14,7 +14,7 @@ from torch import Tensor
 
 from hrf_ser.audio.augment import FeatureAugment
 from hrf_ser.audio.front_end import Normalisation, Normaliser
-from hrf_ser.data.batches import Batch, select
+from hrf_ser.data.batches import NO_LABEL, Batch, select
 from hrf_ser.distillation.loss import DistillationLoss
 from hrf_ser.hrf import describe_hrf, merge_state_dict
 from hrf_ser.models import create_model, members_of
@@ -131,9 +131,11 @@ class EmotionModule(LightningModule):
 
         def loss(targets: Tensor | slice) -> Tensor:
             """With the targets of these utterances of the batch."""
-            labelled = self._loss(logits, batch["labels"][targets])
+            labels = batch["labels"][targets]
             if distillation is None:
-                return labelled
+                return self._loss(logits, labels)
+            # The mean over no label at all is not a number.
+            labelled = self._loss(logits, labels) if (labels != NO_LABEL).any() else logits.new_zeros(())
             taught = distillation(number, logits, embedding, batch["copies"][targets], batch["rows"][targets])
             return (1 - distillation.weight) * labelled + taught
 

@@ -39,13 +39,18 @@ class DistillationLoss(nn.Module):
             [] if hints is None else [nn.Linear(width, hints.shape[-1]) for width in widths]
         )
 
-    def forward(self, member: int, logits: Tensor, embedding: Tensor, copies: Tensor, rows: Tensor) -> Tensor:
+    @property
+    def has_hints(self) -> bool:
+        """Whether the student's embedding is needed."""
+        return self.embeddings is not None
+
+    def forward(self, member: int, logits: Tensor, embedding: Tensor | None, copies: Tensor, rows: Tensor) -> Tensor:
         """The loss beside that of the labels, a scalar.
 
         Args:
             member: number of the ensemble member.
             logits: ``(batch, classes)`` of it.
-            embedding: ``(batch, width)`` of it.
+            embedding: ``(batch, width)`` of it; None without hints.
             copies: ``(batch,)``, which augmented copy each utterance is.
             rows: ``(batch,)`` of the corpus's table.
         """
@@ -54,7 +59,7 @@ class DistillationLoss(nn.Module):
         soft = (teacher / self.temperature).softmax(-1)
         student = (logits.float() / self.temperature).log_softmax(-1)
         loss = self.weight * self.temperature**2 * -(soft * student).sum(-1).mean()
-        if self.embeddings is not None:
+        if self.embeddings is not None and embedding is not None:
             projected = self.projections[member](embedding)
             loss = loss + self.hint_weight * F.mse_loss(projected.float(), self.embeddings[copies, rows])
         return loss

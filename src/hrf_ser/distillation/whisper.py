@@ -112,12 +112,7 @@ def load_whisper(folder: Path, layers: int) -> WhisperEncoder:
     Raises:
         UserError: the files are missing or not those of a Whisper model, or it has fewer layers.
     """
-    weights, settings = folder / "model.safetensors", folder / "config.json"
-    for file in (settings, weights):
-        if not file.is_file():
-            raise UserError(
-                f"teacher.path={folder}: {file.name} is missing; give the folder of a Whisper model as Hugging Face has it."
-            )
+    settings, weights = _files(folder)
     try:
         config = json.loads(settings.read_text(encoding="utf-8"))
         number = int(config["encoder_layers"])
@@ -133,6 +128,16 @@ def load_whisper(folder: Path, layers: int) -> WhisperEncoder:
         reason = str(error).strip().splitlines()[0]
         raise UserError(f"teacher.path={folder}: does not hold a Whisper model ({reason}).") from error
     return encoder.float().eval().requires_grad_(False)
+
+
+def _files(folder: Path) -> tuple[Path, Path]:
+    settings, weights = folder / "config.json", folder / "model.safetensors"
+    for file in (settings, weights):
+        if not file.is_file():
+            raise UserError(
+                f"teacher.path={folder}: {file.name} is missing; give the folder of a Whisper model as Hugging Face has it."
+            )
+    return settings, weights
 
 
 @dataclass(frozen=True)
@@ -160,7 +165,7 @@ class WhisperEmbeddings:
 
     def as_dict(self) -> dict[str, Any]:
         """The weights' content stands for their place."""
-        checksum = hashlib.sha256((self.path / "model.safetensors").read_bytes()).hexdigest()
+        checksum = hashlib.sha256(_files(self.path)[1].read_bytes()).hexdigest()
         return {"encoder": "whisper", "weights": checksum, "layer": self.layer, "statistics": ["mean", "std"]}
 
     def extractor(self) -> Callable[[Tensor], NDArray[np.float32]]:

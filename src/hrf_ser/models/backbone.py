@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from hrf_ser.models.pooling import Pooling
+
 
 class Backbone(nn.Module):
     """A model in two steps: an utterance to its embedding, the embedding to logits.
@@ -11,7 +13,7 @@ class Backbone(nn.Module):
     A subclass has ``embed``, the modules ``pooling``, whose ``out_width`` is the embedding's, and ``classifier``.
     """
 
-    pooling: nn.Module
+    pooling: Pooling
     classifier: nn.Module
 
     def embed(self, features: Tensor, lengths: Tensor | None) -> Tensor:

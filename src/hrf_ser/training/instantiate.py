@@ -28,7 +28,7 @@ from hrf_ser.distillation.whisper import WhisperEmbeddings
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import insert_hrf
 from hrf_ser.identity import idle_callbacks
-from hrf_ser.models import members_of
+from hrf_ser.models import Backbone, members_of
 from hrf_ser.training.callbacks import HRF
 from hrf_ser.training.checkpoints import AtomicCheckpointIO
 from hrf_ser.training.initial_weights import InitialWeights
@@ -93,7 +93,13 @@ def instantiate_module(
     module.out_of_fold = data.out_of_fold
     if targets is not None:
         teacher = config.teacher
-        widths = [member.pooling.out_width for member in members_of(module.model)]
+        members = [member for member in members_of(module.model) if isinstance(member, Backbone)]
+        if not members and teacher.hint_weight > 0:
+            raise UserError(
+                f"teacher.hint_weight: the model {config.model.name} is no hrf_ser.models.Backbone, which has "
+                "embed and classify: derive it from that, or set teacher.hint_weight=0."
+            )
+        widths = [member.pooling.out_width for member in members]
         module.distillation = DistillationLoss(
             targets, widths, teacher.weight, teacher.temperature, teacher.hint_weight
         )

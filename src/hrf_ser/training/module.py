@@ -17,7 +17,7 @@ from hrf_ser.audio.front_end import Normalisation, Normaliser
 from hrf_ser.data.batches import NO_LABEL, Batch, select
 from hrf_ser.distillation.loss import DistillationLoss
 from hrf_ser.hrf import describe_hrf, merge_state_dict
-from hrf_ser.models import create_model, members_of
+from hrf_ser.models import Backbone, create_model, members_of
 from hrf_ser.training.metrics import UnitConfusion, scores
 from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer, build_schedule, parameter_groups
 
@@ -123,9 +123,10 @@ class EmotionModule(LightningModule):
                 mix = self.augment.mix(features, lengths)
                 features, lengths = mix.features, mix.lengths
         distillation = self.distillation
-        if distillation is None:
+        if distillation is None or not distillation.has_hints:
             embedding, logits = None, member(features, lengths)
         else:
+            assert isinstance(member, Backbone)
             embedding = member.embed(features, lengths)
             logits = member.classify(embedding)
 
@@ -136,7 +137,7 @@ class EmotionModule(LightningModule):
                 return self._loss(logits, labels)
             # The mean over no label at all is not a number.
             labelled = self._loss(logits, labels) if (labels != NO_LABEL).any() else logits.new_zeros(())
-            taught = distillation(number, logits, embedding, batch["copies"][targets], batch["rows"][targets])
+            taught: Tensor = distillation(number, logits, embedding, batch["copies"][targets], batch["rows"][targets])
             return (1 - distillation.weight) * labelled + taught
 
         if mix is None:

@@ -33,7 +33,7 @@ TRAINER_LEFT_OUT = frozenset(
     }
 )
 # Keys that name a file and stand for its content.
-FILE_KEYS = frozenset({"data.root", "test_data.root", "init_from"})
+FILE_KEYS = frozenset({"data.root", "test_data.root", "init_from", "teacher.path"})
 
 
 def has_validation(config: DictConfig) -> bool:
@@ -72,6 +72,10 @@ def result_settings(config: DictConfig) -> dict[str, Any]:
                 settings[key]["root"] = _content(root)
     if "init_from" in settings:
         settings["init_from"] = _weights(settings["init_from"])
+    if settings["data"].get("unlabelled") is None:
+        settings["data"].pop("unlabelled", None)
+    if "teacher" in settings:
+        settings["teacher"]["path"] = _weights(settings["teacher"]["path"])
     if not settings.get("hrf"):
         settings.pop("rank", None)
         settings.pop("reparam", None)

@@ -24,6 +24,7 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
     lines = [
         f"[bold]test UA {_score(test['ua'])}[/] over {record['classes']} classes (chance {1 / record['classes']:.3f})",
         f"protocol {protocol.name}: epoch {record['best_epoch']}, {protocol.selection}",
+        *(_teacher(record) if record["teacher"] else []),
         *(f"[bold red]{warning}[/]" for warning in warnings),
     ]
     title = f"{record['model']}  {hrf}  on {record['corpus']}, fold {record['fold']}, seed {record['seed']}"
@@ -54,6 +55,16 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _teacher(record: dict[str, Any]) -> list[str]:
+    """What the teacher scores, and the model that it taught, on the speakers that selected the checkpoint if there are any."""
+    teacher = record["teacher"]
+    shown = [(name, key) for name, key in (("validation", "val"), ("test", "test")) if teacher[key] and record[key]][:1]
+    return [
+        f"teacher {teacher['name']}: {name} UA {_score(teacher[key]['ua'])}; this model {_score(record[key]['ua'])}"
+        for name, key in shown
+    ]
 
 
 def _table(*titles: str) -> Table:

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
     from hrf_ser.data.dataset import Dataset
 
 
-@entry_point("train", paths=("data.root", "test_data.root", "cache_dir", "ckpt_path", "init_from", "hydra.run.dir"))
+@entry_point(
+    "train",
+    paths=("data.root", "test_data.root", "cache_dir", "ckpt_path", "init_from", "teacher.path", "hydra.run.dir"),
+)
 def main(config: DictConfig) -> float | None:
     if HydraConfig.get().mode == RunMode.RUN:
         train(config)
@@ -54,16 +57,20 @@ def read_dataset(config: DictConfig) -> Dataset:
     """
     from hrf_ser.config import to_dict
     from hrf_ser.data.corpora import read_corpus
+    from hrf_ser.data.corpora.unlabelled import read_unlabelled
     from hrf_ser.data.dataset import make_dataset
 
     groups = [config.data, *([config.test_data] if config.get("test_data") is not None else [])]
     label_map = config.get("label_map")
+    unlabelled = config.data.get("unlabelled")
+    places = [unlabelled] if isinstance(unlabelled, str) else list(unlabelled or ())
     return make_dataset(
         *(read_corpus(group.name, group.root, **to_dict(group.options)) for group in groups),
         fold=None if config.fold is None else str(config.fold),
         protocol=config.protocol.name,
         folds=config.protocol.folds,
         classes=None if label_map is None else to_dict(label_map.classes),
+        unlabelled=read_unlabelled([Path(place).expanduser() for place in places]) if places else None,
         ensemble_size=config.model.options.get("ensemble_size", 1),
     )
 

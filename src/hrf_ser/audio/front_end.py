@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hrf_ser.audio.read import SAMPLE_RATE
@@ -47,9 +49,29 @@ class FrontEndConfig:
         numbers = {name: None if value is None else float(value) for name, value in numbers.items()}
         return cls(n_mels=options["n_mels"], **numbers)
 
+    @property
+    def title(self) -> str:
+        """Of the progress bar."""
+        return "Features"
+
+    @property
+    def width(self) -> int:
+        """Features of a frame."""
+        return self.n_mels
+
     def as_dict(self) -> dict[str, Any]:
         """The options for JSON."""
         return asdict(self)
+
+    def extractor(self) -> Callable[[Tensor], NDArray[np.float32]]:
+        """A function from audio at 16 kHz, ``(samples,)``, to features ``(frames, n_mels)``."""
+        log_mel = LogMel(self)
+
+        def compute(waveform: Tensor) -> NDArray[np.float32]:
+            features, frames = log_mel(waveform[None], torch.tensor([waveform.shape[0]]))
+            return np.asarray(features[0, : int(frames)].contiguous().numpy(), dtype=np.float32)
+
+        return compute
 
 
 class LogMel(nn.Module):

@@ -43,6 +43,10 @@ class Data(Group):
     name: str = Field(description="The corpus; data=... sets it together with its options.")
     root: str = Field(description="The corpus's folder; for data=table its CSV file.")
     options: dict[str, Any] = Field(description="Options of that corpus.")
+    unlabelled: str | list[str] | None = Field(
+        None,
+        description="Recordings for the teacher alone to supervise: a folder, a CSV file with the column path, or several.",
+    )
     on_bad_audio: Literal["stop", "skip"] = Field(description="Unreadable files end the run, or are left out.")
 
 
@@ -130,6 +134,28 @@ class Augment(Group):
         return self
 
 
+class Teacher(Group):
+    name: Literal["whisper", "table"] = Field(
+        description="Kind of the teacher; teacher=... sets it together with its layer."
+    )
+    label: Name = Field(description="The teacher's name in records and reports.")
+    path: str = Field(description="Folder of the encoder as Hugging Face has it, or the table; nothing is downloaded.")
+    layer: Count | None = Field(
+        None, description="Of Whisper: the hidden states of this layer, from 1, are its embedding."
+    )
+    c: Annotated[float, Field(gt=0, le=MOST)] = Field(
+        description="Inverse strength of the penalty of the head, a logistic regression."
+    )
+    folds: Annotated[int, Field(ge=2, le=MOST_WHOLE)] = Field(
+        description="Folds of training speakers; each has its soft labels from a head fit on the others."
+    )
+    weight: Share = Field(description="Share of the soft labels in the loss; the labels have the rest.")
+    temperature: Annotated[float, Field(ge=0.1, le=100)] = Field(description="Temperature of the soft labels.")
+    hint_weight: Amount = Field(
+        description="Weight of the error of the teacher's embedding, predicted from the model's."
+    )
+
+
 class Trainer(OpenGroup):
     max_epochs: Count = Field(description="Epochs.")
     accumulate_grad_batches: Count = Field(1, description="Batches of an optimizer step.")
@@ -173,6 +199,7 @@ class Train(Group):
     label_map: LabelMap | None = Field(None, description="Classes shared by several corpora; set it with label_map=...")
     features: Features
     protocol: Protocol
+    teacher: Teacher | None = Field(None, description="Teacher to distil; set it with teacher=...")
     reparam: Reparam
     optimizer: Optimizer
     loss: Loss
@@ -185,6 +212,10 @@ class Train(Group):
     @model_validator(mode="after")
     def _check_protocol(self) -> Train:
         protocol, trainer = self.protocol.name, self.trainer
+        if self.data.unlabelled is not None and self.teacher is None:
+            raise ValueError(
+                "data.unlabelled is for a teacher to supervise: set teacher=whisper_base or data.unlabelled=null."
+            )
         if protocol == "out_of_fold" and self.model.options.get("ensemble_size", 1) == 1:
             raise ValueError(
                 "protocol=out_of_fold leaves other speakers out for each member of an ensemble: "

@@ -15,12 +15,16 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from hrf_ser.data.balance import balanced_order
 from hrf_ser.data.store import Features
 
+# The label of an utterance without one, which the cross-entropy ignores.
+NO_LABEL = -100
+
 
 class Batch(TypedDict):
     """One padded batch.
 
     features ``(batch, frames, n_features)``, lengths ``(batch,)`` in frames, labels ``(batch,)``, rows ``(batch,)`` of the
-    corpus's table, units ``(batch,)``: the evaluation unit, which is the utterance or the participant.
+    corpus's table, units ``(batch,)``: the evaluation unit, which is the utterance or the participant, copies ``(batch,)``:
+    the augmented copy, 0 the clean one.
     """
 
     features: Tensor
@@ -28,6 +32,7 @@ class Batch(TypedDict):
     labels: Tensor
     rows: Tensor
     units: Tensor
+    copies: Tensor
 
 
 def select(batch: Batch, kept: Tensor) -> Batch:
@@ -59,6 +64,7 @@ class FeatureBatches(Dataset[Batch]):
             labels=torch.from_numpy(self.labels[rows]),
             rows=torch.from_numpy(rows),
             units=torch.from_numpy(self.units[rows]),
+            copies=torch.tensor([augmentation for _, augmentation in indices]),
         )
 
 

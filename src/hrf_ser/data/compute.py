@@ -11,16 +11,18 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hrf_ser.audio.augment import OfflineAugmentation
-from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.errors import UserError
 from hrf_ser.files import about, publish, remove_leftovers
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +33,29 @@ _SECONDS_BETWEEN_WRITES = 1.0
 Computed = NDArray[np.float32] | UserError
 
 
+class FrontEnd(Protocol):
+    """What computes features, and what of it names a store."""
+
+    @property
+    def title(self) -> str:
+        """Of the progress bar."""
+
+    @property
+    def width(self) -> int:
+        """Features of a frame."""
+
+    def as_dict(self) -> dict[str, Any]:
+        """Everything that decides the features."""
+
+    def extractor(self) -> Callable[[Tensor], NDArray[np.float32]]:
+        """A function from audio at 16 kHz, ``(samples,)``, to features ``(frames, width)``."""
+
+
 def compute_features(
     folder: Path,
     metadata: dict[str, Any],
     corpus: Corpus,
-    front_end: FrontEndConfig,
+    front_end: FrontEnd,
     augmentation: OfflineAugmentation,
     on_bad_audio: str,
 ) -> None:
@@ -59,10 +79,10 @@ def compute_features(
 
     remove_leftovers(folder.parent, folder.name)
     utterances = corpus.utterances
-    title = f"Features of {corpus.name}" + ("" if augmentation.is_clean else f" ({_describe(augmentation)})")
+    title = f"{front_end.title} of {corpus.name}" + ("" if augmentation.is_clean else f" ({_describe(augmentation)})")
     partial = folder.with_name(f"{folder.name}.partial")
     try:
-        with _PartialStore(partial, metadata, front_end.n_mels) as store:
+        with _PartialStore(partial, metadata, front_end.width) as store:
             done = len(store.utterances)
             if done:
                 log.warning("%s: resumed after %d of %d utterances.", title, done, len(utterances))
@@ -176,9 +196,9 @@ class _PartialStore:
 
 
 def _features(
-    utterances: Sequence[Utterance], front_end: FrontEndConfig, augmentation: OfflineAugmentation
+    utterances: Sequence[Utterance], front_end: FrontEnd, augmentation: OfflineAugmentation
 ) -> Iterator[Computed]:
-    """Features of each utterance in order, ``(frames, n_mels)``, or why it has none; on all cores."""
+    """Features of each utterance in order, ``(frames, width)``, or why it has none; on all cores."""
     compute = _extractor(front_end, augmentation)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         try:
@@ -187,13 +207,12 @@ def _features(
             pool.shutdown(cancel_futures=True)
 
 
-def _extractor(front_end: FrontEndConfig, augmentation: OfflineAugmentation) -> Callable[[Utterance], Computed]:
+def _extractor(front_end: FrontEnd, augmentation: OfflineAugmentation) -> Callable[[Utterance], Computed]:
     import torch
 
-    from hrf_ser.audio.front_end import LogMel
     from hrf_ser.audio.read import read_audio
 
-    log_mel = LogMel(front_end)
+    extract = front_end.extractor()
 
     def compute(utterance: Utterance) -> Computed:
         try:
@@ -201,9 +220,7 @@ def _extractor(front_end: FrontEndConfig, augmentation: OfflineAugmentation) -> 
         except UserError as error:
             return error
         with torch.inference_mode():
-            waveform = augmentation.apply(waveform, utterance.utterance)
-            features, frames = log_mel(waveform[None], torch.tensor([waveform.shape[0]]))
-            return np.asarray(features[0, : int(frames)].contiguous().numpy(), dtype=np.float32)
+            return extract(augmentation.apply(waveform, utterance.utterance))
 
     return compute
 

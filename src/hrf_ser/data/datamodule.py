@@ -16,10 +16,12 @@ from torch import Tensor
 
 from hrf_ser.audio.augment import OfflineAugmentation
 from hrf_ser.audio.front_end import FrontEndConfig
-from hrf_ser.data.batches import Batch, BatchLoader, BucketSampler, FeatureBatches
+from hrf_ser.data.batches import NO_LABEL, Batch, BatchLoader, BucketSampler, FeatureBatches
+from hrf_ser.data.compute import FrontEnd
 from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.data.dataset import Dataset
 from hrf_ser.data.device_cache import CacheOnDevice, DeviceCache, DeviceLoader, count_frames, should_cache
+from hrf_ser.data.out_of_fold import NO_MEMBER
 from hrf_ser.data.protocols import SPLITS, Protocol, Split, count_left_out
 from hrf_ser.data.store import Features, JoinedStores, open_store
 
@@ -85,27 +87,46 @@ class SpeechData(LightningDataModule):
         train, val, test = (tuple(row for row in split.rows(name) if usable[row]) for name in SPLITS)
         return replace(split, train=train, val=val, test=test)
 
+    @cached_property
+    def unlabelled(self) -> tuple[int, ...]:
+        """Rows behind the table: recordings without labels, of which a teacher's targets are known."""
+        rows = range(len(self.corpus.utterances), len(self.utterances))
+        return tuple(row for row in rows if self.stores[0].lengths[row])
+
+    @property
+    def training_rows(self) -> tuple[int, ...]:
+        """Rows of an epoch, with labels and without."""
+        return self.split.train + self.unlabelled
+
     @property
     def out_of_fold(self) -> Tensor | None:
         """Under ``protocol=out_of_fold`` the ensemble member that leaves out each row, ``(rows,)``."""
         index = self.dataset.out_of_fold
-        return None if index is None else torch.from_numpy(index)
+        if index is None:
+            return None
+        every_member = np.full(len(self.targets) - len(index), NO_MEMBER)
+        return torch.from_numpy(np.concatenate([index, every_member]))
 
     @cached_property
     def stores(self) -> list[Features]:
         """Features of every augmentation, the clean one first. A corpus that is only tested is not augmented."""
-        stores: list[Features] = []
-        for augmentation in self.augmentations:
-            parts = []
-            for place, (whole, table) in enumerate(zip(self.dataset.corpora, self.dataset.tables, strict=True)):
-                changed = augmentation if place == 0 else OfflineAugmentation()
-                store = open_store(self.cache_dir, whole, self.front_end, changed, self.on_bad_audio)
-                if table is not whole:
-                    row = {one.utterance: number for number, one in enumerate(whole.utterances)}
-                    store = store.of([row[one.utterance] for one in table.utterances])
-                parts.append(store)
-            stores.append(parts[0] if len(parts) == 1 else JoinedStores(parts))
-        return stores
+        return [self.features(self.front_end, augmentation) for augmentation in self.augmentations]
+
+    def features(self, front_end: FrontEnd, augmentation: OfflineAugmentation) -> Features:
+        """Features of every row of the table by any front end, computed where they are missing."""
+        parts = []
+        for place, (whole, table) in enumerate(zip(self.dataset.corpora, self.dataset.tables, strict=True)):
+            changed = augmentation if place == 0 else OfflineAugmentation()
+            store = open_store(self.cache_dir, whole, front_end, changed, self.on_bad_audio)
+            if table is not whole:
+                row = {one.utterance: number for number, one in enumerate(whole.utterances)}
+                store = store.of([row[one.utterance] for one in table.utterances])
+            parts.append(store)
+        if self.dataset.unlabelled is not None:
+            parts.append(
+                open_store(self.cache_dir, self.dataset.unlabelled, front_end, augmentation, self.on_bad_audio)
+            )
+        return parts[0] if len(parts) == 1 else JoinedStores(parts)
 
     def prepare_data(self) -> None:
         """Compute features where they are missing. Lightning calls this more than once."""
@@ -126,7 +147,7 @@ class SpeechData(LightningDataModule):
         if self.trainer is None:
             return
         device = self.trainer.strategy.root_device
-        rows = [self.split.train if stage == "fit" else ()] * len(self.stores)
+        rows = [self.training_rows if stage == "fit" else ()] * len(self.stores)
         evaluated = self.split.test if stage == "test" else self.split.val
         rows[0] = tuple(dict.fromkeys((*rows[0], *evaluated)))
         size = 4 * self.front_end.n_mels * count_frames(self.stores, rows)
@@ -142,9 +163,10 @@ class SpeechData(LightningDataModule):
 
     @cached_property
     def targets(self) -> NDArray[np.int64]:
-        """Class number of every row of the table."""
+        """Class number of every row of the table; ``NO_LABEL`` of rows without."""
         number = {label: index for index, label in enumerate(self.labels)}
-        return np.array([number[utterance.label] for utterance in self.corpus.utterances])
+        labels = [number[utterance.label] for utterance in self.corpus.utterances]
+        return np.array(labels + [NO_LABEL] * (len(self.utterances) - len(labels)))
 
     @property
     def scores_participants(self) -> bool:
@@ -155,13 +177,19 @@ class SpeechData(LightningDataModule):
     def units(self) -> NDArray[np.int64]:
         """What each row of the table is scored with: itself, or all segments of its participant."""
         if not self.scores_participants:
-            return np.arange(len(self.corpus.utterances))
-        speakers = [utterance.speaker for utterance in self.corpus.utterances]
+            return np.arange(len(self.targets))
+        speakers = [utterance.speaker for utterance in self.utterances]
         return np.unique(speakers, return_inverse=True)[1]
+
+    @cached_property
+    def utterances(self) -> list[Utterance]:
+        """Of every row, those without labels included."""
+        further = [] if self.dataset.unlabelled is None else self.dataset.unlabelled.utterances
+        return [*self.corpus.utterances, *further]
 
     def utterance(self, row: int) -> Utterance:
         """The utterance in a row of the table."""
-        return self.corpus.utterances[row]
+        return self.utterances[row]
 
     def class_counts(self) -> Tensor:
         """How often each class occurs in an epoch, ``(classes,)``; equally often where participants are balanced."""
@@ -182,8 +210,8 @@ class SpeechData(LightningDataModule):
         return torch.from_numpy(mean).float(), torch.from_numpy(std).float()
 
     def train_dataloader(self) -> BatchLoader:
-        """Shuffled batches of the training split, each utterance in one of its augmentations."""
-        return self._loader(self.split.train, self.stores, shuffle=True)
+        """Shuffled batches of the training split and of recordings without labels, each in one of its augmentations."""
+        return self._loader(self.training_rows, self.stores, shuffle=True)
 
     def val_dataloader(self) -> BatchLoader | list[BatchLoader]:
         """Batches of the validation split; an empty list where the protocol selects no checkpoint."""

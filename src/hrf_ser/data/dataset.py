@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrf_ser.data.corpora import Corpus
+from hrf_ser.data.corpora.unlabelled import without
 from hrf_ser.data.out_of_fold import out_of_fold_index
 from hrf_ser.data.protocols import Split, cross_corpus_split, split_corpus
 from hrf_ser.data.transfer import join, relabel
@@ -26,6 +27,7 @@ class Dataset:
         out_of_fold: under ``protocol=out_of_fold`` the ensemble member that leaves out each row, ``(rows,)``, -1 for none.
         folds: what folds hold out, see :func:`hrf_ser.data.folds.folds_of`.
         classes: class -> the labels that it stands for; None keeps the corpus's labels.
+        unlabelled: further recordings that a teacher alone supervises; their rows follow those of ``corpus``.
     """
 
     corpora: tuple[Corpus, ...]
@@ -35,6 +37,7 @@ class Dataset:
     out_of_fold: NDArray[np.int64] | None
     folds: str | int
     classes: Mapping[str, Sequence[str]] | None
+    unlabelled: Corpus | None = None
 
 
 def make_dataset(
@@ -44,6 +47,7 @@ def make_dataset(
     folds: str | int = "corpus",
     classes: Mapping[str, Sequence[str]] | None = None,
     ensemble_size: int = 1,
+    unlabelled: Corpus | None = None,
 ) -> Dataset:
     """Split a corpus, or two of which the first trains and the second is tested.
 
@@ -53,6 +57,7 @@ def make_dataset(
         protocol: one of :data:`hrf_ser.data.protocols.PROTOCOLS`.
         folds: what folds hold out.
         classes: class -> the labels that it stands for, in any corpus.
+        unlabelled: further recordings for training; those of validation and test speakers are left out.
         ensemble_size: members that ``out_of_fold`` deals the training speakers to.
 
     Raises:
@@ -68,4 +73,7 @@ def make_dataset(
     index = None
     if split.protocol.validates_on == "train":
         index = out_of_fold_index(corpus.utterances, split, ensemble_size)
-    return Dataset(corpora, tables, corpus, split, index, folds, classes)
+    if unlabelled is not None:
+        evaluated = sorted({*split.val, *split.test} - {*split.train})
+        unlabelled = without(unlabelled, [corpus.utterances[row] for row in evaluated])
+    return Dataset(corpora, tables, corpus, split, index, folds, classes, unlabelled)

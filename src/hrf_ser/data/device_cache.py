@@ -94,13 +94,13 @@ class DeviceLoader(BatchLoader):
         rows, augmentations = (np.concatenate(part) for part in zip(*draws, strict=True))
         sizes = [len(batch) for batch, _ in draws]
         starts, lengths = self.cache.starts[augmentations, rows], self.cache.lengths[augmentations, rows]
-        table = torch.from_numpy(np.stack([starts, lengths, self.labels[rows], rows, self.units[rows]]))
+        table = torch.from_numpy(np.stack([starts, lengths, self.labels[rows], rows, self.units[rows], augmentations]))
         longest = np.maximum.reduceat(lengths, np.cumsum([0, *sizes[:-1]]))
         parts = torch.split(table.to(self.cache.device), sizes, dim=1)
         for part, frames in zip(parts, longest.tolist(), strict=True):
-            begin, length, label, row, unit = part.unbind()
+            begin, length, label, row, unit, copy = part.unbind()
             features = self.cache.gather(begin, length, frames)
-            yield Batch(features=features, lengths=length, labels=label, rows=row, units=unit)
+            yield Batch(features=features, lengths=length, labels=label, rows=row, units=unit, copies=copy)
 
 
 def count_frames(stores: Sequence[Features], rows: Sequence[Sequence[int]]) -> int:

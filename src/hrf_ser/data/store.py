@@ -23,8 +23,7 @@ from filelock import FileLock
 from numpy.typing import NDArray
 
 from hrf_ser.audio.augment import OfflineAugmentation
-from hrf_ser.audio.front_end import FrontEndConfig
-from hrf_ser.data.compute import FRAMES, INDEX, compute_features, report_bad_audio
+from hrf_ser.data.compute import FRAMES, INDEX, FrontEnd, compute_features, report_bad_audio
 from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.errors import UserError
 
@@ -86,7 +85,7 @@ class JoinedStores:
 def open_store(
     cache_dir: Path,
     corpus: Corpus,
-    front_end: FrontEndConfig,
+    front_end: FrontEnd,
     augmentation: OfflineAugmentation,
     on_bad_audio: str = "stop",
 ) -> FeatureStore:
@@ -97,7 +96,7 @@ def open_store(
     Args:
         cache_dir: folder of all stores.
         corpus: the table of utterances.
-        front_end: options of the log-mel front end.
+        front_end: what computes features, the log-mel front end or a teacher.
         augmentation: of the waveform, before features are computed.
         on_bad_audio: ``stop`` refuses a corpus with unusable audio, ``skip`` lists it and leaves it out.
 
@@ -111,15 +110,15 @@ def open_store(
         "view": json.loads(json.dumps(augmentation.as_dict())),  # the name in stores that exist already
         "audio": _fingerprint(corpus.utterances),
     }
-    store = _load(folder, metadata)
+    store = _load(folder, metadata, front_end.width)
     if store is None:
         try:
             folder.parent.mkdir(parents=True, exist_ok=True)
             with FileLock(f"{folder}.lock"):
-                store = _load(folder, metadata)
+                store = _load(folder, metadata, front_end.width)
                 if store is None:
                     compute_features(folder, metadata, corpus, front_end, augmentation, on_bad_audio)
-                    store = _load(folder, metadata)
+                    store = _load(folder, metadata, front_end.width)
         except OSError as error:
             if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
                 raise
@@ -133,7 +132,7 @@ def open_store(
     return store
 
 
-def _load(folder: Path, metadata: dict[str, Any]) -> FeatureStore | None:
+def _load(folder: Path, metadata: dict[str, Any], width: int) -> FeatureStore | None:
     """The store in ``folder``, or None where it must be computed."""
     if not folder.exists():
         return None
@@ -142,7 +141,6 @@ def _load(folder: Path, metadata: dict[str, Any]) -> FeatureStore | None:
         if {key: index[key] for key in metadata} != metadata:
             return None
         offsets = np.asarray(index["offsets"], dtype=np.int64)
-        width = metadata["front_end"]["n_mels"]
         frames = np.memmap(folder / FRAMES, dtype=np.float32, mode="r").reshape(-1, width)
         if len(frames) != offsets[-1] or zlib.crc32(frames.data) != index["crc32"]:
             raise ValueError("its checksum differs")
@@ -152,7 +150,7 @@ def _load(folder: Path, metadata: dict[str, Any]) -> FeatureStore | None:
         return None
 
 
-def _key(corpus: Corpus, front_end: FrontEndConfig, augmentation: OfflineAugmentation) -> str:
+def _key(corpus: Corpus, front_end: FrontEnd, augmentation: OfflineAugmentation) -> str:
     folders = {folder: folder.resolve() for folder in {one.path.parent for one in corpus.utterances}}
     segments = [
         (one.utterance, str(folders[one.path.parent] / one.path.name), one.start, one.end) for one in corpus.utterances

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from hrf_ser.models.backbone import Backbone
     from hrf_ser.models.ensemble import members_of
     from hrf_ser.models.macs import count_macs, count_parameters
     from hrf_ser.models.registry import create_model, model_names, register
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 # Modules of this folder that register a model.
 MODULES = ("conformer", "conv_transformer", "speechformer")
 
-__all__ = ["create_model", "model_names", "register", "members_of", "count_macs", "count_parameters"]
+__all__ = ["Backbone", "create_model", "model_names", "register", "members_of", "count_macs", "count_parameters"]
 
 
 def __getattr__(name: str) -> Any:
@@ -26,7 +27,7 @@ def __getattr__(name: str) -> Any:
     if name in __all__:
         for module in MODULES:
             import_module(f"{__name__}.{module}")
-        for module in ("registry", "ensemble", "macs"):
+        for module in ("backbone", "registry", "ensemble", "macs"):
             if hasattr(found := import_module(f"{__name__}.{module}"), name):
                 return getattr(found, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

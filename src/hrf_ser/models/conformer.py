@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrf_ser.models.attention import SelfAttention
+from hrf_ser.models.backbone import Backbone
 from hrf_ser.models.convolution import TimeConv
 from hrf_ser.models.dropout import Dropout
 from hrf_ser.models.feed_forward import FeedForward
@@ -66,7 +67,7 @@ class ConformerLayer(nn.Module):
 
 
 @register(ConformerOptions)
-class Conformer(nn.Module):
+class Conformer(Backbone):
     """Conformer encoder (Gulati et al., "Conformer: convolution-augmented Transformer", Interspeech 2020), pooled.
 
     Differs from the paper in :class:`ConvSubsampling` (one-dimensional) and :class:`RelativePositionBias` (a scalar).
@@ -85,8 +86,7 @@ class Conformer(nn.Module):
         self.pooling = create_pooling(options.pooling, options.width)
         self.classifier = nn.Linear(self.pooling.out_width, n_classes)
 
-    def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
-        """``(B, T, n_features)`` and lengths ``(B,)`` in frames -> logits ``(B, n_classes)``."""
+    def embed(self, features: Tensor, lengths: Tensor | None) -> Tensor:
         x, mask = self.subsampling(features, lengths)
         if self.sinusoidal:
             x = x + sinusoidal_positions(x)
@@ -97,5 +97,8 @@ class Conformer(nn.Module):
             attention_mask = bias if attention_mask is None else bias.masked_fill(~attention_mask, float("-inf"))
         for layer in self.layers:
             x = layer(x, mask, attention_mask)
-        logits: Tensor = self.classifier(self.dropout(self.pooling(x, mask)))
-        return logits
+        embedding: Tensor = self.pooling(x, mask)
+        return embedding
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        return super().classify(self.dropout(embedding))

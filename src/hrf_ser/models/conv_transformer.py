@@ -5,6 +5,7 @@ from typing import ClassVar
 from torch import Tensor, nn
 
 from hrf_ser.models.attention import SelfAttention
+from hrf_ser.models.backbone import Backbone
 from hrf_ser.models.dropout import Dropout
 from hrf_ser.models.feed_forward import FeedForward
 from hrf_ser.models.options import ConvTransformerOptions
@@ -34,7 +35,7 @@ class TransformerLayer(nn.Module):
 
 
 @register(ConvTransformerOptions)
-class ConvTransformer(nn.Module):
+class ConvTransformer(Backbone):
     """Strided convolutions (a token every ``token_ms``), sinusoidal positions, Transformer layers, pooling, a linear.
 
     The HRF paper (arXiv 2411.09339) does not describe its backbone of that name; this is the plain form.
@@ -51,12 +52,14 @@ class ConvTransformer(nn.Module):
         self.pooling = create_pooling(options.pooling, options.width)
         self.classifier = nn.Linear(self.pooling.out_width, n_classes)
 
-    def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
-        """``(B, T, n_features)`` and lengths ``(B,)`` in frames -> logits ``(B, n_classes)``."""
+    def embed(self, features: Tensor, lengths: Tensor | None) -> Tensor:
         x, mask = self.subsampling(features, lengths)
         x = self.dropout(x + sinusoidal_positions(x))
         visible = None if mask is None else mask[:, None, None, :]
         for layer in self.layers:
             x = layer(x, visible)
-        logits: Tensor = self.classifier(self.dropout(self.pooling(self.norm(x), mask)))
-        return logits
+        embedding: Tensor = self.pooling(self.norm(x), mask)
+        return embedding
+
+    def classify(self, embedding: Tensor) -> Tensor:
+        return super().classify(self.dropout(embedding))

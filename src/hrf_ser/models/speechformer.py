@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from hrf_ser.models.attention import SelfAttention, WindowedSelfAttention
+from hrf_ser.models.backbone import Backbone
 from hrf_ser.models.dropout import Dropout
 from hrf_ser.models.feed_forward import FeedForward
 from hrf_ser.models.masking import padding_mask, strided_lengths, zero_padding
@@ -130,7 +131,7 @@ class MergeBlock(nn.Module):
 
 
 @register(SpeechFormerOptions)
-class SpeechFormer(nn.Module):
+class SpeechFormer(Backbone):
     """SpeechFormer (Chen et al., "SpeechFormer: a hierarchical efficient framework", Interspeech 2022).
 
     Four stages, the first three with windowed attention (50, 400 and 2000 ms), merging between them to tokens of 50,
@@ -165,11 +166,10 @@ class SpeechFormer(nn.Module):
             nn.Linear(width // 4, n_classes),
         )
 
-    def forward(self, features: Tensor, lengths: Tensor | None) -> Tensor:
-        """``(B, T, n_features)`` and lengths ``(B,)`` in frames -> logits ``(B, n_classes)``."""
+    def embed(self, features: Tensor, lengths: Tensor | None) -> Tensor:
         x = self.projection(zero_padding(features, padding_mask(lengths, features.shape[1])))
         for stage, merge in zip(self.stages, self.merges, strict=False):
             x, lengths = merge(stage(x, lengths), lengths)
         x = self.stages[-1](x, lengths)
-        logits: Tensor = self.classifier(self.pooling(x, padding_mask(lengths, x.shape[1])))
-        return logits
+        embedding: Tensor = self.pooling(x, padding_mask(lengths, x.shape[1]))
+        return embedding

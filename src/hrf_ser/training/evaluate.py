@@ -14,11 +14,12 @@ from torch import Tensor
 
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.data.protocols import SPLITS
+from hrf_ser.distillation.targets import Targets
 from hrf_ser.hrf import compare
 from hrf_ser.models import count_macs, count_parameters
 from hrf_ser.run_folder import CONFUSION, PREDICTIONS, SEGMENTS
 from hrf_ser.training.confusion_plot import draw_confusion
-from hrf_ser.training.metrics import confusion, mean_by_unit, recalls, scores
+from hrf_ser.training.metrics import UnitConfusion, confusion, mean_by_unit, recalls, scores
 from hrf_ser.training.module import EmotionModule
 from hrf_ser.training.record import write_predictions
 
@@ -73,6 +74,22 @@ def evaluate(
         **_macs(trained, deployed, config),
         "merge": {key: getattr(merge, key) for key in ("max_abs_diff", "argmax_changes", "compared")},
     }
+
+
+def evaluate_teacher(config: DictConfig, data: SpeechData, targets: Targets) -> dict[str, Any]:
+    """Scores of the teacher itself on the splits that the model is evaluated on; None where it does not know all of one."""
+    probabilities = targets.probabilities(data.out_of_fold)
+    labels, units = torch.from_numpy(data.targets), torch.from_numpy(data.units)
+    found: dict[str, Any] = {"name": str(config.teacher.label)}
+    for name in ("val", "test"):
+        rows = list(data.split.rows(name))
+        matrix = UnitConfusion(len(data.labels))
+        if not rows or probabilities[rows].isnan().any():
+            found[name] = None
+            continue
+        matrix.update(probabilities[rows], labels[rows], units[rows])
+        found[name] = scores(matrix.compute())
+    return found
 
 
 def _macs(trained: EmotionModule, deployed: EmotionModule, config: DictConfig) -> dict[str, int]:

@@ -23,11 +23,15 @@ from hrf_ser.config import to_dict
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.data.dataset import Dataset
 from hrf_ser.deploy.bundle import load_bundle
+from hrf_ser.distillation.head import Head
+from hrf_ser.distillation.loss import DistillationLoss
+from hrf_ser.distillation.targets import Targets, table_targets, whisper_targets
+from hrf_ser.distillation.whisper import WhisperEmbeddings
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import insert_hrf, merge_state_dict
 from hrf_ser.identity import idle_callbacks
 from hrf_ser.initial_weights import InitialWeights
-from hrf_ser.models import members_of
+from hrf_ser.models import Backbone, members_of
 from hrf_ser.training.callbacks import HRF
 from hrf_ser.training.checkpoints import AtomicCheckpointIO, read_checkpoint
 from hrf_ser.training.loggers import Wandb
@@ -55,7 +59,9 @@ def instantiate_data(config: DictConfig, dataset: Dataset) -> SpeechData:
     )
 
 
-def instantiate_module(config: DictConfig, data: SpeechData, initial: InitialWeights | None = None) -> EmotionModule:
+def instantiate_module(
+    config: DictConfig, data: SpeechData, initial: InitialWeights | None = None, targets: Targets | None = None
+) -> EmotionModule:
     """The module for a corpus, with the statistics of its training split, and with initial weights where there are some.
 
     Raises:
@@ -70,7 +76,7 @@ def instantiate_module(config: DictConfig, data: SpeechData, initial: InitialWei
             options=to_dict(config.model.options),
             labels=list(data.labels),
             n_features=config.features.n_mels,
-            batches_per_epoch=math.ceil(len(data.split.train) / config.batch_size),
+            batches_per_epoch=math.ceil(len(data.training_rows) / config.batch_size),
             hop_ms=float(config.features.hop_ms),
             normalisation=config.features.normalisation,
             optimizer={**to_dict(config.optimizer), "factor_decay": config.reparam.weight_decay},
@@ -88,6 +94,18 @@ def instantiate_module(config: DictConfig, data: SpeechData, initial: InitialWei
             reason = str(error).strip().splitlines()[-1].strip().rstrip(".")
             raise UserError(f"init_from={initial.source}: does not fit this model ({reason}).") from error
     module.out_of_fold = data.out_of_fold
+    if targets is not None:
+        teacher = config.teacher
+        members = [member for member in members_of(module.model) if isinstance(member, Backbone)]
+        if not members and teacher.hint_weight > 0:
+            raise UserError(
+                f"teacher.hint_weight: the model {config.model.name} is no hrf_ser.models.Backbone, which has "
+                "embed and classify: derive it from that, or set teacher.hint_weight=0."
+            )
+        widths = [member.pooling.out_width for member in members]
+        module.distillation = DistillationLoss(
+            targets, widths, teacher.weight, teacher.temperature, teacher.hint_weight
+        )
     module.fit_statistics(*data.feature_statistics(), data.class_counts())
     if config.compile:
         # In place, so that checkpoints keep their names; compiled at the first batch, when factors are there.
@@ -106,6 +124,21 @@ def _read_weights(initial: InitialWeights) -> dict[str, Tensor]:
     except ValueError as error:
         raise UserError(f"init_from={initial.source}: cannot be read as a checkpoint ({error}).") from error
     return {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
+
+
+def instantiate_teacher(config: DictConfig, data: SpeechData) -> Targets | None:
+    """The targets of the teacher for every utterance, or None without one.
+
+    Raises:
+        UserError: the teacher's files, or a training split that its head cannot be fit on.
+    """
+    if config.teacher is None:
+        return None
+    teacher, path = config.teacher, Path(config.teacher.path).expanduser()
+    head = Head(teacher.c, teacher.folds, balanced=config.loss.class_weights == "balanced")
+    if teacher.name == "table":
+        return table_targets(data, path, head)
+    return whisper_targets(data, WhisperEmbeddings(path, teacher.layer), head)
 
 
 def instantiate_hrf(config: DictConfig, module: EmotionModule) -> list[Callback]:

@@ -14,9 +14,10 @@ from torch import Tensor
 
 from hrf_ser.audio.augment import FeatureAugment
 from hrf_ser.audio.front_end import Normalisation, Normaliser
-from hrf_ser.data.batches import Batch, select
+from hrf_ser.data.batches import NO_LABEL, Batch, select
+from hrf_ser.distillation.loss import DistillationLoss
 from hrf_ser.hrf import describe_hrf, merge_state_dict
-from hrf_ser.models import create_model, members_of
+from hrf_ser.models import Backbone, create_model, members_of
 from hrf_ser.training.metrics import UnitConfusion, scores
 from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer, build_schedule, parameter_groups
 
@@ -71,6 +72,7 @@ class EmotionModule(LightningModule):
         self.out_of_fold: Tensor | None
         self.register_buffer("out_of_fold", None, persistent=False)
         self.predictions: list[tuple[Tensor, Tensor]] = []
+        self.distillation: DistillationLoss | None = None
         self._seed = seed
         self._batches_per_epoch = batches_per_epoch
         self._optimizer = OptimizerConfig(**(optimizer or {}))
@@ -103,33 +105,59 @@ class EmotionModule(LightningModule):
 
     def training_step(self, batch: Batch, batch_idx: int) -> Tensor:
         # The mean: with it, Adam's steps are those that each member would take alone.
-        return torch.stack([self._training_loss(member, part) for member, part in self._member_batches(batch)]).mean()
+        return torch.stack([self._training_loss(*part) for part in self._member_batches(batch)]).mean()
 
-    def _member_batches(self, batch: Batch) -> Iterator[tuple[torch.nn.Module, Batch]]:
-        """Each ensemble member and the utterances of a batch that it trains on, unless there are none."""
+    def _member_batches(self, batch: Batch) -> Iterator[tuple[int, torch.nn.Module, Batch]]:
+        """Each ensemble member, its number, and the utterances of a batch that it trains on, unless there are none."""
         for number, member in enumerate(members_of(self.model)):
             if self.out_of_fold is None:
-                yield member, batch
+                yield number, member, batch
             elif (kept := self.out_of_fold[batch["rows"]] != number).any():
-                yield member, select(batch, kept)
+                yield number, member, select(batch, kept)
 
-    def _training_loss(self, model: torch.nn.Module, batch: Batch) -> Tensor:
-        features, lengths, labels = batch["features"], batch["lengths"], batch["labels"]
+    def _training_loss(self, number: int, member: torch.nn.Module, batch: Batch) -> Tensor:
+        features, lengths = batch["features"], batch["lengths"]
+        mix = None
         if self.augment is None:
-            return self._loss(model(self.normaliser(features, lengths), lengths), labels)
-        features = self.augment.mask(self.normaliser(self.augment.gain(features), lengths))
-        if self.augment.mixup == 0:
-            return self._loss(model(features, lengths), labels)
-        mix = self.augment.mix(features, lengths)
-        logits = model(mix.features, mix.lengths)
-        # The loss is linear in the target, so a mixed target is the mixture of two losses.
-        return mix.share * self._loss(logits, labels) + (1 - mix.share) * self._loss(logits, labels[mix.partner])
+            features = self.normaliser(features, lengths)
+        else:
+            features = self.augment.mask(self.normaliser(self.augment.gain(features), lengths))
+            if self.augment.mixup > 0:
+                mix = self.augment.mix(features, lengths)
+                features, lengths = mix.features, mix.lengths
+        distillation = self.distillation
+        if distillation is None or not distillation.has_hints:
+            embedding, logits = None, member(features, lengths)
+        else:
+            assert isinstance(member, Backbone)
+            embedding = member.embed(features, lengths)
+            logits = member.classify(embedding)
+
+        def loss(targets: Tensor | slice) -> Tensor:
+            """With the targets of these utterances of the batch."""
+            labels = batch["labels"][targets]
+            if distillation is None:
+                return self._loss(logits, labels)
+            # The mean over no label at all is not a number.
+            labelled = self._loss(logits, labels) if (labels != NO_LABEL).any() else logits.new_zeros(())
+            taught: Tensor = distillation(number, logits, embedding, batch["copies"][targets], batch["rows"][targets])
+            return (1 - distillation.weight) * labelled + taught
+
+        if mix is None:
+            return loss(slice(None))
+        # Losses are linear in the target, but for a constant, so a mixed target is the mixture of two losses.
+        return mix.share * loss(slice(None)) + (1 - mix.share) * loss(mix.partner)
 
     def configure_optimizers(self) -> Any:
-        optimizer = build_optimizer(self.model, self._optimizer, fused="mixed" not in str(self.trainer.precision))
+        optimizer = build_optimizer(self._trained, self._optimizer, fused="mixed" not in str(self.trainer.precision))
         per_epoch, steps = self._steps()
         schedule = build_schedule(optimizer, self._optimizer, steps, per_epoch)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": schedule, "interval": "step"}}
+
+    @property
+    def _trained(self) -> torch.nn.Module:
+        """What the optimizer trains."""
+        return self.model if self.distillation is None else torch.nn.ModuleList([self.model, self.distillation])
 
     def _steps(self) -> tuple[int, int]:
         """Steps of the optimizer in an epoch and in the whole fit, as the Trainer limits them."""
@@ -189,9 +217,13 @@ class EmotionModule(LightningModule):
         if {key: value.shape for key, value in checkpoint["state_dict"].items()} != own:
             # Moments of other parameters mean nothing for these: the optimizer starts without, at the schedule's place.
             checkpoint["optimizer_states"] = []
-            groups = len(parameter_groups(self.model, self._optimizer))
+            groups = len(parameter_groups(self._trained, self._optimizer))
             for state in checkpoint["lr_schedulers"]:
                 state.update({key: [state[key][0]] * groups for key in ("base_lrs", "_last_lr", "lr_lambdas")})
+            if self.distillation is None:
+                for key in {"state_dict", "current_model_state"} & checkpoint.keys():
+                    weights = checkpoint[key]
+                    checkpoint[key] = {name: weights[name] for name in weights if not name.startswith("distillation.")}
             # Merged weights load into a factorised module as well. WeightAveraging has the weights beside their average.
             for key in {"state_dict", "current_model_state"} & checkpoint.keys():
                 checkpoint[key] = merge_state_dict(checkpoint[key], checkpoint.get("reparam", {}))

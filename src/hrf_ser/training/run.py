@@ -20,7 +20,7 @@ from hrf_ser.run_folder import BUNDLE, CHECKPOINTS, CONFIG, HISTORY, METRICS
 from hrf_ser.training.bundle import write_bundle
 from hrf_ser.training.checkpoints import BestCheckpoint
 from hrf_ser.training.errors import user_errors
-from hrf_ser.training.evaluate import evaluate
+from hrf_ser.training.evaluate import evaluate, evaluate_teacher
 from hrf_ser.training.history import History
 from hrf_ser.training.instantiate import (
     instantiate_callbacks,
@@ -28,6 +28,7 @@ from hrf_ser.training.instantiate import (
     instantiate_hrf,
     instantiate_loggers,
     instantiate_module,
+    instantiate_teacher,
     instantiate_trainer,
     silence_libraries,
 )
@@ -59,8 +60,9 @@ def train(config: DictConfig, dataset: Dataset, initial: InitialWeights | None =
         torch.set_num_threads(config.threads)
     data = instantiate_data(config, dataset)
     data.prepare_data()
+    targets = instantiate_teacher(config, data)
     prepared = time.perf_counter()
-    module = instantiate_module(config, data, initial)
+    module = instantiate_module(config, data, initial, targets)
     history = History(folder / HISTORY)
     best = BestCheckpoint(checkpoints, monitor="val/ua" if data.protocol.selects_checkpoint else None)
     # HRF comes first: weight averaging copies the model in its own setup.
@@ -82,6 +84,7 @@ def train(config: DictConfig, dataset: Dataset, initial: InitialWeights | None =
         trainer.test(deployed, data, verbose=False)
         record = describe_run(config, data, initial)
         record |= history.describe_epoch(selected["epoch"], with_scores=data.protocol.selects_checkpoint)
+        record["teacher"] = None if targets is None else evaluate_teacher(config, data, targets)
         record |= evaluate(config, data, module, selected["state_dict"], deployed, folder)
         write_bundle(folder / BUNDLE, config, data, deployed, record)
         ended = time.perf_counter()

@@ -1,0 +1,1 @@
+"""Knowledge distillation: a teacher supervises training, and nothing of it is in the deployed model."""

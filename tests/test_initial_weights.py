@@ -133,7 +133,7 @@ def test_other_classes_are_refused_in_another_corpus_too(tmp_path):
         ({"folds": 5}, r"on ours with protocol\.folds=5 where this run has protocol\.folds=corpus"),
         (
             {"classes": {"angry": ["angry"]}},
-            r"on ours with label_map\.classes\.angry=\['angry'\] where this run has label_map\.classes\.angry=null",
+            r"on ours with label_map\.classes\.angry=\[angry\] where this run has label_map\.classes\.angry=null",
         ),
         (
             {"test_speakers_hash": "0123456789"},

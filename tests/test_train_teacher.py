@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from hrf_ser.errors import UserError
+from hrf_ser.train import read_dataset
 
 sys.path.append(str(Path(__file__).parent / "distillation"))
 from tiny_whisper import write_tiny_whisper
@@ -100,3 +102,39 @@ def test_a_teacher_that_is_not_there_is_named(train, tmp_path):
         train(tmp_path, "teacher=whisper_tiny")
     with pytest.raises(UserError, match=r"config\.json is missing"):
         train(tmp_path, "teacher=whisper_tiny", f"teacher.path={tmp_path}/none")
+
+
+def test_a_finished_run_teaches_and_must_have_the_same_test_speakers(train, tmp_path):
+    large = "model.options={width: 32, layers: 1, heads: 2, ffn: 64, ensemble_size: 2}"
+    teacher = train(tmp_path / "large", large, "fold=1")
+    taught = train(tmp_path / "taught", "teacher=run", f"teacher.path={tmp_path}/large", "fold=1")
+    for split in ("val", "test"):
+        assert taught["teacher"][split]["ua"] == pytest.approx(teacher[split]["ua"])
+    with pytest.raises(UserError, match=r"teacher\.path=.*fold=1 where this run has fold=2"):
+        train(tmp_path / "other", "teacher=run", f"teacher.path={tmp_path}/large", "fold=2")
+    path = f"teacher.path={tmp_path}/large/checkpoints/best.ckpt"
+    with pytest.raises(UserError, match=r"teacher\.path=.*is a checkpoint"):
+        train(tmp_path / "checkpoint", "teacher=run", path, "fold=1")
+
+
+def test_a_table_of_soft_labels_teaches(train, tmp_path):
+    base = train(tmp_path / "base", "trainer.max_epochs=1")
+    with (tmp_path / "base/predictions.csv").open(newline="") as file:
+        tested = next(csv.DictReader(file))["utterance"]
+    table = tmp_path / "soft.csv"
+    corpus = read_dataset(OmegaConf.load(tmp_path / "base/config.yaml")).corpus
+    header = ",".join(["utterance", *corpus.labels])
+    table.write_text(header + "\n")
+    with pytest.raises(UserError, match="for the training utterance"):
+        train(tmp_path / "missing", "teacher=table", f"teacher.path={table}")
+    rest = 0.1 / (len(corpus.labels) - 1)
+    rows = [
+        ",".join([one.utterance, *(str(0.9 if label == one.label else rest) for label in corpus.labels)])
+        for one in corpus.utterances
+        if one.utterance != tested
+    ]
+    table.write_text("\n".join([header, *rows]) + "\n")
+    taught = train(tmp_path / "taught", "teacher=table", f"teacher.path={table}", "trainer.max_epochs=1")
+    assert taught["teacher"]["val"]["ua"] == 1
+    assert taught["teacher"]["test"] is None  # it does not know one of these utterances
+    assert taught["utterances"] == base["utterances"]

@@ -1,4 +1,4 @@
-"""The weights that a run starts from (``init_from``): of a finished run, of its bundle, or of one of its checkpoints.
+"""Earlier runs that a run builds on: the weights that it starts from (``init_from``), and a teacher (``teacher=run``).
 
 The bundle of the earlier run says which model it is and which speakers it was tested on, so both are checked before torch is
 imported.
@@ -47,7 +47,7 @@ class EarlierRun(BaseModel):
             run = run.init_from
 
 
-class Backbone(BaseModel):
+class ModelDescription(BaseModel):
     """A registered model and its options."""
 
     name: str
@@ -57,7 +57,7 @@ class Backbone(BaseModel):
 class Description(BaseModel):
     """The part of ``bundle.json`` that decides whether weights may be used."""
 
-    model: Backbone
+    model: ModelDescription
     labels: list[str]
     front_end: dict[str, Any]
     normalisation: str
@@ -66,14 +66,16 @@ class Description(BaseModel):
 
 @dataclass(frozen=True)
 class InitialWeights:
-    """Weights to start from.
+    """Weights of an earlier run.
 
     Attributes:
-        source: the value of ``init_from``.
+        key: the setting that names them.
+        source: its value.
         path: a bundle's folder, or a checkpoint.
         description: of the model and the run that they come from.
     """
 
+    key: str
     source: str
     path: Path
     description: Description
@@ -98,7 +100,7 @@ def find_initial_weights(config: DictConfig, corpus: Corpus, split: Split) -> In
     """
     if config.get("init_from") is None:
         return None
-    weights = _find(str(config.init_from))
+    weights = _find("init_from", str(config.init_from))
     _check_model(weights, config, corpus)
     _check_speakers(weights, config, corpus, split)
     if others := weights.other_corpora(corpus):
@@ -108,10 +110,32 @@ def find_initial_weights(config: DictConfig, corpus: Corpus, split: Split) -> In
     return weights
 
 
-def _find(source: str) -> InitialWeights:
+def find_teacher_run(config: DictConfig, corpus: Corpus, split: Split) -> Path | None:
+    """The bundle of the run that teaches; None where the teacher is none of ours.
+
+    Raises:
+        UserError: no such bundle, other classes, or a run that may have trained on the test speakers of ``split``.
+    """
+    if config.get("teacher") is None or config.teacher.name != "run":
+        return None
+    weights = _find("teacher.path", str(config.teacher.path))
+    if not weights.path.is_dir():
+        raise UserError(
+            f"teacher.path={weights.source}: is a checkpoint; name the folder of a finished run or its bundle/."
+        )
+    if tuple(weights.description.labels) != corpus.labels:
+        raise UserError(
+            f"teacher.path={weights.source}: has the classes {', '.join(weights.description.labels)}, and this run has "
+            f"{', '.join(corpus.labels)}; name a run with the same classes."
+        )
+    _check_speakers(weights, config, corpus, split)
+    return weights.path
+
+
+def _find(key: str, source: str) -> InitialWeights:
     path = Path(source).expanduser()
     if not path.exists():
-        raise UserError(f"init_from={source}: no such file or folder.")
+        raise UserError(f"{key}={source}: no such file or folder.")
     if path.is_file():
         bundle = path.resolve().parent.parent / BUNDLE
     else:
@@ -119,14 +143,14 @@ def _find(source: str) -> InitialWeights:
     file = bundle / DESCRIPTION
     if not file.is_file():
         raise UserError(
-            f"init_from={source}: there is no {file}, which says what these weights were trained on; "
+            f"{key}={source}: there is no {file}, which says what these weights were trained on; "
             "name the folder of a finished run, its bundle/ or a file in its checkpoints/."
         )
     try:
-        return InitialWeights(source, path, Description.model_validate_json(file.read_bytes()))
+        return InitialWeights(key, source, path, Description.model_validate_json(file.read_bytes()))
     except (OSError, ValidationError) as error:
         raise UserError(
-            f"init_from={source}: {file} does not say what its model is and was trained on; name the bundle of another run."
+            f"{key}={source}: {file} does not say what its model is and was trained on; name the bundle of another run."
         ) from error
 
 
@@ -174,7 +198,7 @@ def _check_speakers(weights: InitialWeights, config: DictConfig, corpus: Corpus,
         }
         for key, first, second in differences(own, earlier):
             raise UserError(
-                f"init_from={weights.source}: was trained on {run.corpus} with {key}={as_typed(second)} where this run has "
+                f"{weights.key}={weights.source}: was trained on {run.corpus} with {key}={as_typed(second)} where this run has "
                 f"{key}={as_typed(first)}, so it may have been trained on the test speakers of this run; name a run with the "
                 "same test speakers."
             )

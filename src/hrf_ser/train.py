@@ -33,13 +33,14 @@ def train(config: DictConfig) -> dict[str, Any]:
     from hrf_ser.config import validate
 
     validate(config, "train")
-    from hrf_ser.initial_weights import find_initial_weights
+    from hrf_ser.initial_weights import find_initial_weights, find_teacher_run
 
     dataset = read_dataset(config)
     initial = find_initial_weights(config, dataset.corpus, dataset.split)
+    teacher_bundle = find_teacher_run(config, dataset.corpus, dataset.split)
     from hrf_ser.training.run import train as run
 
-    record = run(config, dataset, initial)
+    record = run(config, dataset, initial, teacher_bundle)
     hydra = HydraConfig.get()
     if hydra.mode != RunMode.MULTIRUN:
         from hrf_ser.screen import show_result

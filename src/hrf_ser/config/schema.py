@@ -135,11 +135,13 @@ class Augment(Group):
 
 
 class Teacher(Group):
-    name: Literal["whisper", "table"] = Field(
+    name: Literal["whisper", "table", "run"] = Field(
         description="Kind of the teacher; teacher=... sets it together with its layer."
     )
     label: Name = Field(description="The teacher's name in records and reports.")
-    path: str = Field(description="Folder of the encoder as Hugging Face has it, or the table; nothing is downloaded.")
+    path: str = Field(
+        description="Folder of the encoder as Hugging Face has it, a table, or a finished run; nothing is downloaded."
+    )
     layer: Count | None = Field(
         None, description="Of Whisper: the hidden states of this layer, from 1, are its embedding."
     )

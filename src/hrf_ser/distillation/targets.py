@@ -11,7 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hrf_ser.data.compute import FrontEnd
 from hrf_ser.data.datamodule import SpeechData
+from hrf_ser.distillation.bundle import BundleOutputs
 from hrf_ser.distillation.head import Head, cross_fitted_probabilities
 from hrf_ser.distillation.table import read_teacher_table
 from hrf_ser.distillation.whisper import WhisperEmbeddings
@@ -44,14 +46,17 @@ class Targets:
 
 def whisper_targets(data: SpeechData, embeddings: WhisperEmbeddings, head: Head) -> Targets:
     """Targets of a frozen Whisper encoder with a head that is fit on the training split."""
-    stores = [data.features(embeddings, augmentation) for augmentation in data.augmentations]
-    # An utterance without usable audio is in no split.
-    unknown = np.full((1, embeddings.width), np.nan, dtype=np.float32)
-    rows = range(len(data.utterances))
-    table = np.stack(
-        [np.concatenate([store[row] if store.lengths[row] else unknown for row in rows]) for store in stores]
+    return head_targets(data, _outputs(data, embeddings), head)
+
+
+def bundle_targets(data: SpeechData, outputs: BundleOutputs) -> Targets:
+    """Targets of a finished run, whose own head is its classifier."""
+    table = _outputs(data, outputs)
+    embeddings = table[..., outputs.classes :]
+    return Targets(
+        torch.from_numpy(table[None, ..., : outputs.classes]),
+        _standardise(data, embeddings) if embeddings.size else None,
     )
-    return head_targets(data, table, head)
 
 
 def table_targets(data: SpeechData, path: Path, head: Head) -> Targets:
@@ -71,9 +76,23 @@ def head_targets(data: SpeechData, embeddings: NDArray[np.float32], head: Head) 
         cross_fitted_probabilities(embeddings, data.targets, groups, train, len(data.labels), head)
         for train in _training_rows(data)
     ]
+    return Targets(_log(np.stack(probabilities)), _standardise(data, embeddings))
+
+
+def _outputs(data: SpeechData, teacher: FrontEnd) -> NDArray[np.float32]:
+    """One vector for each augmented copy of each utterance, ``(copies, rows, width)``."""
+    stores = [data.features(teacher, augmentation) for augmentation in data.augmentations]
+    # An utterance without usable audio is in no split.
+    unknown = np.full((1, teacher.width), np.nan, dtype=np.float32)
+    rows = range(len(data.utterances))
+    return np.stack(
+        [np.concatenate([store[row] if store.lengths[row] else unknown for row in rows]) for store in stores]
+    )
+
+
+def _standardise(data: SpeechData, embeddings: NDArray[np.float32]) -> Tensor:
     own = embeddings[:, list(data.split.train)].reshape(-1, embeddings.shape[-1])
-    standardised = (embeddings - own.mean(0)) / own.std(0).clip(min=1e-6)
-    return Targets(_log(np.stack(probabilities)), torch.from_numpy(standardised.astype(np.float32)))
+    return torch.from_numpy(((embeddings - own.mean(0)) / own.std(0).clip(min=1e-6)).astype(np.float32))
 
 
 def _log(probabilities: NDArray[np.float32]) -> Tensor:

@@ -23,9 +23,10 @@ from hrf_ser.config import to_dict
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.data.dataset import Dataset
 from hrf_ser.deploy.bundle import load_bundle
+from hrf_ser.distillation.bundle import BundleOutputs
 from hrf_ser.distillation.head import Head
 from hrf_ser.distillation.loss import DistillationLoss
-from hrf_ser.distillation.targets import Targets, table_targets, whisper_targets
+from hrf_ser.distillation.targets import Targets, bundle_targets, table_targets, whisper_targets
 from hrf_ser.distillation.whisper import WhisperEmbeddings
 from hrf_ser.errors import UserError
 from hrf_ser.hrf import insert_hrf, merge_state_dict
@@ -126,8 +127,8 @@ def _read_weights(initial: InitialWeights) -> dict[str, Tensor]:
     return {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
 
 
-def instantiate_teacher(config: DictConfig, data: SpeechData) -> Targets | None:
-    """The targets of the teacher for every utterance, or None without one.
+def instantiate_teacher(config: DictConfig, data: SpeechData, bundle: Path | None = None) -> Targets | None:
+    """The targets of the teacher for every utterance, or None without one; ``bundle`` is that of a run that teaches.
 
     Raises:
         UserError: the teacher's files, or a training split that its head cannot be fit on.
@@ -136,6 +137,8 @@ def instantiate_teacher(config: DictConfig, data: SpeechData) -> Targets | None:
         return None
     teacher, path = config.teacher, Path(config.teacher.path).expanduser()
     head = Head(teacher.c, teacher.folds, balanced=config.loss.class_weights == "balanced")
+    if bundle is not None:
+        return bundle_targets(data, BundleOutputs(bundle))
     if teacher.name == "table":
         return table_targets(data, path, head)
     return whisper_targets(data, WhisperEmbeddings(path, teacher.layer), head)

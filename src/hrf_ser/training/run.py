@@ -42,10 +42,13 @@ SIGTERM_STATUS = 143
 
 
 @user_errors()
-def train(config: DictConfig, dataset: Dataset, initial: InitialWeights | None = None) -> dict[str, Any]:
+def train(
+    config: DictConfig, dataset: Dataset, initial: InitialWeights | None = None, teacher_bundle: Path | None = None
+) -> dict[str, Any]:
     """Train, merge and test one model by a checked configuration, and write the run's folder.
 
-    It starts from ``initial`` weights, or from random ones, and returns what ``metrics.json`` holds.
+    It starts from ``initial`` weights, or from random ones, and returns what ``metrics.json`` holds. Under ``teacher=run`` the
+    model of ``teacher_bundle`` teaches.
 
     Raises:
         UserError: a setting that the model, the audio or Lightning does not admit, or a folder that cannot be used.
@@ -60,7 +63,7 @@ def train(config: DictConfig, dataset: Dataset, initial: InitialWeights | None =
         torch.set_num_threads(config.threads)
     data = instantiate_data(config, dataset)
     data.prepare_data()
-    targets = instantiate_teacher(config, data)
+    targets = instantiate_teacher(config, data, teacher_bundle)
     prepared = time.perf_counter()
     module = instantiate_module(config, data, initial, targets)
     history = History(folder / HISTORY)

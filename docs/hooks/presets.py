@@ -11,6 +11,7 @@ GROUPS = {
     "data": "Corpora: [all options](corpora.md). `data@test_data=` chooses another corpus to test on.",
     "features": "The front end.",
     "protocol": "Checkpoint selection: [protocols](../explanation/protocols.md).",
+    "teacher": "What a model learns from beside labels: [distillation](../guides/distillation.md).",
     "label_map": "Classes that several corpora share.",
     "callbacks": "Lightning callbacks.",
     "logger": "Lightning loggers. Local files are always written.",

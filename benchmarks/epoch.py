@@ -2,7 +2,7 @@
 
     python -m benchmarks.epoch --data ravdess --root /path/to/RAVDESS
 
-``python -m hrf_ser.train`` runs as a user runs it, with one callback more (benchmarks/epoch_twin.py), which takes every step
+``python -m hrf_ser.train`` runs as a user runs it, with one callback more (benchmarks/bare_steps.py), which takes every step
 bare as well, right before the command takes it.
 """
 
@@ -58,9 +58,9 @@ def run(settings: Settings, label: str, setup: Sequence[str], epochs: int) -> li
             # The first epoch warms up, and the callback does not see the end of the last.
             f"trainer.max_epochs={epochs + 2}",
             "callbacks.early_stopping.patience=1000",
-            "+callbacks.twin._target_=benchmarks.epoch_twin.EpochTwin",
-            f"+callbacks.twin.path={path}",
-            f"+callbacks.twin.clock={settings.clock}",
+            "+callbacks.bare_steps._target_=benchmarks.bare_steps.BareSteps",
+            f"+callbacks.bare_steps.path={path}",
+            f"+callbacks.bare_steps.clock={settings.clock}",
         ]
         repository = Path(__file__).parents[1]
         environment = {**os.environ, "PYTHONPATH": str(repository), "OMP_NUM_THREADS": str(settings.threads)}

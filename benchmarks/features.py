@@ -42,7 +42,7 @@ def measure(settings: Settings) -> Result:
             with torch.inference_mode():
                 log_mel(waveform, samples)
 
-        times = settings.take_turns({"log-mel": extract}, 30)
+        times = settings.interleave({"log-mel": extract}, 30)
         found["lengths"][seconds] = compare(times)["log-mel"]["ms"]
     found["loading"] = _loading(settings)
     return found

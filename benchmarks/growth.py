@@ -2,8 +2,8 @@
 
     python -m benchmarks.growth
 
-Along each axis all sizes take turns. The slope between two neighbours in log-log is the local exponent: 0 is a cost that is
-paid anyway, 1 grows with the size, 2 with its square.
+Along each axis the sizes are measured in an interleaved order. The slope between two neighbours in log-log is the local
+exponent: 0 is a cost that is paid anyway, 1 grows with the size, 2 with its square.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import Tensor
 
-from benchmarks.arms import inference_of, model_of, step_of, utterances
+from benchmarks.models import inference_of, model_of, step_of, utterances
 from benchmarks.part import Part, Result, Settings, table
 from benchmarks.rounds import compare
 
@@ -39,13 +39,13 @@ def measure(settings: Settings) -> Result:
         found["models"][label] = {}
         for axis, sizes in AXES.items():
             chosen = sizes[:3] if settings.quick else sizes
-            arms = {str(size): _arm(label, axis, size) for size in chosen}
-            times = settings.take_turns(arms, 40 if "inference" in axis else 9, 2)
+            candidates = {str(size): _candidate(label, axis, size) for size in chosen}
+            times = settings.interleave(candidates, 40 if "inference" in axis else 9, 2)
             found["models"][label][axis] = {size: entry["ms"] for size, entry in compare(times).items()}
     return found
 
 
-def _arm(label: str, axis: str, size: int) -> Callable[[], None]:
+def _candidate(label: str, axis: str, size: int) -> Callable[[], None]:
     if "inference" in axis:
         features, lengths, _ = utterances(1, size)
         infer = inference_of(model_of(label))

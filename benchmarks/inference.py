@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import torch
 
-from benchmarks.arms import CLASSES, inference_of, options_of
+from benchmarks.models import CLASSES, inference_of, options_of
 from benchmarks.part import Part, Result, Settings, milliseconds, ratio, table
 from benchmarks.rounds import compare
 from hrf_ser.audio.front_end import FrontEndConfig
@@ -34,10 +34,10 @@ def measure(settings: Settings) -> Result:
         if settings.large:
             classifiers["large"] = classifier(f"{label}_large")
         whole = {name: inference_of(one) for name, one in classifiers.items()}
-        arms = {name: lambda infer=infer: infer(waveform, length) for name, infer in whole.items()}
+        candidates = {name: lambda infer=infer: infer(waveform, length) for name, infer in whole.items()}
         front_end = inference_of(classifiers["light"].front_end)
-        arms["front end alone"] = lambda front_end=front_end: front_end(waveform, length)
-        compared = compare(settings.take_turns(arms, 100, 10))
+        candidates["front end alone"] = lambda front_end=front_end: front_end(waveform, length)
+        compared = compare(settings.interleave(candidates, 100, 10))
         found["models"][label] = {
             name: {**entry, "real_time": entry["ms"]["median"] / 1000 / SECONDS} for name, entry in compared.items()
         }
@@ -55,8 +55,8 @@ def classifier(label: str) -> SpeechClassifier:
 def markdown(result: Result) -> str:
     rows = [
         (label, name, ratio(entry), milliseconds(entry), f"{entry['real_time']:.4f}")
-        for label, arms in result["models"].items()
-        for name, entry in arms.items()
+        for label, candidates in result["models"].items()
+        for name, entry in candidates.items()
     ]
     return table(("model", "what", "ratio to light (quartiles)", "ms", "real-time factor"), rows)
 

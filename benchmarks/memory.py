@@ -14,7 +14,7 @@ import resource
 import subprocess
 import sys
 
-from benchmarks.arms import VARIANTS, inference_of, model_of, step_of, utterances
+from benchmarks.models import VARIANTS, inference_of, model_of, step_of, utterances
 from benchmarks.part import Part, Result, Settings, table
 
 OF_LIGHT = ("plain", "parametrized x4", "parametrized x8", "inserted x4", "inserted x8")

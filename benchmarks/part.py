@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from benchmarks.rounds import CLOCKS, Arm, take_turns
+from benchmarks.rounds import CLOCKS, Candidate, interleave
 
 Result = dict[str, Any]
 LIGHT = ("conv_transformer", "conformer", "speechformer")
@@ -33,7 +33,7 @@ class Settings:
         data: corpus of the parts that hear one.
         root: where it lies; None is the cache, where the demo corpus is synthesised.
         light: files in conf/model, the light ones.
-        large: their large twins.
+        large: their large variants.
     """
 
     quick: bool = False
@@ -54,9 +54,9 @@ class Settings:
         """Where the corpus lies."""
         return self.root or self.cache / self.data
 
-    def take_turns(self, arms: Mapping[str, Arm], rounds: int, warm_up: int = 3) -> dict[str, list[float]]:
-        """Seconds of every arm in every round, by the chosen clock; two rounds where it must be quick."""
-        return take_turns(arms, 2 if self.quick else rounds, 0 if self.quick else warm_up, self.clock)
+    def interleave(self, candidates: Mapping[str, Candidate], rounds: int, warm_up: int = 3) -> dict[str, list[float]]:
+        """Seconds of every candidate in every round, by the chosen clock; two rounds where it must be quick."""
+        return interleave(candidates, 2 if self.quick else rounds, 0 if self.quick else warm_up, self.clock)
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", default="demo", help="corpus of the parts that hear one")
     parser.add_argument("--root", type=Path, help="where it lies; the demo corpus is synthesised in the cache")
     parser.add_argument(
-        "--models", nargs="+", choices=LIGHT, default=LIGHT, help="light models; their twins come along"
+        "--models", nargs="+", choices=LIGHT, default=LIGHT, help="light models; with their large variants"
     )
-    parser.add_argument("--no-large", action="store_true", help="leave the large twins out")
+    parser.add_argument("--no-large", action="store_true", help="leave the large variants out")
 
 
 def settings_of(arguments: argparse.Namespace) -> Settings:

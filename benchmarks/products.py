@@ -4,7 +4,7 @@
 
 A step of each light model is watched once, with attention written out, and every product that its forward and backward
 passes really take is noted (a linear or convolution has three: forward, for its input, for its weight). Then the products alone
-and the whole steps take turns. Depthwise convolutions are no matrix products and are left out of the bound.
+and the whole steps are interleaved. Depthwise convolutions are no matrix products and are left out of the bound.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from benchmarks.arms import model_of, pass_of, step_of, utterances
+from benchmarks.models import model_of, pass_of, step_of, utterances
 from benchmarks.part import Part, Result, Settings, milliseconds, ratio, table
 from benchmarks.rounds import compare
 
@@ -94,7 +94,7 @@ def multiply_adds(shapes: Counter[Shape]) -> int:
 
 
 def measure(settings: Settings) -> Result:
-    """For each light model: products alone, forward and backward, and the whole step, in turns."""
+    """For each light model: products alone, forward and backward, and the whole step, interleaved."""
     batch, frames = (4, 64) if settings.quick else (32, 215)
     features, lengths, labels = utterances(batch, frames)
     found: Result = {"batch": batch, "frames": frames, "models": {}}
@@ -102,7 +102,7 @@ def measure(settings: Settings) -> Result:
         model = model_of(label)
         passed, step = pass_of(model), step_of(model)
         shapes = shapes_of(partial(passed, features, lengths, labels))
-        arms: dict[str, Callable[[], object]] = {
+        candidates: dict[str, Callable[[], object]] = {
             "products alone": products_alone(shapes),
             "forward and backward": partial(passed, features, lengths, labels),
             "whole step": partial(step, features, lengths, labels),
@@ -110,7 +110,7 @@ def measure(settings: Settings) -> Result:
         found["models"][label] = {
             "multiply_adds": multiply_adds(shapes),
             "products": sum(shapes.values()),
-            "arms": compare(settings.take_turns(arms, 40)),
+            "candidates": compare(settings.interleave(candidates, 40)),
         }
     return found
 
@@ -118,15 +118,15 @@ def measure(settings: Settings) -> Result:
 def markdown(result: Result) -> str:
     rows = []
     for label, entry in result["models"].items():
-        arms = entry["arms"]
+        candidates = entry["candidates"]
         rows.append(
             (
                 label,
                 f"{entry['multiply_adds'] / 1e6:,.0f} M in {entry['products']}",
-                milliseconds(arms["products alone"]),
-                ratio(arms["forward and backward"]),
-                ratio(arms["whole step"]),
-                milliseconds(arms["whole step"]),
+                milliseconds(candidates["products alone"]),
+                ratio(candidates["forward and backward"]),
+                ratio(candidates["whole step"]),
+                milliseconds(candidates["whole step"]),
             )
         )
     columns = ("model", "multiply-adds in products", "products alone, ms", "forward and backward / products")

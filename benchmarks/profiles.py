@@ -12,7 +12,7 @@ from functools import partial
 
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks.arms import inference_of, model_of, step_of, utterances
+from benchmarks.models import inference_of, model_of, step_of, utterances
 from benchmarks.part import Part, Result, Settings, table
 
 BATCH, FRAMES, TOP = 32, 215, 8

@@ -1,4 +1,4 @@
-"""Our SpeechFormer and Conformer against straightforward ones of the same sizes, in turns.
+"""Our SpeechFormer and Conformer against straightforward ones of the same sizes, interleaved.
 
     python -m benchmarks.references
 
@@ -16,7 +16,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from benchmarks.arms import CLASSES, inference_of, model_of, pass_of, utterances
+from benchmarks.models import CLASSES, inference_of, model_of, pass_of, utterances
 from benchmarks.part import Part, Result, Settings, milliseconds, ratio, table
 from benchmarks.reference.conformer import TorchaudioConformer, our_conformer
 from benchmarks.reference.speechformer import StraightSpeechFormer
@@ -57,19 +57,19 @@ def our_speechformer(**options: Any) -> nn.Module:
     return model_of("speechformer", n_features=128, **paper, **options)
 
 
-def _compare(arms: Mapping[str, tuple[nn.Module, Inputs]], labels: Tensor, settings: Settings) -> Result:
+def _compare(candidates: Mapping[str, tuple[nn.Module, Inputs]], labels: Tensor, settings: Settings) -> Result:
     batch = len(labels)
     found: Result = {}
-    passes = {name: partial(pass_of(model), *inputs, labels) for name, (model, inputs) in arms.items()}
-    found[f"forward and backward, {batch} utterances"] = compare(settings.take_turns(passes, 15))
+    passes = {name: partial(pass_of(model), *inputs, labels) for name, (model, inputs) in candidates.items()}
+    found[f"forward and backward, {batch} utterances"] = compare(settings.interleave(passes, 15))
     for number, rounds in ((1, 60), (batch, 15)):
         infers = {
             # The longest utterance is the last.
             name: partial(inference_of(model), *(one[-number:] for one in inputs))
-            for name, (model, inputs) in arms.items()
+            for name, (model, inputs) in candidates.items()
         }
         what = f"inference, {number} utterance{'s' if number > 1 else ''}"
-        found[what] = compare(settings.take_turns(infers, rounds))
+        found[what] = compare(settings.interleave(infers, rounds))
     return found
 
 
@@ -77,8 +77,8 @@ def markdown(result: Result) -> str:
     rows = []
     for model, kinds in result.items():
         goal = GOALS[model.partition(",")[0]]
-        for kind, arms in kinds.items():
-            for name, compared in arms.items():
+        for kind, candidates in kinds.items():
+            for name, compared in candidates.items():
                 ours = name.startswith("ours")
                 verdict = ("yes" if compared["ratio"]["median"] <= goal else "no") if ours else ""
                 rows.append(

@@ -79,15 +79,15 @@ def write_study(root: Path, runs: int) -> int:
     rng = np.random.default_rng(0)
     models = [f"{model}{size}" for model in MODELS for size in ("", "_large")]
     corpora = ("ravdess", "emodb")
-    arms = list(itertools.product(corpora, models, RANKS))
-    seeds = -(-runs // (len(arms) * FOLDS))
+    candidates = list(itertools.product(corpora, models, RANKS))
+    seeds = -(-runs // (len(candidates) * FOLDS))
     configs = {}
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):
         for corpus, model in itertools.product(corpora, models):
             config = compose("train", [f"data={corpus}", "data.root=/corpora", f"model={model}", "logger=none"])
             configs[corpus, model] = config
     written = 0
-    for (corpus, model, rank), fold, seed in itertools.product(arms, range(1, FOLDS + 1), range(seeds)):
+    for (corpus, model, rank), fold, seed in itertools.product(candidates, range(1, FOLDS + 1), range(seeds)):
         if written == runs:
             break
         config = configs[corpus, model]

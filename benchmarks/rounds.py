@@ -1,7 +1,8 @@
-"""Arms that take turns in one process, and what their times say.
+"""Interleaved measurements of several candidates in one process, and their ratios.
 
 On a machine that does other work too, milliseconds wander by tens of percent; the ratio of two neighbours in the same round
-hardly does. So every figure is the median over rounds of the ratio to the first arm of the same round, with its quartiles.
+hardly does. So every figure is the median over rounds of the ratio to the first candidate of the same round, with its
+quartiles.
 """
 
 from __future__ import annotations
@@ -12,29 +13,31 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
-Arm = Callable[[], object]
+Candidate = Callable[[], object]
 CLOCKS: dict[str, Callable[[], float]] = {"wall": time.perf_counter, "process": time.process_time}
 
 
-def take_turns(arms: Mapping[str, Arm], rounds: int, warm_up: int = 3, clock: str = "wall") -> dict[str, list[float]]:
-    """Seconds of every arm in every round.
+def interleave(
+    candidates: Mapping[str, Candidate], rounds: int, warm_up: int = 3, clock: str = "wall"
+) -> dict[str, list[float]]:
+    """Seconds of every candidate in every round.
 
     Args:
-        arms: name -> function without arguments.
+        candidates: name -> function without arguments.
         rounds: that count.
         warm_up: rounds before them, which fill caches.
         clock: ``wall``, or ``process`` for the processor time of all threads, which other programs hardly touch.
     """
     now = CLOCKS[clock]
-    times: dict[str, list[float]] = {name: [] for name in arms}
+    times: dict[str, list[float]] = {name: [] for name in candidates}
     gc.collect()
     gc.disable()
     try:
-        for turn in range(warm_up + rounds):
-            for name, arm in arms.items():
+        for number in range(warm_up + rounds):
+            for name, candidate in candidates.items():
                 started = now()
-                arm()
-                if turn >= warm_up:
+                candidate()
+                if number >= warm_up:
                     times[name].append(now() - started)
     finally:
         gc.enable()
@@ -50,7 +53,7 @@ def spread(values: list[float]) -> dict[str, float]:
 
 
 def compare(times: Mapping[str, list[float]], base: str | None = None) -> dict[str, dict[str, Any]]:
-    """Milliseconds and, by round, the ratio to ``base`` (the first arm unless told): median and quartiles of each."""
+    """Milliseconds and, by round, the ratio to ``base`` (the first candidate unless told): median and quartiles of each."""
     reference = times[base if base is not None else next(iter(times))]
     return {
         name: {

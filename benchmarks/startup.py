@@ -2,7 +2,7 @@
 
     python -m benchmarks.startup
 
-Commands take turns, each in a process of its own; ``python -c pass`` is the floor.
+Commands are interleaved, each in a process of its own; ``python -c pass`` is the floor.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import tempfile
 
 from benchmarks.part import Part, Result, Settings, table
-from benchmarks.rounds import compare, take_turns
+from benchmarks.rounds import compare, interleave
 
 # Words after python -m hrf_ser.train -> seconds that they may take.
 COMMANDS: dict[str, float] = {
@@ -37,11 +37,11 @@ def measure(settings: Settings) -> Result:
             line = [sys.executable, *words]
             subprocess.run(line, cwd=folder, env=os.environ, capture_output=True, check=False)
 
-        arms = {"python -c pass": lambda: start("-c", "pass")}
+        candidates = {"python -c pass": lambda: start("-c", "pass")}
         for words in COMMANDS:
-            arms[words] = lambda words=words: start("-m", "hrf_ser.train", *words.split())  # type: ignore[misc]
+            candidates[words] = lambda words=words: start("-m", "hrf_ser.train", *words.split())  # type: ignore[misc]
         # Children's time is not this process's: it is always the wall's.
-        times = take_turns(arms, 1 if settings.quick else 9, 0 if settings.quick else 1)
+        times = interleave(candidates, 1 if settings.quick else 9, 0 if settings.quick else 1)
     return {"commands": compare(times)}
 
 

@@ -26,8 +26,8 @@ from benchmarks import (
     profiles,
     references,
     startup,
-    together,
     training_step,
+    vectorised,
 )
 from benchmarks.part import Part, Result, add_settings, machine, settings_of
 from hrf_ser.files import write_text
@@ -44,7 +44,7 @@ PARTS: dict[str, Part] = {
         inference,
         memory,
         growth,
-        together,
+        vectorised,
         profiles,
     )
 }

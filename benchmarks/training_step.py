@@ -1,4 +1,4 @@
-"""Cost of HRF per training step: plain, parametrized and inserted side by side, light models and their large twins.
+"""Cost of HRF per training step: plain, parametrized and inserted side by side, light models and their large variants.
 
     python -m benchmarks.training_step --data ravdess --root /path/to/RAVDESS
 
@@ -11,7 +11,7 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable
 
-from benchmarks.arms import VARIANTS, model_of, step_of
+from benchmarks.models import VARIANTS, model_of, step_of
 from benchmarks.part import Part, Result, Settings, milliseconds, ratio, table
 from benchmarks.rounds import compare
 from hrf_ser.audio.front_end import FrontEndConfig
@@ -39,8 +39,8 @@ def measure(settings: Settings) -> Result:
         light = label in settings.light
         variants = {name: VARIANTS[name] for name in (VARIANTS if light else OF_LARGE)}
         models = {name: model_of(label, hrf, n_classes=len(data.labels)) for name, hrf in variants.items()}
-        arms = {name: _rotating(step_of(model), batches) for name, model in models.items()}
-        times = settings.take_turns(arms, 30 if light else 5, 3 if light else 1)
+        candidates = {name: _rotating(step_of(model), batches) for name, model in models.items()}
+        times = settings.interleave(candidates, 30 if light else 5, 3 if light else 1)
         compared = compare(times)
         found["models"][label] = {
             name: {"parameters": count_parameters(models[name]), **compared[name]} for name in compared
@@ -57,13 +57,13 @@ def speech_data(settings: Settings, **options: object) -> SpeechData:
 
 
 def _rotating(step: Callable[..., None], batches: list[Batch]) -> Callable[[], None]:
-    """Takes the next batch each time; arms that are called equally often are given the same ones."""
-    turn = 0
+    """Takes the next batch each time; candidates that are called equally often are given the same ones."""
+    number = 0
 
     def run() -> None:
-        nonlocal turn
-        batch = batches[turn % len(batches)]
-        turn += 1
+        nonlocal number
+        batch = batches[number % len(batches)]
+        number += 1
         step(batch["features"], batch["lengths"], batch["labels"])
 
     return run

@@ -8,12 +8,12 @@ from collections import Counter
 import pytest
 import torch
 from benchmarks import growth, memory, products, suite
-from benchmarks.arms import CLASSES, model_of, pass_of, utterances
+from benchmarks.models import CLASSES, model_of, pass_of, utterances
 from benchmarks.part import Settings, table
 from benchmarks.reference.conformer import TorchaudioConformer, our_conformer
 from benchmarks.reference.speechformer import StraightSpeechFormer
 from benchmarks.references import our_speechformer
-from benchmarks.rounds import compare, spread, take_turns
+from benchmarks.rounds import compare, interleave, spread
 from torch import nn
 
 from hrf_ser.models import count_parameters
@@ -23,9 +23,9 @@ QUICK = Settings(quick=True, light=("conv_transformer",), large=())
 LONG = ("epoch", "features", "memory", "startup", "training_step")
 
 
-def test_arms_take_turns_and_are_compared_within_their_round():
+def test_candidates_are_interleaved_and_compared_within_their_round():
     order = []
-    times = take_turns({name: lambda name=name: order.append(name) for name in "ab"}, rounds=2, warm_up=1)
+    times = interleave({name: lambda name=name: order.append(name) for name in "ab"}, rounds=2, warm_up=1)
     assert order == list("ababab")
     assert {name: len(values) for name, values in times.items()} == {"a": 2, "b": 2}
     # A machine that is ten times slower in the last round: each round's ratio stays.

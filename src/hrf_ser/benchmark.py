@@ -1,4 +1,4 @@
-"""``python -m hrf_ser.benchmark bundle=...``: the latency of a model on this machine, beside its large twin."""
+"""``python -m hrf_ser.benchmark bundle=...``: the latency of a model on this machine, beside its large variant."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ def measure_torch(
 def measure_exported(
     bundle: Path, large: SpeechClassifier | None, folder: Path, seconds: list[float], config: DictConfig
 ) -> dict[str, Any]:
-    """Measure the light model as float32 and int8 file and its large twin: the result of ``measure_files``."""
+    """Measure the light model as float32 and int8 file and its large variant: the result of ``measure_files``."""
     from hrf_ser.deploy.bundle import save_bundle
     from hrf_ser.deploy.export.write import Export, export_bundle
     from hrf_ser.deploy.runtime.benchmark import measure_files

@@ -115,9 +115,9 @@ def test_everything_that_impairs_the_runs_is_a_warning():
     runs = study(protocol="test_oracle")[:-1]
     runs[0] = replace(runs[0], confusion=None, speakers=())
     runs[1] = replace(runs[1], record={**runs[1]["record"], "versions": {"torch": "2.9"}, "leaks": ["it leaks."]})
-    twin = replace(runs[2], folder="twin", written=2)
+    double = replace(runs[2], folder="double", written=2)
     report = report_on(
-        [*runs, twin], failed=[("sweep/7", "out of memory."), ("sweep/8", "again")], unfinished=["sweep/9"]
+        [*runs, double], failed=[("sweep/7", "out of memory."), ("sweep/8", "again")], unfinished=["sweep/9"]
     )
     warnings = "\n".join(report["warnings"])
     for sentence in (
@@ -127,7 +127,7 @@ def test_everything_that_impairs_the_runs_is_a_warning():
         "1 run of other configurations is missing: demo/test_oracle/conformer/hrf4 fold 8 seed 1.",
         "2 runs failed: sweep/7 (out of memory); 1 more.",
         "1 run began and did not finish, such as sweep/9.",
-        "is the same run as twin",
+        "is the same run as double",
         "1 run without predictions.csv",
         "Runs were made with different versions: torch 2.13.0, 2.9.",
     ):

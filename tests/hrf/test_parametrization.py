@@ -65,15 +65,15 @@ def test_hooks_run_on_the_factorised_layer_and_on_the_merged_one(mode):
 @MODES
 def test_deep_copy_of_a_factorised_model_is_a_model_of_its_own(mode):
     model = factorised(mode)
-    twin = copy.deepcopy(model)
+    copied = copy.deepcopy(model)
     x = torch.randn(3, 5)
     expected = model(x)
     with torch.no_grad():
-        for parameter in twin.parameters():
+        for parameter in copied.parameters():
             parameter.zero_()
     assert torch.equal(model(x), expected)
-    assert not twin(x).any()
-    merge_hrf(twin)
+    assert not copied(x).any()
+    merge_hrf(copied)
     merge_hrf(merge_hrf(model))
     assert torch.equal(model(x), expected)
 

@@ -53,9 +53,9 @@ def test_merged_state_dict_is_that_of_the_merged_model(variant):
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_same_factorisation_is_loaded_bit_for_bit(variant):
-    model, twin = build(variant), build(variant)
-    load(twin, model)
-    state = twin.state_dict()
+    model, other = build(variant), build(variant)
+    load(other, model)
+    state = other.state_dict()
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
 
 

@@ -176,12 +176,12 @@ def test_hostile_names_do_not_widen_a_phone(show):
 
 def test_other_settings_are_a_family_of_their_own(show):
     report = fake_report()
-    twins = [
+    namesakes = [
         {**c, "key": f"{c['key']}/lr=1", "label": f"{c['label']}, lr=1", "variant": "lr=1"}
         for c in report["configurations"]
         if c["family"] == "conformer"
     ]
-    page = show({**report, "configurations": report["configurations"] + twins})
+    page = show({**report, "configurations": report["configurations"] + namesakes})
     names = ["ConvTransformer", "Conformer", "SpeechFormer", "Conformer, lr=1"]
     assert page.texts("#rank h3") == names
     assert page.texts("#recall .segments span") == names

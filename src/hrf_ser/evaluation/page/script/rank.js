@@ -1,4 +1,4 @@
-// Does a higher rank help? One small picture a family: the light model without HRF, then rank by rank, and the large twin as a line.
+// Does a higher rank help? One small picture a family: the light model without HRF, then rank by rank, and the large variant as a line.
 
 function rankCurve(view) {
   const shown = families(view.configurations).filter(({ members }) => rankRows(members).length);

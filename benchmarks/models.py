@@ -1,4 +1,4 @@
-"""Models of conf/, their training steps and their inference, ready to take turns."""
+"""Models of conf/, their training steps and their inference, as functions to measure."""
 
 from __future__ import annotations
 

@@ -17,8 +17,8 @@ from hrf_ser.hrf import factorised_layers, insert_hrf
 from hrf_ser.training.module import EmotionModule
 
 
-class EpochTwin(Callback):
-    """A twin of the module takes each batch first: neighbours in time, so that a busy machine disturbs both alike.
+class BareSteps(Callback):
+    """A copy of the module trains on each batch first, right before the module, so that a busy machine disturbs both alike.
 
     A bare training step is the module's own (augmentation and normalisation included), backward, clipping and optimizer; a bare
     validation step is forward and loss. Everything else of the command is overhead, and its time is noted by part.
@@ -36,11 +36,11 @@ class EpochTwin(Callback):
 
     def on_fit_start(self, _: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, EmotionModule)
-        self.twin = EmotionModule(**pl_module.hparams)
+        self.copy = EmotionModule(**pl_module.hparams)
         if factorised_layers(pl_module.model):
-            insert_hrf(self.twin.model, 4)
-        self.twin.load_state_dict(pl_module.state_dict())
-        self.optimizer = torch.optim.AdamW(self.twin.parameters(), lr=1e-3, fused=True)
+            insert_hrf(self.copy.model, 4)
+        self.copy.load_state_dict(pl_module.state_dict())
+        self.optimizer = torch.optim.AdamW(self.copy.parameters(), lr=1e-3, fused=True)
 
     def on_train_epoch_start(self, *_: Any) -> None:
         self._note("end of epoch")
@@ -52,7 +52,7 @@ class EpochTwin(Callback):
         self, _: lightning.Trainer, __: lightning.LightningModule, batch: Any, batch_idx: int
     ) -> None:
         self._note("between steps")
-        self.twin.train()
+        self.copy.train()
         self._step(batch, batch_idx)
         self._note("bare training")
 
@@ -63,9 +63,9 @@ class EpochTwin(Callback):
         self, _: lightning.Trainer, __: lightning.LightningModule, batch: Any, *___: Any
     ) -> None:
         self._note("between steps")
-        self.twin.eval()
+        self.copy.eval()
         with torch.no_grad():
-            self.twin._loss(self.twin(batch["features"], batch["lengths"]), batch["labels"])
+            self.copy._loss(self.copy(batch["features"], batch["lengths"]), batch["labels"])
         self._note("bare evaluation")
 
     def on_validation_batch_end(self, *_: Any) -> None:
@@ -79,10 +79,10 @@ class EpochTwin(Callback):
         write_text(self.path, json.dumps(self.epochs[1:-1]))
 
     def _step(self, batch: Batch, number: int) -> None:
-        loss = self.twin.training_step(batch, number)
+        loss = self.copy.training_step(batch, number)
         self.optimizer.zero_grad()
         loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.twin.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(self.copy.parameters(), 1.0)
         self.optimizer.step()
 
     def _note(self, part: str) -> None:

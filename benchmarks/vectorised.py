@@ -1,10 +1,10 @@
 """Several runs of one configuration trained at once, as one vectorised program, against one after the other.
 
-    python -m benchmarks.together
+    python -m benchmarks.vectorised
 
 The folds and seeds of a study differ in data and weights and in nothing else, so their steps can be one program over stacked
 weights (``torch.func``). Where a step pays for its operations more than for its arithmetic, on a GPU most of all, that may give
-more runs a minute. Dropout is left out, and utterances are of one length, so that both arms compute the same.
+more runs a minute. Dropout is left out, and utterances are of one length, so that both candidates compute the same.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.func import functional_call, grad, stack_module_state, vmap
 
-from benchmarks.arms import BANDS, CLASSES, model_of, options_of, pass_of
+from benchmarks.models import BANDS, CLASSES, model_of, options_of, pass_of
 from benchmarks.part import Part, Result, Settings, milliseconds, ratio, table
 from benchmarks.rounds import compare
 
@@ -48,14 +48,14 @@ def measure(settings: Settings) -> Result:
                 for run, features, labels in zip(passes, x, y, strict=True):
                     run(features, None, labels)
 
-            def together(x: Tensor = x, y: Tensor = y, at_once=at_once, w=parameters, b=buffers) -> None:  # type: ignore[no-untyped-def]
+            def vectorised(x: Tensor = x, y: Tensor = y, at_once=at_once, w=parameters, b=buffers) -> None:  # type: ignore[no-untyped-def]
                 with warnings.catch_warnings():
                     warnings.simplefilter(
                         "ignore"
                     )  # that the fused attention has no rule for it, which is what is measured
                     at_once(w, b, x, y)
 
-            compared = compare(settings.take_turns({"one by one": one_by_one, "together": together}, 10, 2))
+            compared = compare(settings.interleave({"one by one": one_by_one, "vectorised": vectorised}, 10, 2))
             found["models"][f"{label}, batch {batch}"] = compared
     return found
 
@@ -63,14 +63,14 @@ def measure(settings: Settings) -> Result:
 def markdown(result: Result) -> str:
     rows = [
         (label, name, ratio(entry), milliseconds(entry), f"{60_000 * result['runs'] / entry['ms']['median']:,.0f}")
-        for label, arms in result["models"].items()
-        for name, entry in arms.items()
+        for label, candidates in result["models"].items()
+        for name, entry in candidates.items()
     ]
     heads = ("model", f"steps of {result['runs']} runs", "ratio (quartiles)", "ms", "steps a minute")
     return f"{result['frames']} frames.\n\n" + table(heads, rows)
 
 
-PART = Part("together", "Several runs at once", measure, markdown)
+PART = Part("vectorised", "Several runs at once", measure, markdown)
 
 if __name__ == "__main__":
     PART.main()

@@ -30,7 +30,7 @@ class Settings:
         quick: few rounds and small sizes, to see that it works.
         clock: ``wall`` or ``process``, see :data:`benchmarks.rounds.CLOCKS`.
         threads: of torch.
-        data: corpus of the parts that hear one.
+        data: corpus of the parts that read one.
         root: where it lies; None is the cache, where the demo corpus is synthesised.
         light: files in conf/model, the light ones.
         large: their large variants.
@@ -94,7 +94,7 @@ def add_settings(parser: argparse.ArgumentParser) -> None:
         "--clock", choices=sorted(CLOCKS), default="wall", help="process: processor time of all threads"
     )
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--data", default="demo", help="corpus of the parts that hear one")
+    parser.add_argument("--data", default="demo", help="corpus of the parts that read one")
     parser.add_argument("--root", type=Path, help="where it lies; the demo corpus is synthesised in the cache")
     parser.add_argument(
         "--models", nargs="+", choices=LIGHT, default=LIGHT, help="light models; with their large variants"

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from benchmarks import (
+    distillation,
     epoch,
     features,
     growth,
@@ -38,6 +39,7 @@ PARTS: dict[str, Part] = {
         references,
         products,
         training_step,
+        distillation,
         epoch,
         features,
         startup,

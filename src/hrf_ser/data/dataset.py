@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hrf_ser.data.corpora import Corpus
 from hrf_ser.data.out_of_fold import out_of_fold_index
-from hrf_ser.data.protocols import Split, cross_corpus_split, split_corpus
+from hrf_ser.data.protocols import Split, check_classes, cross_corpus_split, split_corpus
 from hrf_ser.data.transfer import join, relabel
 
 
@@ -56,7 +56,7 @@ def make_dataset(
         ensemble_size: members that ``out_of_fold`` deals the training speakers to.
 
     Raises:
-        UserError: what the classes or the protocol do not allow.
+        UserError: what the classes or the protocol do not allow; one class alone in training.
     """
     tables = corpora if classes is None else tuple(relabel(corpus, classes) for corpus in corpora)
     if len(tables) == 1:
@@ -65,6 +65,7 @@ def make_dataset(
     else:
         corpus = join(*tables)
         split = cross_corpus_split(corpus, tables[0], fold, protocol, folds)
+    check_classes(corpus, split)
     index = None
     if split.protocol.validates_on == "train":
         index = out_of_fold_index(corpus.utterances, split, ensemble_size)

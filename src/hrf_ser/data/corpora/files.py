@@ -187,40 +187,27 @@ class Row:
         return self.cells.get(column, "")
 
 
-def read_csv(path: Path, columns: Sequence[str], hint: str, *, strict: bool = False) -> list[Row]:
+def read_csv(path: Path, columns: Sequence[str], hint: str) -> list[Row]:
     """Rows of a CSV file with a header; cells are stripped, and blank rows are left out.
 
-    Args:
-        path: The file.
-        columns: Columns that it must have.
-        hint: What to do about a file that is not so.
-        strict: Refuse bytes that are not UTF-8, quotes that are not closed, a column that occurs twice and rows that are
-            longer than the header.
+    Raises:
+        UserError: The file cannot be read, or lacks one of ``columns``.
     """
-    text = read_text(path, hint, errors="strict" if strict else "replace")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=strict)
+    reader = csv.reader(io.StringIO(read_text(path, hint, errors="replace"), newline=""))
     try:
         lines = [(number, [cell.strip() for cell in line]) for number, line in enumerate(reader, start=1)]
     except csv.Error as error:
-        raise UserError(
-            f"{path}, line {reader.line_num} is not CSV ({error}): correct its quotes, or {hint}."
-        ) from None
+        raise UserError(f"{path}, line {reader.line_num} is not CSV ({error}): {hint}.") from None
     lines = [(number, cells) for number, cells in lines if any(cells)]
     header = [cell.lower() for cell in lines[0][1]] if lines else []
     missing = [column for column in columns if column not in header]
     if missing:
         first = ",".join(header)[:200]
         raise UserError(f"{path} lacks the column {', '.join(missing)}; its first row reads {first!r}: {hint}.")
-    repeated = {column for column in header if column and header.count(column) > 1}
-    if strict and repeated:
-        raise UserError(f"{path} has the column {', '.join(sorted(repeated))} more than once: keep one.")
-    rows = []
-    for number, cells in lines[1:]:
-        where = f"{path}, row {number}"
-        if strict and any(cells[len(header) :]):
-            raise UserError(f"{where} has more cells than the header: put a cell that holds a comma in quotes.")
-        rows.append(Row(where, dict(zip_longest(header, cells[: len(header)], fillvalue=""))))
-    return rows
+    return [
+        Row(f"{path}, row {number}", dict(zip_longest(header, cells[: len(header)], fillvalue="")))
+        for number, cells in lines[1:]
+    ]
 
 
 def wav_seconds(path: Path) -> float | None:

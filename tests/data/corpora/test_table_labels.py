@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from hrf_ser.data.corpora import read_corpus
 from hrf_ser.errors import UserError
@@ -62,7 +63,11 @@ def test_spellings_of_one_class_are_named_with_the_setting_that_joins_them(write
     )
     assert len(corpus.labels) == 3
     (note,) = corpus.notes
-    assert "differ in spelling only: '+label_map.classes={" in note
+    alike = sorted([first, second])
+    assert note.startswith(f"the classes {alike[0]!r}, {alike[1]!r} differ in spelling only: '+label_map.classes={{")
+    suggestion = note.partition("'+")[2].partition(", ...}'")[0] + "}"
+    classes = OverridesParser.create().parse_override(suggestion).value()
+    assert [str(label) for label in next(iter(classes.values()))] == alike
 
 
 def test_space_around_a_label_is_no_part_of_it(write):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -118,7 +119,17 @@ def _alike(classes: Sequence[str]) -> list[str]:
         spellings.setdefault("".join(unicodedata.normalize("NFKC", label).casefold().split()), []).append(label)
     return [
         f"the classes {', '.join(map(repr, alike))} differ in spelling only: "
-        f"'+label_map.classes={{{name}: [{', '.join(alike)}], ...}}' joins them"
-        for name, alike in spellings.items()
+        f"'+label_map.classes={{{_key(alike[-1])}: [{', '.join(map(_value, alike))}], ...}}' joins them"
+        for alike in spellings.values()
         if len(alike) > 1
     ]
+
+
+def _key(label: str) -> str:
+    """A name near a label that Hydra takes as a key, which it takes without quotes only."""
+    plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
+    return re.sub(r"\W+", "_", plain) or "joined"
+
+
+def _value(label: str) -> str:
+    return label if re.fullmatch(r"\w+", label, re.ASCII) else f'"{label}"'

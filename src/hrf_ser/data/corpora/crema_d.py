@@ -23,6 +23,7 @@ from hrf_ser.data.corpora.files import (
     read_csv,
     shipped,
     subfolders,
+    unnested,
 )
 from hrf_ser.data.corpora.options import reader
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
@@ -60,7 +61,7 @@ def read(root: Path, *, drop_silent: bool = True) -> Corpus:
     release = LAYOUT.find(root)
     folder = shipped(release, "AudioWAV") or release
     sexes = _sexes(child(folder.parent, "VideoDemographics.csv"))
-    utterances = [_utterance(path, sexes) for path in audio_files(folder)]
+    utterances = [_utterance(path, sexes) for path in audio_files(unnested(folder))]
     if not utterances:
         raise LAYOUT.error(f"{folder} holds no audio")
     corpus = Corpus("crema_d", utterances, tuple(EMOTIONS.values()), dict(FOLDS), hint=LAYOUT.hint, licence=LICENCE)

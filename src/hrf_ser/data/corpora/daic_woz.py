@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
@@ -171,21 +171,21 @@ def _participants(root: Path, release: Path, include_test: bool) -> tuple[list[_
     """Labelled participants of all splits, and sentences on what is wrong with their labels."""
     places = [place for folder in (release, root, release.parent) for place in (folder, *subfolders(folder))]
     folders = [folder for folder in dict.fromkeys(places) if not _SESSION_FOLDER.fullmatch(folder.name)]
+    names = (*LABEL_FILES.values(), UNLABELLED_TEST)
+    files = {name: path for name in names for folder in reversed(folders) if (path := child(folder, name))}
+    if LABEL_FILES["train"] not in files or LABEL_FILES["val"] not in files:
+        raise UserError(_missing_labels(release, folders, files))
     participants: dict[str, _Participant] = {}
     sentences = []
+    if include_test and LABEL_FILES["test"] not in files:
+        sentences.append(
+            f"{release} has no {LABEL_FILES['test']} with the labels of the test split, so its 47 participants are left out "
+            f"({UNLABELLED_TEST} has none): download it from the corpus's site"
+        )
     for split, name in LABEL_FILES.items():
-        if split == "test" and not include_test:
+        if name not in files or (split == "test" and not include_test):
             continue
-        path = next(filter(None, (child(folder, name) for folder in folders)), None)
-        if path is None and split == "test":
-            sentences.append(
-                f"{release} has no {name} with the labels of the test split, so its 47 participants are left out "
-                f"({UNLABELLED_TEST} has none): download it from the corpus's site"
-            )
-            continue
-        if path is None:
-            raise UserError(_missing_labels(release, folders, name))
-        for where, person in _labels(path, split):
+        for where, person in _labels(files[name], split):
             if person.number in participants:
                 raise UserError(
                     f"{where}: participant {person.number} is there twice, in the split "
@@ -200,14 +200,15 @@ def _participants(root: Path, release: Path, include_test: bool) -> tuple[list[_
     return list(participants.values()), sentences
 
 
-def _missing_labels(release: Path, folders: Sequence[Path], name: str) -> str:
-    known = (*LABEL_FILES.values(), UNLABELLED_TEST)
+def _missing_labels(release: Path, folders: Sequence[Path], files: Collection[str]) -> str:
+    missing = [name for name in (LABEL_FILES["train"], LABEL_FILES["val"]) if name not in files]
     names = sorted(path.name for folder in folders for path in folder.iterdir())
-    others = dict.fromkeys(name for name in names if _OTHER_EDITION.fullmatch(name) and name not in known)
-    found = f" ({', '.join(others)} belong to another edition)" if others else ""
+    others = dict.fromkeys(name for name in names if _OTHER_EDITION.fullmatch(name) and name not in files)
+    found = f", but has {' and '.join(files)}" if files and len(missing) == 2 else ""
+    edition = f" ({', '.join(others)} belong to another edition)" if others else ""
     return (
-        f"{release} has no {name}{found}: download the label files of AVEC 2017 from the corpus's site and put them "
-        "beside the folders NNN_P."
+        f"{release} has no {' and '.join(missing)}{found}{edition}: download the label files of AVEC 2017 from the corpus's "
+        "site and put them beside the folders NNN_P."
     )
 
 

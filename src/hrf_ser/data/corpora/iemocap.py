@@ -51,7 +51,7 @@ CLASSES: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 
-_DIALOG = re.compile(r"Ses0[1-5][FM]_(?:impro\d\d[ab]?|script\d\d_\d[b]?)")
+_DIALOG = re.compile(r"Ses0[1-5][FM]_(?:impro\d\d[ab]?|script\d\d_\d[b]?)", re.IGNORECASE)
 _TURN = re.compile(rf"(?P<dialog>{_DIALOG.pattern})_[FM]\d{{3}}")
 _HEADER = re.compile(
     r"\[[\d.]+ - [\d.]+\]\t(?P<turn>\S+)\t(?P<emotion>\w+)"
@@ -91,9 +91,9 @@ def read(
             for turn in session.turns.values()
             if turn.emotion in label_of and ("_impro" in turn.dialog or not improvised)
         ]
-        missing = sorted(turn.name for turn in turns if turn.name not in session.audio)
+        missing = sorted(turn.name for turn in turns if turn.name.casefold() not in session.audio)
         utterances += [
-            _utterance(turn, session, label_of[turn.emotion]) for turn in turns if turn.name in session.audio
+            _utterance(turn, session, label_of[turn.emotion]) for turn in turns if turn.name.casefold() in session.audio
         ]
         problems += session.problems
         if missing and session.audio:
@@ -128,7 +128,7 @@ class _Session:
 
     number: str
     turns: dict[str, _Turn] = field(default_factory=dict)
-    audio: dict[str, Path] = field(default_factory=dict)
+    audio: dict[str, Path] = field(default_factory=dict)  # by the turn's name in lower case
     text: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -155,11 +155,11 @@ def _session(release: Path, number: str) -> _Session:
     if (wav := find(place, "sentences", "wav", lost=", and with it all audio")) is None:
         return session
     folders = [folder for folder in subfolders(wav) if _DIALOG.fullmatch(folder.name)]
-    session.audio = {path.stem: path for folder in folders for path in audio_files(folder)}
+    session.audio = {path.stem.casefold(): path for folder in folders for path in audio_files(folder)}
     if not session.audio:
         session.problems.append(f"session {number}: the folder {wav} holds no <dialog>/<turn>.wav")
-    dialogs = {turn.dialog for turn in session.turns.values()}
-    unlabelled = [folder.name for folder in folders if folder.name not in dialogs]
+    dialogs = {turn.dialog.casefold() for turn in session.turns.values()}
+    unlabelled = [folder.name for folder in folders if folder.name.casefold() not in dialogs]
     if unlabelled:
         session.problems.append(
             f"session {number}: {len(unlabelled)} of {len(folders)} dialogs with audio have no label file: "
@@ -169,8 +169,8 @@ def _session(release: Path, number: str) -> _Session:
 
 
 def _text_files(folder: Path | None) -> list[Path]:
-    files = [] if folder is None else folder.glob("*.txt")
-    return sorted(path for path in files if not path.name.startswith(".") and path.is_file())
+    files = [] if folder is None else folder.iterdir()
+    return sorted(path for path in files if path.suffix.lower() == ".txt" and path.name[0] != "." and path.is_file())
 
 
 def _lines(file: Path) -> list[str]:
@@ -188,7 +188,7 @@ def _turns(file: Path, session: str) -> dict[str, _Turn]:
         where = f"{file}, line {number}"
         if header := _HEADER.fullmatch(line):
             turn = _turn(header, where, session)
-            if turn.dialog != file.stem:
+            if turn.dialog.casefold() != file.stem.casefold():
                 raise UserError(f"{where} is of the dialog {turn.dialog}: name the file so or remove it.")
             if turn.name in turns:
                 raise UserError(f"{where} labels {turn.name} a second time: {_AGAIN}.")
@@ -245,7 +245,7 @@ def _utterance(turn: _Turn, session: _Session, label: str) -> Utterance:
     speaker = _speaker(turn.name)
     return Utterance(
         turn.name,
-        session.audio[turn.name],
+        session.audio[turn.name.casefold()],
         label,
         speaker=speaker,
         sex="female" if speaker.endswith("F") else "male",

@@ -1,6 +1,7 @@
 """Tables as spreadsheets, data frames and annotation tools write them. Audio is real, and tiny."""
 
 import json
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -205,3 +206,10 @@ def test_paths_that_lead_nowhere_are_counted_and_the_key_is_named(write):
 def test_rows_keep_their_number_in_the_file(write):
     rows, _ = read_table(write(f"sep=,\n\n{HEADER}\n\na.wav,x,s\n"), {}, None)
     assert [row.where.rpartition(", ")[2] for row in rows] == ["row 5"]
+
+
+def test_a_long_damaged_header_is_refused_at_once(write):
+    begin = time.perf_counter()
+    with pytest.raises(UserError, match=r"is not CSV|lacks the column"):
+        read_corpus("table", write('a,"b" "\'c\',' * 20_000))
+    assert time.perf_counter() - begin < 5

@@ -12,7 +12,6 @@ import re
 import wave
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 from hrf_ser.errors import UserError
@@ -187,27 +186,44 @@ class Row:
         return self.cells.get(column, "")
 
 
+def parse_csv(
+    path: Path, text: str, hint: str, *, delimiter: str = ",", first: int = 1, strict: bool = False
+) -> tuple[list[str], list[Row]]:
+    """Header in lower case, and rows that are not blank; cells are stripped.
+
+    Args:
+        path: Where the text is from, for messages.
+        text: The file's text.
+        hint: What to do about a file that is not CSV.
+        delimiter: Between cells.
+        first: Number of the text's first row in the file.
+        strict: Refuse quotes that are not closed and rows that are longer than the header.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
+    try:
+        read = [(f"{path}, row {n}", [cell.strip() for cell in line]) for n, line in enumerate(reader, start=first)]
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num + first - 1} is not CSV ({error}): {hint}.") from None
+    lines = [(where, cells) for where, cells in read if any(cells)]
+    header = [cell.lower() for cell in lines[0][1]] if lines else []
+    for where, cells in lines[1:]:
+        if strict and any(cells[len(header) :]):
+            raise UserError(f"{where} has more cells than the header: put a cell that holds {delimiter!r} in quotes.")
+    return header, [Row(where, dict(zip(header, cells, strict=False))) for where, cells in lines[1:]]
+
+
 def read_csv(path: Path, columns: Sequence[str], hint: str) -> list[Row]:
-    """Rows of a CSV file with a header; cells are stripped, and blank rows are left out.
+    """Rows of a comma-separated file of a distribution.
 
     Raises:
         UserError: The file cannot be read, or lacks one of ``columns``.
     """
-    reader = csv.reader(io.StringIO(read_text(path, hint, errors="replace"), newline=""))
-    try:
-        lines = [(number, [cell.strip() for cell in line]) for number, line in enumerate(reader, start=1)]
-    except csv.Error as error:
-        raise UserError(f"{path}, line {reader.line_num} is not CSV ({error}): {hint}.") from None
-    lines = [(number, cells) for number, cells in lines if any(cells)]
-    header = [cell.lower() for cell in lines[0][1]] if lines else []
+    header, rows = parse_csv(path, read_text(path, hint, errors="replace"), hint)
     missing = [column for column in columns if column not in header]
     if missing:
         first = ",".join(header)[:200]
         raise UserError(f"{path} lacks the column {', '.join(missing)}; its first row reads {first!r}: {hint}.")
-    return [
-        Row(f"{path}, row {number}", dict(zip_longest(header, cells[: len(header)], fillvalue="")))
-        for number, cells in lines[1:]
-    ]
+    return rows
 
 
 def wav_seconds(path: Path) -> float | None:

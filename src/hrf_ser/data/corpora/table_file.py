@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import codecs
-import csv
 import difflib
-import io
 import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hrf_ser.data.corpora.files import Row
+from hrf_ser.data.corpora.files import Row, parse_csv
 from hrf_ser.errors import UserError
 
 REQUIRED = ("path", "label", "speaker")
@@ -60,10 +58,7 @@ def read_table(path: Path, columns: Mapping[str, str], encoding: str | None) -> 
     else:
         header, rows, delimiter = _csv(path, _text(path, encoding), columns)
     names = _names(path, header, columns)
-    known = [
-        Row(f"{path}, {where}", {name: cells.get(column, "") for name, column in names.items()})
-        for where, cells in rows
-    ]
+    known = [Row(row.where, {name: row[column] for name, column in names.items()}) for row in rows]
     if not known:
         raise UserError(f"{path} has no row below its header: add one row for each utterance.")
     if delimiter == ",":
@@ -101,50 +96,28 @@ def _text(path: Path, encoding: str | None) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _csv(
-    path: Path, text: str, columns: Mapping[str, str]
-) -> tuple[list[str], Iterable[tuple[str, dict[str, str]]], str]:
+def _csv(path: Path, text: str, columns: Mapping[str, str]) -> tuple[list[str], list[Row], str]:
     first = 1
     if text[:4].lower() == "sep=":  # Excel's own first line
         text, first = text.partition("\n")[2], 2
     delimiter = _delimiter(text, columns)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        lines = [(number, [cell.strip() for cell in line]) for number, line in enumerate(reader, start=first)]
-    except csv.Error as error:
-        line = reader.line_num + first - 1
-        raise UserError(f"{path}, line {line} is not CSV ({error}): correct its quotes.") from None
-    lines = [(number, cells) for number, cells in lines if any(cells)]
-    header = [cell.lower() for cell in lines[0][1]] if lines else []
-    rows = []
-    for number, cells in lines[1:]:
-        if any(cells[len(header) :]):
-            raise UserError(
-                f"{path}, row {number} has more cells than the header: put a cell that holds a "
-                f"{_DELIMITERS[delimiter].removesuffix('s')} in quotes."
-            )
-        rows.append((f"row {number}", dict(zip(header, cells, strict=False))))
+    header, rows = parse_csv(path, text, "correct its quotes", delimiter=delimiter, first=first, strict=True)
     return header, rows, delimiter
 
 
 def _delimiter(text: str, columns: Mapping[str, str]) -> str:
-    """The one by which the header has the most of the columns, else what the csv module finds; a comma in doubt."""
+    """The one that separates most of the columns' names in the header, else the commonest there; a comma in doubt."""
     header = next((line for line in text.split("\n") if line.strip()), "")
     wanted = {*COLUMNS, "file", *(column.lower() for column in columns.values())}
 
-    def known(delimiter: str) -> int:
+    def names(delimiter: str) -> int:
         return len(wanted & {cell.strip(' "').lower() for cell in header.split(delimiter)})
 
-    best = max(_DELIMITERS, key=known)
-    if known(best):
-        return best
-    try:
-        return csv.Sniffer().sniff(header, "".join(_DELIMITERS)).delimiter
-    except csv.Error:
-        return ","
+    # Not csv.Sniffer: its regular expressions take minutes on a long header of quotes.
+    return max(_DELIMITERS, key=lambda delimiter: (names(delimiter), header.count(delimiter)))
 
 
-def _json(path: Path, text: str) -> tuple[list[str], Iterable[tuple[str, dict[str, str]]]]:
+def _json(path: Path, text: str) -> tuple[list[str], list[Row]]:
     """A JSON object a line, or a list of objects."""
     try:
         if text.lstrip().startswith("["):
@@ -157,11 +130,10 @@ def _json(path: Path, text: str) -> tuple[list[str], Iterable[tuple[str, dict[st
     for where, record in records:
         if not isinstance(record, dict) or any(isinstance(value, dict | list) for value in record.values()):
             raise UserError(f"{path}, {where} is not a JSON object of texts and numbers: write a JSON object a line.")
-    rows = [(where, {key.strip().lower(): _cell(value) for key, value in record.items()}) for where, record in records]
-    return list(dict.fromkeys(key for _, cells in rows for key in cells)), rows
+    return _rows(path, records)
 
 
-def _parquet(path: Path) -> tuple[list[str], Iterable[tuple[str, dict[str, str]]]]:
+def _parquet(path: Path) -> tuple[list[str], list[Row]]:
     import pandas as pd
 
     try:
@@ -175,12 +147,16 @@ def _parquet(path: Path) -> tuple[list[str], Iterable[tuple[str, dict[str, str]]
         raise UserError(f"{path} cannot be read as Parquet ({reason}): save the table again, as {_FORMS}.") from None
     if any(frame.index.names):  # audformat's file, start, end
         frame = frame.reset_index()
-    header = [str(column).strip().lower() for column in frame.columns]
-    records = frame.astype(object).where(frame.notna(), None).itertuples(index=False, name=None)
-    return header, [
-        (f"record {number}", dict(zip(header, map(_cell, record), strict=True)))
-        for number, record in enumerate(records, start=1)
+    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return _rows(path, [(f"record {number}", record) for number, record in enumerate(records, start=1)])
+
+
+def _rows(path: Path, records: Sequence[tuple[str, Mapping[Any, Any]]]) -> tuple[list[str], list[Row]]:
+    rows = [
+        Row(f"{path}, {where}", {str(key).strip().lower(): _cell(value) for key, value in record.items()})
+        for where, record in records
     ]
+    return list(dict.fromkeys(key for row in rows for key in row.cells)), rows
 
 
 def _cell(value: Any) -> str:

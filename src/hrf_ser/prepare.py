@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from hrf_ser.entry import entry_point
 
 
-@entry_point("prepare", paths=("data.root", "cache_dir"))
+@entry_point("prepare", paths=("data.root", "data.options.audio_root", "cache_dir"))
 def main(config: DictConfig) -> None:
     from hrf_ser.config import to_dict, validate
 

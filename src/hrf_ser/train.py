@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from hrf_ser.data.dataset import Dataset
 
 
-@entry_point("train", paths=("data.root", "test_data.root", "cache_dir", "ckpt_path", "init_from", "hydra.run.dir"))
+@entry_point(
+    "train",
+    paths=(
+        *("data.root", "data.options.audio_root", "test_data.root", "test_data.options.audio_root"),
+        *("cache_dir", "ckpt_path", "init_from", "hydra.run.dir"),
+    ),
+)
 def main(config: DictConfig) -> float | None:
     if HydraConfig.get().mode == RunMode.RUN:
         train(config)

@@ -92,8 +92,9 @@ def test_other_names_of_columns_are_given_by_an_option(write):
             "filename,emotion,spk",
             None,
             "lacks the column path, label, speaker but has filename, emotion, spk: rename it, or say which it is with "
-            r"data.options.columns=\{path: filename, label: emotion, speaker: spk\}",
+            r"'data.options.columns=\{path: filename, label: emotion, speaker: spk\}'",
         ),
+        ("Datei;Gefühl;Wer da", None, r"columns=\{path: datei, label: \"gefühl\", speaker: \.\.\.\}'\.$"),
         ("path,lable,speaker", None, r"lacks the column label but .*\{label: lable\}"),
         (
             "path,label,speaker",

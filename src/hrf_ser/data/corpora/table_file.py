@@ -6,6 +6,7 @@ import codecs
 import difflib
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,9 +18,9 @@ REQUIRED = ("path", "label", "speaker")
 COLUMNS = (*REQUIRED, "group", "start", "end", "part", "sex", "dialog", "utterance")
 # Names that other tools use, for hints; audformat's ``file`` is read as it is.
 _ALSO_CALLED = {
-    "path": ("file", "filename", "file_name", "filepath", "audio", "wav"),
-    "label": ("emotion", "class", "category", "target"),
-    "speaker": ("subject", "speaker_id", "spk", "actor", "participant", "user"),
+    "path": ("file", "filename", "file_name", "filepath", "audio", "wav", "datei"),
+    "label": ("emotion", "class", "category", "target", "gefühl"),
+    "speaker": ("subject", "speaker_id", "spk", "actor", "participant", "person", "sprecher"),
 }
 _DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
 _BYTE_ORDER_MARKS = {  # UTF-32's begins like UTF-16's
@@ -180,12 +181,17 @@ def _names(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> dic
     missing = [name for name in COLUMNS if names[name] not in header and (name in REQUIRED or name in columns)]
     if missing:
         nearest = {name: _nearest(name, names[name], header) for name in missing}
-        hint = ", ".join(f"{name}: {column}" for name, column in nearest.items())
+        hint = ", ".join(f"{name}: {typed(column)}" for name, column in nearest.items())
         raise UserError(
             f"{path} lacks the column {', '.join(names[name] for name in missing)} but has "
-            f"{', '.join(header)[:200] or 'none'}: rename it, or say which it is with data.options.columns={{{hint}}}."
+            f"{', '.join(header)[:200] or 'none'}: rename it, or say which it is with 'data.options.columns={{{hint}}}'."
         )
     return {name: column for name, column in names.items() if column in header}
+
+
+def typed(text: str) -> str:
+    """A text as a value in Hydra's dictionaries and lists."""
+    return text if re.fullmatch(r"[\w.]+", text, re.ASCII) else f'"{text}"'
 
 
 def _nearest(name: str, column: str, header: Sequence[str]) -> str:

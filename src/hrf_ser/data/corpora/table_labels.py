@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from hrf_ser.data.corpora.files import Row, listed
+from hrf_ser.data.corpora.table_file import typed
 from hrf_ser.data.corpora.utterance import Utterance
 from hrf_ser.errors import UserError
 
@@ -119,7 +120,7 @@ def _alike(classes: Sequence[str]) -> list[str]:
         spellings.setdefault("".join(unicodedata.normalize("NFKC", label).casefold().split()), []).append(label)
     return [
         f"the classes {', '.join(map(repr, alike))} differ in spelling only: "
-        f"'+label_map.classes={{{_key(alike[-1])}: [{', '.join(map(_value, alike))}], ...}}' joins them"
+        f"'+label_map.classes={{{_key(alike[-1])}: [{', '.join(map(typed, alike))}], ...}}' joins them"
         for alike in spellings.values()
         if len(alike) > 1
     ]
@@ -129,7 +130,3 @@ def _key(label: str) -> str:
     """A name near a label that Hydra takes as a key, which it takes without quotes only."""
     plain = unicodedata.normalize("NFKD", label).encode("ascii", "ignore").decode()
     return re.sub(r"\W+", "_", plain) or "joined"
-
-
-def _value(label: str) -> str:
-    return label if re.fullmatch(r"\w+", label, re.ASCII) else f'"{label}"'

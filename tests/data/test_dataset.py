@@ -1,4 +1,4 @@
-"""Classes of a run: what training needs of them, and what is said of those that it never meets."""
+"""Classes of a run: what training needs of them, and the warning about those without a training utterance."""
 
 from pathlib import Path
 

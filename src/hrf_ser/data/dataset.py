@@ -51,8 +51,7 @@ def make_dataset(
         corpora: one or two.
         fold: name of the fold; None takes the first.
         protocol: one of :data:`hrf_ser.data.protocols.PROTOCOLS`.
-        folds: what folds hold out.
-        classes: class -> the labels that it stands for, in any corpus.
+        folds, classes: as in :class:`Dataset`.
         ensemble_size: members that ``out_of_fold`` deals the training speakers to.
 
     Raises:

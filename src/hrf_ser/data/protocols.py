@@ -131,9 +131,7 @@ def cross_corpus_split(
     Args:
         joined: rows of ``source``, then those of the corpus that is tested.
         source: the corpus that is trained on.
-        fold: a fold of the source; None takes the first.
-        protocol: one of ``PROTOCOLS``.
-        rule: what the source's folds hold out.
+        fold, protocol, rule: as in :func:`split_corpus`; folds are those of the source.
 
     Raises:
         UserError: as :func:`split_corpus`; a fold of the source where all of it trains.

@@ -68,14 +68,6 @@ def session_turns(folder: Path, number: str, corrections: Iterable[str]) -> tupl
     """The turns of a session that can be used, and sentences on the others.
 
     Turns end where the audio ends; those under 0.2 s are left out.
-
-    Args:
-        folder: ``NNN_P``.
-        number: Of the session.
-        corrections: Names of ``CORRECTIONS``.
-
-    Raises:
-        UserError: A file cannot be read, or the transcript does not begin with the tab-separated header.
     """
     audio, transcript = audio_path(folder, number), _file(folder, f"{number}_TRANSCRIPT.csv")
     seconds = wav_seconds(audio) if audio.is_file() else 0.0
@@ -109,11 +101,6 @@ def read_transcript(path: Path, session: str, corrections: Iterable[str]) -> tup
 
     Left out are blank lines, lines without times or speaker (``NaN`` included), sync marks in any spelling, and lines that
     are ``scrubbed_entry`` alone, whose audio is zeroed.
-
-    Args:
-        path: ``NNN_TRANSCRIPT.csv``.
-        session: Its number.
-        corrections: Names of ``CORRECTIONS``.
 
     Raises:
         UserError: The file cannot be read, or it does not begin with the tab-separated header.

@@ -126,22 +126,13 @@ def letters(name: str) -> str:
 
 
 def unnested(folder: Path) -> Path:
-    """``300_P/300_P`` for ``300_P``, where an archive was unpacked into a folder of its own name."""
+    """``300_P/300_P`` for ``300_P``, where an archive was unpacked into a folder of the same name."""
     inner = child(folder, folder.name)
     return inner if inner is not None and inner.is_dir() else folder
 
 
 def match_name(path: Path, pattern: re.Pattern[str], grammar: str) -> re.Match[str]:
-    """What the name of an audio file says, in any case.
-
-    Args:
-        path: The file.
-        pattern: Of its name without suffix.
-        grammar: The pattern in words, with an example.
-
-    Raises:
-        UserError: The name is another one.
-    """
+    """What the name of an audio file says; a UserError with the ``grammar``, the pattern in words, where it is another name."""
     match = pattern.fullmatch(path.stem)
     if match is None:
         raise UserError(f"{path} is not {grammar}: rename or remove the file.")
@@ -156,9 +147,6 @@ def read_text(path: Path, hint: str, *, errors: str = "strict", fallback: str | 
         hint: What to do about a file that cannot be read.
         errors: ``strict``, or ``replace`` for what is not UTF-8.
         fallback: Encoding of a file that is not UTF-8.
-
-    Raises:
-        UserError: The file cannot be read, or is not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8-sig", errors=errors)
@@ -193,10 +181,9 @@ def parse_csv(
 
     Args:
         path: Where the text is from, for messages.
-        text: The file's text.
+        text: The file's text; its first row is number ``first`` in the file.
         hint: What to do about a file that is not CSV.
         delimiter: Between cells.
-        first: Number of the text's first row in the file.
         strict: Refuse quotes that are not closed and rows that are longer than the header.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)

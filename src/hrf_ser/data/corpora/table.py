@@ -42,7 +42,7 @@ def read(
 ) -> Corpus:
     """List the utterances of a table.
 
-    An utterance without an id of its own is called by its path as the file has it, with ``@start-end`` for a segment.
+    An utterance without an id is called by its path as the file has it, with ``@start-end`` for a segment.
 
     Args:
         root: The file.

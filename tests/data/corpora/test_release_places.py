@@ -1,5 +1,6 @@
 """Copies as people have them: nested, pointed at too high or too deep, still packed, half copied, renamed by a file system."""
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -115,6 +116,24 @@ def test_an_archive_that_is_not_unpacked_is_named(name, release, tmp_path):
 def test_a_folder_of_something_else_says_how_many_folders_were_searched(name, tmp_path):
     (tmp_path / "else" / "a" / "b").mkdir(parents=True)
     with pytest.raises(UserError, match=r"is not the corpus, nor 2 folders in it; expected "):
+        read_corpus(name, tmp_path / "else")
+
+
+def test_folders_that_the_user_may_not_list_are_no_obstacle(name, release, tmp_path, monkeypatch):
+    hidden = [release.parent, tmp_path, *tmp_path.parents]
+    (tmp_path / "else" / "private").mkdir(parents=True)
+    hidden.append(tmp_path / "else" / "private")
+    listdir, iterdir = os.listdir, Path.iterdir
+
+    def refuse(folder):
+        if Path(folder) in hidden:
+            raise PermissionError(13, "Permission denied", str(folder))
+
+    monkeypatch.setattr(os, "access", lambda folder, _: Path(folder) not in hidden)
+    monkeypatch.setattr(os, "listdir", lambda folder: (refuse(folder), listdir(folder))[1])
+    monkeypatch.setattr(Path, "iterdir", lambda folder: (refuse(folder), iterdir(folder))[1])
+    assert read_corpus(name, release).utterances
+    with pytest.raises(UserError, match="is not the corpus"):
         read_corpus(name, tmp_path / "else")
 
 

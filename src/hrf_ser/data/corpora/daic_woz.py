@@ -29,7 +29,7 @@ from hrf_ser.data.corpora.daic_woz_sessions import (
     chosen_corrections,
     session_turns,
 )
-from hrf_ser.data.corpora.files import Layout, Row, child, not_unpacked, read_csv, subfolders, unnested
+from hrf_ser.data.corpora.files import Layout, Row, child, listable, not_unpacked, read_csv, subfolders, unnested
 from hrf_ser.data.corpora.options import reader
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
@@ -169,8 +169,9 @@ class _Participant:
 
 def _participants(root: Path, release: Path, include_test: bool) -> tuple[list[_Participant], list[str]]:
     """Labelled participants of all splits, and sentences on what is wrong with their labels."""
-    places = [place for folder in (release, root, release.parent) for place in (folder, *subfolders(folder))]
-    folders = [folder for folder in dict.fromkeys(places) if not _SESSION_FOLDER.fullmatch(folder.name)]
+    around = listable((release, root, release.parent))
+    places = dict.fromkeys(place for folder in around for place in (folder, *subfolders(folder)))
+    folders = listable(folder for folder in places if not _SESSION_FOLDER.fullmatch(folder.name))
     names = (*LABEL_FILES.values(), UNLABELLED_TEST)
     files = {name: path for name in names for folder in reversed(folders) if (path := child(folder, name))}
     if LABEL_FILES["train"] not in files or LABEL_FILES["val"] not in files:

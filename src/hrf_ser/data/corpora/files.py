@@ -10,7 +10,7 @@ import io
 import os
 import re
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -57,8 +57,8 @@ class Layout:
             if found := [folder for folder in level if self.holds(folder)]:
                 return found
             searched += len(level)
-            level = [child for folder in level for child in subfolders(folder)]
-        above = next((folder for folder in root.resolve().parents[:3] if self.holds(folder)), None)
+            level = listable(child for folder in level for child in subfolders(folder))
+        above = next(filter(self.holds, listable(root.resolve().parents[:3])), None)
         if above is not None:
             raise UserError(f"data.root={root} is a folder inside of the corpus: point it at {above}.")
         inside = f", nor {searched - 1} folders in it" if searched > 1 else ""
@@ -90,6 +90,11 @@ def subfolders(folder: Path) -> list[Path]:
         for path in folder.iterdir()
         if not path.name.startswith(".") and path.name.casefold() not in _LITTER and path.is_dir()
     )
+
+
+def listable(folders: Iterable[Path]) -> list[Path]:
+    """Those whose names the user may see, for a search beside the corpus."""
+    return [folder for folder in folders if os.access(folder, os.R_OK | os.X_OK)]
 
 
 def child(folder: Path, *names: str) -> Path | None:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -25,6 +25,7 @@ from hrf_ser.data.corpora import counts
 from hrf_ser.data.corpora.daic_woz_sessions import (
     MIN_SECONDS,
     Correction,
+    Turn,
     audio_path,
     chosen_corrections,
     session_turns,
@@ -119,25 +120,24 @@ def read(
         turns, problems = session_turns(folder, person.number, names)
         sentences += problems
         label = LABELS[1 if correct_409 and person.number == WRONG_LABEL else person.binary]
-        segments = []
-        for turn in turns:
-            spans = [(turn.start, turn.end)] if unit == "turn" else _windows(turn.start, turn.end, window_s, hop_s)
-            for index, (start, end) in enumerate(spans):
-                suffix = "" if unit == "turn" else f"_w{index:02d}"
-                segments.append(
-                    Utterance(
-                        utterance=f"{person.number}_{turn.name}{suffix}",
-                        path=audio_path(folder, person.number),
-                        label=label,
-                        speaker=person.number,
-                        sex=person.sex,
-                        group=person.number,
-                        split=person.split,
-                        start=start,
-                        end=end,
-                        extra=(("phq8_score", person.score), ("phq8_binary", str(person.binary)), ("text", turn.text)),
-                    )
-                )
+        if unit == "window":
+            turns = [window for turn in turns for window in _windows(turn, window_s, hop_s)]
+        audio = audio_path(folder, person.number)
+        segments = [
+            Utterance(
+                f"{person.number}_{turn.name}",
+                audio,
+                label,
+                speaker=person.number,
+                sex=person.sex,
+                group=person.number,
+                split=person.split,
+                start=turn.start,
+                end=turn.end,
+                extra=(("phq8_score", person.score), ("phq8_binary", str(person.binary)), ("text", turn.text)),
+            )
+            for turn in turns
+        ]
         if clips == "longest_by_label":
             segments = sorted(segments, key=lambda one: (one.start or 0.0) - (one.end or 0.0))[: LONGEST[label]]
         utterances += segments
@@ -261,14 +261,17 @@ def _session_mismatches(
     return [f"sessions {_ranges(numbers)}: {problem}" for problem, numbers in problems.items() if numbers]
 
 
-def _windows(start: float, end: float, window_s: float, hop_s: float) -> list[tuple[float, float]]:
+def _windows(turn: Turn, window_s: float, hop_s: float) -> list[Turn]:
     """Windows that together cover a turn; all have the same length, unless the turn is shorter."""
-    last = end - start - window_s
+    last = turn.end - turn.start - window_s
     if last <= 0:
-        return [(start, end)]
+        return [replace(turn, name=f"{turn.name}_w00")]
     count = 1 + math.ceil(last / hop_s - 1e-9)
-    begins = [round(start + min(index * hop_s, last), 6) for index in range(count)]
-    return [(begin, round(begin + window_s, 6)) for begin in begins]
+    begins = [round(turn.start + min(index * hop_s, last), 6) for index in range(count)]
+    return [
+        replace(turn, name=f"{turn.name}_w{index:02d}", start=begin, end=round(begin + window_s, 6))
+        for index, begin in enumerate(begins)
+    ]
 
 
 def _ranges(numbers: Sequence[str]) -> str:

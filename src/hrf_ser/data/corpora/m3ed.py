@@ -91,11 +91,7 @@ def read(root: Path, *, min_seconds: Seconds = SHORT_SECONDS) -> Corpus:
         min_seconds: Clips shorter than this are left out; 0 keeps all.
     """
     release = LAYOUT.find(root)
-    # The clips may be unpacked beside the annotation or in another folder of root.
-    folders = [clips for one in (release, root, *subfolders(root)) if (clips := child(one, AUDIO))]
-    if not folders:
-        raise LAYOUT.error(f"{release} has no folder {AUDIO} with the clips beside {ANNOTATION}{not_unpacked(release)}")
-    clips = unnested(folders[0])
+    clips = _clips(root, release)
     present = {path.name.casefold(): path for path in audio_files(clips)}
     splits = _splits(release)
     annotated = [
@@ -104,6 +100,7 @@ def read(root: Path, *, min_seconds: Seconds = SHORT_SECONDS) -> Corpus:
     ]
     if not annotated:
         raise UserError(f"{release / ANNOTATION} has no utterance: {_AGAIN}.")
+    # None where only an audio reader knows the length; no file is as no audio.
     seconds = {
         one.utterance: wav_seconds(one.path) if one.path.name.casefold() in present else 0.0 for one in annotated
     }
@@ -132,6 +129,14 @@ def read(root: Path, *, min_seconds: Seconds = SHORT_SECONDS) -> Corpus:
     if number := len(utterances) - len(corpus.utterances):
         corpus.notes.append(f"{number} clips under {min_seconds:g} s are left out")
     return corpus
+
+
+def _clips(root: Path, release: Path) -> Path:
+    """The folder of the clips: beside the annotation, or in another folder of ``root``."""
+    clips = next(filter(None, (child(folder, AUDIO) for folder in (release, root, *subfolders(root)))), None)
+    if clips is None:
+        raise LAYOUT.error(f"{release} has no folder {AUDIO} with the clips beside {ANNOTATION}{not_unpacked(release)}")
+    return unnested(clips)
 
 
 def _splits(release: Path) -> dict[str, str]:

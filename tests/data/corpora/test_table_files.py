@@ -77,6 +77,11 @@ def test_a_line_end_in_quotes_is_part_of_its_cell(write):
     assert [one.label for one in read_corpus("table", file).utterances] == ["x", "y\u2028z"]
 
 
+def test_spaces_after_a_delimiter_do_not_matter(write):
+    file = write('path, label, speaker\na.wav, "x, z", s\nb.wav, y, t\n')
+    assert _rows(read_corpus("table", file)) == [("a.wav", "x, z", "s"), ("b.wav", "y", "t")]
+
+
 def test_other_names_of_columns_are_given_by_an_option(write):
     file = write("file,emotion,subject,who\na.wav,sad,s1,x\nb.wav,happy,s2,y\n")
     columns = {"path": "file", "label": "emotion", "speaker": "subject", "group": "who"}
@@ -135,6 +140,9 @@ def test_json_lines_and_a_list_of_objects_are_read(write):
         ("t.jsonl", '{"path": {"x": 1}}', "line 1 is not a JSON object of texts and numbers"),
         ("t.xlsx", b"PK\x03\x04 and so on", "is a spreadsheet or a zip archive, not a table: save it as CSV"),
         ("t.csv", b"RIFF\x24\x00", "is audio, not a table"),
+        ("t.csv.gz", b"\x1f\x8b\x08\x00", "is a gzip archive, not a table"),
+        ("t.csv", b"\xef\xbb\xbf\n", "is empty and lacks the columns path, label, speaker: write a header"),
+        ("t.jsonl", b"", "is empty and lacks the columns"),
         ("t.parquet", b"PAR1", r"pip install pyarrow|cannot be read as Parquet"),
     ],
 )

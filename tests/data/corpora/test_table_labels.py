@@ -105,5 +105,11 @@ def test_classes_of_one_utterance_or_one_speaker_are_named(write):
     ]
 
 
+def test_many_rare_classes_are_counted(write):
+    notes = read_corpus("table", write(*GOOD, *(f"class{number},s1" for number in range(9)))).notes
+    assert len(notes) == 5
+    assert notes[-1] == "so have 5 more classes"
+
+
 def test_one_class_alone_is_named(write):
     assert read_corpus("table", write("sad,s1", "sad,s2")).notes == ["class sad is the only one: training needs two"]

@@ -191,7 +191,7 @@ def parse_csv(
         delimiter: Between cells.
         strict: Refuse quotes that are not closed and rows that are longer than the header.
     """
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict, skipinitialspace=True)
     try:
         read = [(f"{path}, row {n}", [cell.strip() for cell in line]) for n, line in enumerate(reader, start=first)]
     except csv.Error as error:

@@ -33,6 +33,7 @@ _BYTE_ORDER_MARKS = {  # UTF-32's begins like UTF-16's
 _NO_TABLES = {
     b"PK\x03\x04": "a spreadsheet or a zip archive",
     b"\xd0\xcf\x11\xe0": "an Excel workbook",
+    b"\x1f\x8b": "a gzip archive",
     b"%PDF": "a PDF file",
     b"RIFF": "audio",
     b"fLaC": "audio",
@@ -169,6 +170,10 @@ def _cell(value: Any) -> str:
 
 def _names(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
     """Our name of a column -> its name in the file."""
+    if not header:
+        raise UserError(
+            f"{path} is empty and lacks the columns {', '.join(REQUIRED)}: write a header and a row per utterance."
+        )
     for name in columns:
         if name not in COLUMNS:
             raise UserError(f"data.options.columns names {name}, which is none of {', '.join(COLUMNS)}: correct it.")
@@ -184,7 +189,7 @@ def _names(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> dic
         hint = ", ".join(f"{name}: {typed(column)}" for name, column in nearest.items())
         raise UserError(
             f"{path} lacks the column {', '.join(names[name] for name in missing)} but has "
-            f"{', '.join(header)[:200] or 'none'}: rename it, or say which it is with 'data.options.columns={{{hint}}}'."
+            f"{', '.join(header)[:200]}: rename it, or say which it is with 'data.options.columns={{{hint}}}'."
         )
     return {name: column for name, column in names.items() if column in header}
 

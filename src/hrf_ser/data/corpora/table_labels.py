@@ -15,6 +15,7 @@ from hrf_ser.errors import UserError
 # How spreadsheets and data frames write a missing value.
 GAPS = ("", "nan", "none", "null", "n/a", "na", "#n/a", "#na", "<na>", "nat")
 _MOST_NUMBERS, _MOST_CLASSES = 20, 50
+_SHOWN = 4
 
 
 def labelled_rows(
@@ -71,12 +72,13 @@ def rare_classes(utterances: Iterable[Utterance]) -> list[str]:
         number[one.label] += 1
     if len(speakers) == 1:
         return [f"class {next(iter(speakers))} is the only one: training needs two"]
-    return [
-        f"class {label} has one {'utterance' if number[label] == 1 else 'speaker'} ({min(who)}): a fold that tests {min(who)} "
-        "has no example of it in training, and no other fold tests it"
-        for label, who in sorted(speakers.items())
-        if len(who) == 1
+    rare = sorted(label for label, who in speakers.items() if len(who) == 1)
+    sentences = [
+        f"class {label} has one {'utterance' if number[label] == 1 else 'speaker'} ({min(speakers[label])}): a fold that tests "
+        f"{min(speakers[label])} has no example of it in training, and no other fold tests it"
+        for label in rare[:_SHOWN]
     ]
+    return [*sentences, f"so have {len(rare) - _SHOWN} more classes"] if len(rare) > _SHOWN else sentences
 
 
 def _named_classes(labels: Sequence[object]) -> tuple[str, ...]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hrf_ser.deploy.export.equivalence import Example
 
 
-@entry_point("export", paths=("bundle", "out", "data.root", "cache_dir"))
+@entry_point("export", paths=("bundle", "out", "data.root", "data.options.audio_root", "cache_dir"))
 def main(config: DictConfig) -> None:
     from hrf_ser.config import validate
 

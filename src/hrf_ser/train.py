@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @entry_point(
     "train",
-    paths=("data.root", "test_data.root", "cache_dir", "ckpt_path", "init_from", "teacher.path", "hydra.run.dir"),
+    paths=(
+        *("data.root", "data.options.audio_root", "test_data.root", "test_data.options.audio_root"),
+        *("cache_dir", "ckpt_path", "init_from", "teacher.path", "hydra.run.dir"),
+    ),
 )
 def main(config: DictConfig) -> float | None:
     if HydraConfig.get().mode == RunMode.RUN:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import math
@@ -125,16 +126,26 @@ def _daic_woz(folder: Path) -> Path:
     return releases_daic_woz.miniature(folder, without=[373]).root
 
 
-def _table(folder: Path) -> Path:
-    folder.mkdir()
-    for name in ("a.wav", "b, c.wav", "d.wav"):
-        soundfile.write(folder / name, np.full(800, 0.1), 16_000)
-    path = folder / "table.csv"
-    path.write_text(
-        "path,label,speaker,start,end,part,sex,group,dialog,utterance\n"
-        'a.wav,happy,s1,0,0.5,train,m,g1,d1,u1\n"b, c.wav",sad,s2,,,val,female,g2,d2,u2\nd.wav,"sa""d",s3,1.5,,test,,,,\n'
-    )
-    return path
+TABLE = (
+    "path,label,speaker,start,end,part,sex,group,dialog,utterance\n"
+    'a.wav,happy,s1,0,0.5,train,m,g1,d1,u1\n"b, c.wav",sad,s2,,,val,female,g2,d2,u2\nd.wav,"sa""d",s3,1.5,,test,,,,\n'
+)
+
+
+def _table(name: str, content: bytes) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        folder.mkdir()
+        for audio in ("a.wav", "b, c.wav", "d.wav"):
+            soundfile.write(folder / audio, np.full(800, 0.1), 16_000)
+        path = folder / name
+        path.write_bytes(content)
+        return path
+
+    return write
+
+
+def _jsonl() -> bytes:
+    return "\n".join(json.dumps(row) for row in csv.DictReader(io.StringIO(TABLE))).encode()
 
 
 def _iemocap(folder: Path) -> Path:
@@ -170,12 +181,15 @@ def _archive(folder: Path) -> Prepared:
     return lambda rng: mutate(seeds, rng, text=False), attempt, path.name
 
 
+TABLES = ({}, {"drop_unlabelled": True}, {"encoding": "latin-1"}, {"columns": {"label": "sex", "group": "dialog"}})
 WINDOWS = ({}, {"unit": "window", "hop_s": 0.2, "window_s": 0.2})
 TARGETS = [
     *(Target(f"audio.{suffix}", _audio(suffix, _for_training)) for suffix in _SUBTYPES),
     *(Target(f"runtime.{suffix}", _audio(suffix, _in_the_runtime)) for suffix in _SUBTYPES),
     Target("archive.zip", _archive),
-    Target("table.csv", _corpus("table", _table, "")),
+    Target("table.csv", _corpus("table", _table("table.csv", TABLE.encode()), "", options=TABLES)),
+    Target("table.utf16", _corpus("table", _table("table.txt", TABLE.replace(",", ";").encode("utf-16")), "")),
+    Target("table.jsonl", _corpus("table", _table("table.jsonl", _jsonl()), "", options=TABLES)),
     Target("iemocap.labels", _corpus("iemocap", _iemocap, "EmoEvaluation/*.txt", seeds=4)),
     Target("iemocap.text", _corpus("iemocap", _iemocap, "transcriptions/*.txt", seeds=4)),
     Target("m3ed.annotation", _corpus("m3ed", releases_m3ed.miniature, "annotation.json", as_json=True)),

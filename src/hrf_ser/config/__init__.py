@@ -73,6 +73,8 @@ def unknown_key(verb: str, key: str) -> str:
         return sentence
     if key in known:
         return f"{key} is not in this configuration: add it as +{key}=..."
+    if key in settings_of(SCHEMAS["train"]):
+        return f"{key} is a setting of train and not of {verb}: leave it out."
     sentence = _unknown(key, known)
     if key.partition(".")[0] in _OPEN:
         return f"{sentence.rstrip('.?')}, or +{key}=... for a setting of Lightning."

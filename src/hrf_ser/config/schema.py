@@ -240,7 +240,10 @@ class Train(Group):
 
 class Prepare(Group):
     data: Data
+    label_map: LabelMap | None = Field(None, description="Classes to count; set it with label_map=...")
     features: Features
+    protocol: Protocol
+    fold: Name | None = Field(description="A fold whose splits are counted, too; null: none.")
     cache_dir: str = Field(description="Folder of manifests, features and the demo corpus.")
 
 

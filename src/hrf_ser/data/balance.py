@@ -16,8 +16,8 @@ def balanced_order(
 
     Args:
         generator: source of the random numbers.
-        classes: ``(segments,)``, the class of each.
-        participants: ``(segments,)``, the participant of each; a participant has one class.
+        classes: ``(segments,)``.
+        participants: ``(segments,)``; a participant has one class.
 
     Returns:
         ``(segments,)`` indices into these arrays, shuffled; some occur more than once, some not at all.

@@ -61,18 +61,11 @@ def compute_features(
 ) -> None:
     """Write the feature store ``folder``, whole or not at all.
 
-    It is written to ``<folder>.partial``, from which the next process resumes after a kill; an error removes it.
-
-    Args:
-        folder: the store.
-        metadata: what the index of the store holds; an unfinished store with other metadata is removed.
-        corpus: the table of utterances.
-        front_end: options of the log-mel front end.
-        augmentation: of the waveform, before features are computed.
-        on_bad_audio: ``stop`` or ``skip``.
+    It is written to ``<folder>.partial``, from which the next process resumes after a kill if it has the same ``metadata``; an
+    error removes it.
 
     Raises:
-        UserError: unusable audio, with ``stop``.
+        UserError: unusable audio, with ``on_bad_audio=stop``.
         OSError: a full disk or a folder that cannot be written.
     """
     from rich.progress import track

@@ -22,7 +22,7 @@ from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.data.dataset import Dataset
 from hrf_ser.data.device_cache import CacheOnDevice, DeviceCache, DeviceLoader, count_frames, should_cache
 from hrf_ser.data.out_of_fold import NO_MEMBER
-from hrf_ser.data.protocols import SPLITS, Protocol, Split, count_left_out
+from hrf_ser.data.protocols import SPLITS, Protocol, Split, count_left_out, untrained_classes
 from hrf_ser.data.store import Features, JoinedStores, open_store
 
 log = logging.getLogger(__name__)
@@ -140,6 +140,8 @@ class SpeechData(LightningDataModule):
         split = self.dataset.split
         if number := count_left_out(self.corpus.utterances, split):
             log.warning("fold=%s: %d utterances are in no split, as their dialogs are in another", split.fold, number)
+        for sentence in untrained_classes(self.corpus, split):
+            log.warning(sentence)
         _ = self.stores
 
     def setup(self, stage: str) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from hrf_ser.data.corpora import Corpus
 from hrf_ser.data.corpora.unlabelled import without
 from hrf_ser.data.out_of_fold import out_of_fold_index
-from hrf_ser.data.protocols import Split, cross_corpus_split, split_corpus
+from hrf_ser.data.protocols import Split, check_classes, cross_corpus_split, split_corpus
 from hrf_ser.data.transfer import join, relabel
 
 
@@ -55,13 +55,12 @@ def make_dataset(
         corpora: one or two.
         fold: name of the fold; None takes the first.
         protocol: one of :data:`hrf_ser.data.protocols.PROTOCOLS`.
-        folds: what folds hold out.
-        classes: class -> the labels that it stands for, in any corpus.
+        folds, classes: as in :class:`Dataset`.
         unlabelled: further recordings for training; those of validation and test speakers are left out.
         ensemble_size: members that ``out_of_fold`` deals the training speakers to.
 
     Raises:
-        UserError: what the classes or the protocol do not allow.
+        UserError: what the classes or the protocol do not allow; one class alone in training.
     """
     tables = corpora if classes is None else tuple(relabel(corpus, classes) for corpus in corpora)
     if len(tables) == 1:
@@ -70,6 +69,7 @@ def make_dataset(
     else:
         corpus = join(*tables)
         split = cross_corpus_split(corpus, tables[0], fold, protocol, folds)
+    check_classes(corpus, split)
     index = None
     if split.protocol.validates_on == "train":
         index = out_of_fold_index(corpus.utterances, split, ensemble_size)

@@ -20,13 +20,7 @@ _SHARE = 0.5
 
 
 class DeviceCache:
-    """Selected utterances of each augmentation, one after the other in a tensor on a device.
-
-    Args:
-        stores: features of each augmentation, over the whole table.
-        rows: rows of the table to take from each store.
-        n_features: bands of a frame.
-        device: where they go.
+    """Selected rows of the store of each augmentation, one after the other in a tensor on a device.
 
     Raises:
         UserError: they do not fit.

@@ -15,13 +15,7 @@ COLUMNS = ("utterance", "path", "start", "end", "duration", "speaker", "sex", "l
 
 
 def write_manifest(path: Path, utterances: Sequence[Utterance], skipped: Mapping[str, str]) -> None:
-    """Write the table, whole or not at all. Columns that a corpus has beyond the common ones come last.
-
-    Args:
-        path: the CSV file.
-        utterances: its rows.
-        skipped: ids of utterances without usable audio, which are left out.
-    """
+    """Write the table, whole or not at all, without the ``skipped`` ids. Columns beyond the common ones come last."""
     seconds: dict[Path, float] = {}
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")

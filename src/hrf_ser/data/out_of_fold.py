@@ -23,11 +23,6 @@ def out_of_fold_index(utterances: Sequence[Utterance], split: Split, ensemble_si
     Groups are dealt in turn, in the order of their commonest label, their sex and their name, so that parts are alike in labels
     of whole groups and in sex, and the same on every machine.
 
-    Args:
-        utterances: rows of the corpus's table.
-        split: its split under ``out_of_fold``.
-        ensemble_size: number of members.
-
     Returns:
         ``(rows,)``: the member that leaves a row out, whose prediction for it selects the checkpoint; -1 outside of training.
 

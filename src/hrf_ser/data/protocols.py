@@ -131,9 +131,7 @@ def cross_corpus_split(
     Args:
         joined: rows of ``source``, then those of the corpus that is tested.
         source: the corpus that is trained on.
-        fold: a fold of the source; None takes the first.
-        protocol: one of ``PROTOCOLS``.
-        rule: what the source's folds hold out.
+        fold, protocol, rule: as in :func:`split_corpus`; folds are those of the source.
 
     Raises:
         UserError: as :func:`split_corpus`; a fold of the source where all of it trains.
@@ -188,6 +186,32 @@ def hash_test_speakers(corpus: Corpus, split: Split) -> str:
     """Ten characters that two runs on one corpus share if they test the same speakers."""
     speakers = sorted({corpus.utterances[row].speaker for row in split.test})
     return hashlib.sha256(json.dumps(speakers).encode()).hexdigest()[:10]
+
+
+def check_classes(corpus: Corpus, split: Split) -> None:
+    """Refuse a split whose training speakers have one class only."""
+    if len({one.label for one in corpus.utterances}) == 1:
+        raise UserError(
+            f"All utterances of {corpus.name} have the class {corpus.utterances[0].label}: add utterances of another class."
+        )
+    labels = {corpus.utterances[row].label for row in split.train}
+    if len(labels) == 1:
+        raise UserError(
+            f"fold={split.fold} of {corpus.name} trains on the class {min(labels)} alone: add training utterances of another "
+            "class, or test other speakers with fold= or protocol.folds=."
+        )
+
+
+def untrained_classes(corpus: Corpus, split: Split) -> list[str]:
+    """A sentence for each class that is evaluated, but has no training utterance."""
+    number = {name: Counter(corpus.utterances[row].label for row in split.rows(name)) for name in SPLITS}
+    return [
+        f"fold={split.fold}: {number[name][label]} utterances of the {name} split have the class {label}, and no training "
+        "utterance has; they cannot be recognised"
+        for name in ("val", "test")
+        for label in corpus.labels
+        if number[name][label] and not number["train"][label]
+    ]
 
 
 def count_left_out(utterances: Sequence[Utterance], split: Split) -> int:

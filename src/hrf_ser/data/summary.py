@@ -6,7 +6,8 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from hrf_ser.data.corpora import Corpus
-from hrf_ser.data.protocols import SPLITS
+from hrf_ser.data.folds import folds_of
+from hrf_ser.data.protocols import SPLITS, Split, untrained_classes
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -15,11 +16,11 @@ if TYPE_CHECKING:
 _SHOWN = 20
 
 
-def print_summary(corpus: Corpus, console: Console) -> None:
-    """Print the counts of a corpus and how they differ from the complete distribution."""
-    console.print(count_table(corpus))
+def print_summary(corpus: Corpus, console: Console, rule: str | int = "corpus") -> None:
+    """Print the counts of a corpus by the folds of ``protocol.folds``, and how they differ from the distribution's."""
+    console.print(count_table(corpus, rule))
     for sentence in (*corpus.notes, *corpus.leaks):
-        console.print(f"note          {sentence}", highlight=False)
+        console.print(f"note          {sentence}", highlight=False, markup=False)
     if not (corpus.count_mismatches or corpus.hint):
         return  # no distribution to compare with: the demo corpus, a user's table
     if not corpus.count_mismatches:
@@ -41,7 +42,15 @@ def print_summary(corpus: Corpus, console: Console) -> None:
     )
 
 
-def count_table(corpus: Corpus) -> Table:
+def print_split(corpus: Corpus, split: Split, console: Console) -> None:
+    """Print the sizes of the splits of one fold."""
+    sizes = ", ".join(f"{name} {len(split.rows(name))}" for name in SPLITS)
+    console.print(f"fold={split.fold}  {sizes} utterances under protocol={split.protocol.name}", highlight=False)
+    for sentence in untrained_classes(corpus, split):
+        console.print(f"note          {sentence}", highlight=False, markup=False)
+
+
+def count_table(corpus: Corpus, rule: str | int = "corpus") -> Table:
     """Utterances per fold, or official split, and class."""
     from rich.table import Table
 
@@ -50,9 +59,13 @@ def count_table(corpus: Corpus) -> Table:
     )
     for column in ("fold", *corpus.labels, "all", "speakers"):
         table.add_column(column, justify="left" if column == "fold" else "right")
-    rows_of = {fold: [one for one in corpus.utterances if one.group in groups] for fold, groups in corpus.folds.items()}
-    if not all(corpus.folds.values()):
-        rows_of = {fold: inside for fold, inside in rows_of.items() if corpus.folds[fold]}
+    folds = folds_of(corpus, rule)
+    rows_of = {
+        fold: [one for one in corpus.utterances if getattr(one, folds.column) in values]
+        for fold, values in folds.held_out.items()
+        if values
+    }
+    if not all(folds.held_out.values()):
         rows_of |= {split: [one for one in corpus.utterances if one.split == split] for split in SPLITS}
     for fold, inside in rows_of.items():
         counts = Counter(one.label for one in inside)

@@ -90,14 +90,14 @@ def test_emotion_shifts_the_sound_and_overlaps(small):
 
 
 def test_pitch_and_its_range_follow_the_emotion():
-    told = {label: [] for label in demo.EMOTIONS}
+    requested = {label: [] for label in demo.EMOTIONS}
     for index, one in enumerate(demo._utterances(Path("x"), 16)):
         speech = demo._speech(one, index % 16, seed=0)
-        told[one.label].append((speech["pitch"], speech["range"]))
-    mean = {label: np.mean(values, axis=0) for label, values in told.items()}
+        requested[one.label].append((speech["pitch"], speech["range"]))
+    mean = {label: np.mean(values, axis=0) for label, values in requested.items()}
     assert (mean["happy"] > mean["neutral"] + 10).all()
     assert (mean["sad"] < mean["neutral"] - 10).all()
-    assert np.min(told["happy"], axis=0)[0] < np.max(told["neutral"], axis=0)[0]
+    assert np.min(requested["happy"], axis=0)[0] < np.max(requested["neutral"], axis=0)[0]
 
 
 def test_synthesis_is_bit_identical_for_a_seed_and_differs_between_seeds(tiny, tmp_path):
@@ -115,7 +115,7 @@ def test_complete_corpus_is_reused_even_without_the_synthesiser(tiny, monkeypatc
 
 
 @pytest.mark.parametrize("change", ["version", "seed", "a file is gone"])
-def test_corpus_is_made_anew_after(tmp_path, monkeypatch, change):
+def test_corpus_is_synthesised_again_after(tmp_path, monkeypatch, change):
     root, options = tmp_path / "demo", {"utterances_per_cell": 1, "seed": 0}
     first = read_corpus("demo", root, **options).utterances[0].path
     marker = root / "of the old one"
@@ -143,9 +143,9 @@ def test_two_processes_at_once_make_it_once(tmp_path):
     )
     command = [sys.executable, "-c", code, str(tmp_path / "demo")]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    said = [one.communicate(timeout=60)[0] for one in both]
+    outputs = [one.communicate(timeout=60)[0] for one in both]
     assert [one.returncode for one in both] == [0, 0]
-    assert sum("Synthesising" in text for text in said) == 1
+    assert sum("Synthesising" in text for text in outputs) == 1
 
 
 def test_failed_synthesis_leaves_nothing(tmp_path, monkeypatch):
@@ -175,5 +175,5 @@ def test_root_that_cannot_be_written_names_the_key(tmp_path):
 
 
 def test_less_than_one_utterance_is_refused(tmp_path):
-    with pytest.raises(UserError, match=r"data.options.utterances_per_cell=0 must be 1 or more"):
+    with pytest.raises(UserError, match=r"data.options.utterances_per_cell=0: must be 1 or more"):
         read_corpus("demo", tmp_path / "demo", utterances_per_cell=0)

@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from hrf_ser.data.corpora import emodb, read_corpus
+from hrf_ser.data.corpora import counts, emodb, read_corpus
 from hrf_ser.errors import UserError
 
 
@@ -55,8 +55,8 @@ def test_folds_leave_one_speaker_out_and_are_named_by_it(root):
 
 
 def test_complete_counts_leave_no_mismatch_and_one_file_less_is_named(tmp_path):
-    letters = [letter for letter, label in emodb.EMOTIONS.items() for _ in range(emodb.PER_CLASS[label])]
-    speakers = [speaker for speaker, number in emodb.PER_SPEAKER.items() for _ in range(number)]
+    letters = [letter for letter, label in emodb.EMOTIONS.items() for _ in range(counts.EMODB[f"class {label}"])]
+    speakers = [name[-2:] for name, number in counts.EMODB.items() if name.startswith("speaker") for _ in range(number)]
     assert (len(letters), len(speakers)) == (535, 535)
     seen: Counter[str] = Counter()
     for letter, speaker in zip(letters, speakers, strict=True):

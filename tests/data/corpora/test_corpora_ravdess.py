@@ -95,8 +95,10 @@ def test_missing_files_are_named_and_do_not_fail(complete):
     count_mismatches = read_corpus("ravdess", complete).count_mismatches
     assert count_mismatches == [
         "1,439 utterances found, 1,440 in the distribution",
-        "actor 05: 1 of 60 utterances are missing: 03-01-01-01-02-01-05",
+        "actor 05: 59 utterances found, 60 in the distribution",
         "class neutral: 95 utterances found, 96 in the distribution",
+        "actor 05, class neutral: 3 utterances found, 4 in the distribution",
+        "1 files are missing: 03-01-01-01-02-01-05",
     ]
 
 

@@ -135,7 +135,6 @@ def test_same_id_in_two_rows_is_refused(write):
     ("lines", "message"),
     [
         (["path,label", "a.wav,x"], "lacks the column speaker"),
-        (["path;label;speaker", "a.wav;x;s"], "lacks the column path, label, speaker; its first row reads 'path;label"),
         (["path,label,speaker,Label", "a.wav,x,s,y"], "has the column label more than once"),
         (["path,label,speaker"], "has no row below its header"),
         ([""], "has no row below its header|lacks the column"),
@@ -150,12 +149,6 @@ def test_wrong_header_is_refused(write, lines, message):
 def test_labels_that_are_no_list_of_classes_are_refused(write, labels):
     with pytest.raises(UserError, match=r"data.options.labels="):
         read_corpus("table", write("path,label,speaker", "a.wav,x,s"), labels=labels)
-
-
-def test_other_encodings_are_refused_with_the_line(write):
-    file = write("path,label,speaker", "a.wav,fröhlich,s", encoding="latin-1")
-    with pytest.raises(UserError, match=r"is not UTF-8 \(line 2\): save it"):
-        read_corpus("table", file)
 
 
 def test_root_that_is_no_csv_file_names_the_key(tmp_path):

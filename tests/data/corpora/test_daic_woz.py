@@ -188,9 +188,9 @@ def test_windows_cover_each_turn_and_do_not_leave_it(release):
     [(2, 2, [0, 2, 4, 6, 7.75]), (9.75, 1, [0]), (9.5, 0.25, [0, 0.25]), (10, 5, [0]), (3.75, 3, [0, 3, 6])],
 )
 def test_windows_of_a_turn(window_s, hop_s, begins):
-    windows = daic_woz._windows(22.0, 31.75, window_s, hop_s)
-    assert [begin - 22 for begin, _ in windows] == begins
-    assert all(end - begin == min(window_s, 9.75) for begin, end in windows)
+    windows = daic_woz._windows(daic_woz_sessions.Turn("0003", 22.0, 31.75, "yes"), window_s, hop_s)
+    assert [window.start - 22 for window in windows] == begins
+    assert all(window.end - window.start == min(window_s, 9.75) for window in windows)
 
 
 @pytest.mark.parametrize(

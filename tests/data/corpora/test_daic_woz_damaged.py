@@ -153,7 +153,7 @@ def test_score_that_contradicts_the_label_is_named_but_not_that_of_409(release):
 
 def test_participant_outside_the_distribution_is_named(release):
     edit(release.root / DEV, b"302,0,0", b"602,0,0")
-    assert "participants 602: labelled, but not in the distribution" in daic_woz.read(release.root).count_mismatches
+    assert "sessions 602: labelled, but not in the distribution" in daic_woz.read(release.root).count_mismatches
 
 
 @pytest.mark.parametrize("made", ["nothing", "a file", "empty folder", "no participant's session"])

@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 from releases_iemocap import miniature
 
-from hrf_ser.data.corpora import iemocap
+from hrf_ser.data.corpora import counts, iemocap
 from hrf_ser.data.protocols import split_corpus
 from hrf_ser.errors import UserError
 
@@ -27,17 +27,13 @@ def untouched(tmp_path_factory):
 @pytest.fixture
 def complete(root, monkeypatch):
     """The miniature release, and a reader that takes its counts for the distribution's."""
-    per_class = {"angry": 20, "happy": 40, "neutral": 20, "sad": 20}
-    monkeypatch.setattr(iemocap, "DIALOGS", 10)
-    monkeypatch.setattr(iemocap, "TURNS", 140)
-    monkeypatch.setitem(iemocap.PER_CLASS, "4", per_class)
-    monkeypatch.setattr(iemocap, "IMPROVISED_PER_CLASS", {"angry": 12, "happy": 24, "neutral": 12, "sad": 12})
+    columns = ("class angry", "class happy", "class neutral", "class sad")
+    four = counts.grid(columns, {f"session {session}": (4, 8, 4, 4) for session in iemocap.SESSIONS})
     for session in iemocap.SESSIONS:
-        improvised = 20 if session == "3" else 10
-        monkeypatch.setitem(
-            iemocap.PER_SESSION_AND_CLASS, session, {label: number // 5 for label, number in per_class.items()}
-        )
-        monkeypatch.setitem(iemocap.PER_SESSION, session, {"male": 10, "female": 10, "improvised": improvised})
+        four |= {f"session {session}, {sex}": 10 for sex in ("male", "female")}
+        four[f"session {session}, improvised"] = 20 if session == "3" else 10
+    monkeypatch.setitem(counts.IEMOCAP, "4", four)
+    monkeypatch.setattr(counts, "IEMOCAP_LABEL_FILES", {"labelled dialogs": 10, "labelled turns": 140})
     return root
 
 
@@ -172,7 +168,7 @@ def test_leaving_a_speaker_out_leaves_no_dialog_on_two_sides(untouched):
     ("options", "message"),
     [
         ({"classes": "8"}, r"data.options.classes=8 is unknown: use one of 4, 4_no_exc, 5, 6"),
-        ({"improvised": "only"}, r"data.options.improvised=only must be true or false"),
+        ({"improvised": "only"}, r"data.options.improvised=only: must be true or false"),
     ],
 )
 def test_unknown_option_is_refused(untouched, options, message):
@@ -195,8 +191,8 @@ def test_missing_audio_is_named_and_its_turns_are_left_out(complete):
     assert corpus.count_mismatches == [
         "session 3: 1 of 20 turns have no audio: Ses03F_impro02_F001",
         "99 utterances found, 100 in the distribution",
-        "class angry: 19 utterances found, 20 in the distribution",
         "session 3: 19 utterances found, 20 in the distribution",
+        "class angry: 19 utterances found, 20 in the distribution",
         "session 3, class angry: 3 utterances found, 4 in the distribution",
         "session 3, female: 9 utterances found, 10 in the distribution",
         "session 3, improvised: 19 utterances found, 20 in the distribution",
@@ -213,9 +209,10 @@ def test_first_few_of_many_missing_files_are_named(root):
 def test_missing_label_file_is_named(complete):
     _labels(complete, "Ses03F_impro02").unlink()
     count_mismatches = iemocap.read(complete).count_mismatches
-    assert count_mismatches[:2] == [
+    assert count_mismatches[:3] == [
         "session 3: 1 of 2 dialogs with audio have no label file: Ses03F_impro02",
-        "label files: 126 turns of 9 dialogs found, 140 of 10 in the distribution",
+        "labelled dialogs: 9 found, 10 in the distribution",
+        "labelled turns: 126 found, 140 in the distribution",
     ]
 
 

@@ -208,16 +208,16 @@ def _rename(annotation):
     [
         (_without("SpeakerInfo"), f"{FIRST}_1 has no SpeakerInfo"),
         (_without("Dialog"), f"{FIRST}_1 has no Dialog"),
-        (_without("SpeakerInfo", "A", "Name"), f"{FIRST}_1_2: SpeakerInfo of A has no Name"),
+        (_without("SpeakerInfo", "A", "Name"), f"{FIRST}_1, SpeakerInfo, A has no Name"),
         (_without("Dialog", f"{FIRST}_1_1", "EmoAnnotation"), f"{FIRST}_1_1 has no EmoAnnotation"),
         (
             _without("Dialog", f"{FIRST}_1_1", "EmoAnnotation", "final_main_emo"),
-            f"{FIRST}_1_1 has no final_main_emo",
+            f"{FIRST}_1_1, EmoAnnotation has no final_main_emo",
         ),
         (_set_emotion, f"{FIRST}_1_1: final_main_emo is 'Contempt'"),
         (_set_speaker, f"{FIRST}_1_1: SpeakerInfo has no C"),
-        (_rename, f"{FIRST}_1, Dialog has the name 'prologue', which ends in no number"),
-        (lambda annotation: annotation.update({FIRST: []}), f"{FIRST} is no table"),
+        (_rename, "has the name 'prologue', which ends in no number"),
+        (lambda annotation: annotation.update({FIRST: []}), f"{FIRST} (Input should be an object)"),
         (lambda annotation: annotation.clear(), "annotation.json has no utterance"),
     ],
 )
@@ -293,7 +293,7 @@ def test_full_size_tree_has_the_published_counts(tmp_path):
 
     fear = next(one for one in everything.utterances if (one.split, one.label) == ("val", "fear"))
     fear.path.unlink()
-    assert m3ed.read(root).count_mismatches[:2] == [
+    assert [sentence for sentence in m3ed.read(root).count_mismatches if "split" in sentence] == [
         "split val: 2,818 utterances with audio found, 2,819 in the distribution",
         "split val, class fear: 49 utterances with audio found, 50 in the distribution",
     ]

@@ -7,9 +7,9 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from hrf_ser.data.corpora.files import listed, read_text, wav_seconds
-from hrf_ser.data.corpora.options import check_choice
+from hrf_ser.data.corpora.files import child, listed, read_text, wav_seconds
 from hrf_ser.errors import UserError
 
 # Someone comes in; speech between these seconds is no part of the interview.
@@ -21,7 +21,8 @@ WITHOUT_ELLIE = ("451", "458", "480")
 MIN_SECONDS = 0.2  # of a turn
 # Sessions take 33 minutes at most. Beyond this a time is damaged, and windows over it would be without number.
 MAX_SECONDS = 6 * 3600.0
-CORRECTIONS = {
+Correction = Literal["interruption", "misaligned", "without_ellie"]
+CORRECTIONS: dict[Correction, str] = {
     "interruption": f"sessions {', '.join(INTERRUPTIONS)}: the seconds of an interruption are cut out",
     "misaligned": f"sessions {', '.join(MISALIGNED)}: an offset is added to both times",
     "without_ellie": f"sessions {', '.join(WITHOUT_ELLIE)}: all turns of the participant are kept",
@@ -48,38 +49,27 @@ class Turn:
 
 
 def chosen_corrections(corrections: bool | Sequence[str]) -> frozenset[str]:
-    """Names of the corrections that ``data.options.corrections`` chooses.
-
-    Raises:
-        UserError: A name that is not one of ``CORRECTIONS``.
-    """
+    """Names of the corrections that ``data.options.corrections`` chooses."""
     if isinstance(corrections, bool):
         return frozenset(CORRECTIONS if corrections else ())
-    names = [corrections] if isinstance(corrections, str) else list(corrections)
-    for name in names:
-        check_choice("corrections", name, CORRECTIONS)
-    return frozenset(names)
+    return frozenset(corrections)
 
 
 def audio_path(folder: Path, number: str) -> Path:
     """The audio of a session."""
-    return folder / f"{number}_AUDIO.wav"
+    return _file(folder, f"{number}_AUDIO.wav")
+
+
+def _file(folder: Path, name: str) -> Path:
+    return child(folder, name) or folder / name
 
 
 def session_turns(folder: Path, number: str, corrections: Iterable[str]) -> tuple[list[Turn], list[str]]:
     """The turns of a session that can be used, and sentences on the others.
 
     Turns end where the audio ends; those under 0.2 s are left out.
-
-    Args:
-        folder: ``NNN_P``.
-        number: Of the session.
-        corrections: Names of ``CORRECTIONS``.
-
-    Raises:
-        UserError: A file cannot be read, or the transcript does not begin with the tab-separated header.
     """
-    audio, transcript = audio_path(folder, number), folder / f"{number}_TRANSCRIPT.csv"
+    audio, transcript = audio_path(folder, number), _file(folder, f"{number}_TRANSCRIPT.csv")
     seconds = wav_seconds(audio) if audio.is_file() else 0.0
     lacks = [path.name for path, bad in ((audio, seconds == 0), (transcript, not transcript.is_file())) if bad]
     if lacks:
@@ -111,11 +101,6 @@ def read_transcript(path: Path, session: str, corrections: Iterable[str]) -> tup
 
     Left out are blank lines, lines without times or speaker (``NaN`` included), sync marks in any spelling, and lines that
     are ``scrubbed_entry`` alone, whose audio is zeroed.
-
-    Args:
-        path: ``NNN_TRANSCRIPT.csv``.
-        session: Its number.
-        corrections: Names of ``CORRECTIONS``.
 
     Raises:
         UserError: The file cannot be read, or it does not begin with the tab-separated header.

@@ -18,11 +18,13 @@ import random
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from filelock import FileLock
+from pydantic import Field
 
 from hrf_ser.data.corpora import espeak
+from hrf_ser.data.corpora.options import reader
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
 from hrf_ser.files import new_folder, remove_leftovers
@@ -87,7 +89,8 @@ _MADE_BY = "hrf_ser demo corpus"
 log = logging.getLogger(__name__)
 
 
-def read(root: Path, *, utterances_per_cell: int = 16, seed: int = 0) -> Corpus:
+@reader
+def read(root: Path, *, utterances_per_cell: Annotated[int, Field(ge=1)] = 16, seed: int = 0) -> Corpus:
     """List the utterances of the demo corpus, after synthesising it where this version is missing.
 
     Concurrent processes wait for the one that synthesises.
@@ -96,12 +99,7 @@ def read(root: Path, *, utterances_per_cell: int = 16, seed: int = 0) -> Corpus:
         root: Folder of the corpus; it is created, or replaced as a whole.
         utterances_per_cell: For each of the 12 speakers and 4 emotions.
         seed: The same seed gives the same samples on the same machine.
-
-    Raises:
-        UserError: The extra ``demo`` is not installed, ``root`` holds something else, or it cannot be written.
     """
-    if utterances_per_cell < 1:
-        raise UserError(f"data.options.utterances_per_cell={utterances_per_cell} must be 1 or more.")
     recipe = {"made_by": _MADE_BY, "version": VERSION, "seed": seed, "utterances_per_cell": utterances_per_cell}
     root = root.resolve()  # replace the folder that a link points to, not the link
     utterances = _utterances(root, utterances_per_cell)

@@ -12,9 +12,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from hrf_ser.data.corpora.files import Layout, audio_files
+from hrf_ser.data.corpora import counts
+from hrf_ser.data.corpora.files import Layout, audio_files, child, match_name
+from hrf_ser.data.corpora.options import reader
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
-from hrf_ser.errors import UserError
 
 EMOTIONS = {
     "W": "anger",
@@ -25,51 +26,43 @@ EMOTIONS = {
     "T": "sadness",
     "N": "neutral",
 }
-PER_CLASS = dict(zip(EMOTIONS.values(), (127, 81, 46, 69, 71, 62, 79), strict=True))
-SPEAKERS = ("03", "08", "09", "10", "11", "12", "13", "14", "15", "16")
-PER_SPEAKER = dict(zip(SPEAKERS, (49, 58, 43, 38, 55, 35, 61, 69, 56, 71), strict=True))
 MALE = ("03", "10", "11", "12", "15")
 LICENCE = "EmoDB: CC0 1.0 as audEERING's dataset card states; cite Burkhardt et al., Interspeech 2005"
+
+_NAME = re.compile(r"(0[389]|1[0-6])([ab]\d\d)([WLEAFTN])([a-z])", re.IGNORECASE)
+_GRAMMAR = "an EmoDB name such as 03a01Fa.wav (speaker 03, 08, 09, 10 to 16; text; emotion W/L/E/A/F/T/N; version)"
+
+
+def _audio_files(folder: Path) -> list[Path]:
+    wav = child(folder, "wav")
+    return audio_files(folder if wav is None or wav.is_file() else wav)
+
+
 LAYOUT = Layout(
+    lambda folder: any(_NAME.fullmatch(path.stem) for path in _audio_files(folder)),
     "wav/03a01Fa.wav and its like",
     "unpack http://emodb.bilderbar.info/download/download.zip and point data.root at the folder that holds wav/, "
     "or at wav/ itself",
 )
 
-_NAME = re.compile(r"(?P<speaker>\d\d)[ab]\d\d(?P<emotion>[WLEAFTN])[a-z]")
 
-
+@reader
 def read(root: Path) -> Corpus:
     """List the utterances of EmoDB.
 
     Args:
-        root: The folder that holds ``wav/``, or ``wav/`` itself.
-
-    Raises:
-        UserError: No such folder, no audio in it, or a file name that is not EmoDB's.
+        root: The folder that holds ``wav/``, one above it, or ``wav/`` itself.
     """
-    LAYOUT.require_folder(root)
-    files = audio_files(root / "wav" if (root / "wav").is_dir() else root)
-    if not files:
-        raise LAYOUT.error(f"data.root={root} holds no audio")
-    utterances = [_utterance(path) for path in files]
+    utterances = [_utterance(path) for path in _audio_files(LAYOUT.find(root))]
     folds: dict[str, tuple[str, ...]] = {speaker: (speaker,) for speaker in sorted({one.speaker for one in utterances})}
     corpus = Corpus("emodb", utterances, tuple(EMOTIONS.values()), folds, hint=LAYOUT.hint, licence=LICENCE)
-    corpus.count_mismatches = [
-        *corpus.total_mismatch(sum(PER_CLASS.values())),
-        *corpus.mismatches("label", PER_CLASS),
-        *corpus.mismatches("speaker", PER_SPEAKER),
-    ]
+    found = [(f"class {one.label}", f"speaker {one.speaker}") for one in utterances]
+    corpus.count_mismatches = counts.differences(counts.EMODB, found)
     return corpus
 
 
 def _utterance(path: Path) -> Utterance:
-    name = _NAME.fullmatch(path.stem)
-    if name is None or name["speaker"] not in SPEAKERS:
-        raise UserError(
-            f"{path} is not an EmoDB name such as 03a01Fa.wav (speaker {', '.join(SPEAKERS)}; text; emotion "
-            f"{'/'.join(EMOTIONS)}; version): rename or remove the file."
-        )
-    speaker = name["speaker"]
+    speaker, text, emotion, version = match_name(path, _NAME, _GRAMMAR).groups()
+    name = f"{speaker}{text.lower()}{emotion.upper()}{version.lower()}"
     sex = "male" if speaker in MALE else "female"
-    return Utterance(path.stem, path, EMOTIONS[name["emotion"]], speaker=speaker, sex=sex, group=speaker)
+    return Utterance(name, path, EMOTIONS[emotion.upper()], speaker=speaker, sex=sex, group=speaker)

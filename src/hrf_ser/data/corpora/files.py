@@ -1,40 +1,77 @@
-"""What the readers share: finding a release below ``data.root``, and reading its text files and CSV tables."""
+"""What the readers share: finding a release on disk, and reading its text files and CSV tables.
+
+Names are compared with what a folder lists, in any case: file systems of Windows and macOS ignore it.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
+import os
 import re
 import wave
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import zip_longest
 from pathlib import Path
 
 from hrf_ser.errors import UserError
 
 SUFFIXES = (".wav", ".flac")
+_ARCHIVES = (".zip", ".gz", ".tgz", ".tar", ".bz2", ".xz", ".7z", ".rar")
+# Folders that macOS, Windows and network storage put beside the files.
+_LITTER = ("__macosx", "@eadir", "$recycle.bin", "system volume information")
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How a corpus lies on disk, for error messages.
+    """How a corpus lies on disk.
 
     Args:
-        expected: Files or folders that ``data.root`` holds.
+        holds: Whether a folder is the corpus's own.
+        expected: What that folder holds, for messages.
         hint: How to obtain or unpack the corpus.
     """
 
+    holds: Callable[[Path], bool]
     expected: str
     hint: str
+
+    def find(self, root: Path) -> Path:
+        """The folder of the corpus: ``root``, a folder in it, or one in that.
+
+        Raises:
+            UserError: Two hold the corpus, or none does: then what was searched, and archives that are not unpacked.
+        """
+        found = self.find_all(root)
+        if len(found) > 1:
+            raise UserError(f"data.root={root} holds two copies, {found[0]} and {found[1]}: point it at one of them.")
+        return found[0]
+
+    def find_all(self, root: Path) -> list[Path]:
+        """As :meth:`find`, for a corpus that is unpacked into several folders."""
+        if not root.is_dir():
+            archive = " is an archive" if root.suffix.lower() in _ARCHIVES else " is a file"
+            raise self.error(f"data.root={root}{archive if root.exists() else ' does not exist'}")
+        level, searched = [root], 0
+        for _ in range(3):
+            if found := [folder for folder in level if self.holds(folder)]:
+                return found
+            searched += len(level)
+            level = listable(child for folder in level for child in subfolders(folder))
+        above = next(filter(self.holds, listable(root.resolve().parents[:3])), None)
+        if above is not None:
+            raise UserError(f"data.root={root} is a folder inside of the corpus: point it at {above}.")
+        inside = f", nor {searched - 1} folders in it" if searched > 1 else ""
+        raise self.error(f"data.root={root} is not the corpus{inside}{not_unpacked(root)}")
 
     def error(self, problem: str) -> UserError:
         return UserError(f"{problem}; expected {self.expected}: {self.hint}.")
 
-    def require_folder(self, root: Path) -> None:
-        """Refuse a ``data.root`` that is no folder."""
-        if not root.is_dir():
-            raise self.error(f"data.root={root} {'is a file' if root.exists() else 'does not exist'}")
+
+def not_unpacked(folder: Path) -> str:
+    """``; x.zip is not unpacked`` for the archives in a folder; empty without any."""
+    names = sorted(path.name for path in folder.iterdir() if path.suffix.lower() in _ARCHIVES and path.is_file())
+    return f"; not unpacked: {listed(names)}" if names else ""
 
 
 def audio_files(folder: Path) -> list[Path]:
@@ -47,50 +84,64 @@ def audio_files(folder: Path) -> list[Path]:
 
 
 def subfolders(folder: Path) -> list[Path]:
-    """Folders directly in a folder, sorted; hidden ones left out."""
-    return sorted(path for path in folder.iterdir() if path.is_dir() and not path.name.startswith("."))
+    """Folders directly in a folder, sorted; hidden ones and those of the system left out."""
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if not path.name.startswith(".") and path.name.casefold() not in _LITTER and path.is_dir()
+    )
 
 
-def subfolder(folder: Path, *names: str) -> Path | None:
-    """The folder down ``names``; None where it is missing.
+def listable(folders: Iterable[Path]) -> list[Path]:
+    """Those whose names the user may see, for a search beside the corpus."""
+    return [folder for folder in folders if os.access(folder, os.R_OK | os.X_OK)]
 
-    Raises:
-        UserError: There is one with the same letters instead, such as ``Session 1`` or ``emoevaluation``.
-    """
+
+def child(folder: Path, *names: str) -> Path | None:
+    """The file or folder down ``names``; None where it is missing."""
     for name in names:
-        if not (folder / name).is_dir():
-            for other in subfolders(folder):
-                if _letters(other.name) == _letters(name):
-                    raise UserError(f"{other} is called {name} in the distribution: rename it.")
+        entries = os.listdir(folder) if folder.is_dir() else []
+        same = sorted(entry for entry in entries if entry.casefold() == name.casefold())
+        if not same:
             return None
-        folder = folder / name
+        folder /= name if name in same else same[0]  # where case is not ignored, both may be there
     return folder
 
 
-def _letters(name: str) -> str:
+def shipped(folder: Path, *names: str) -> Path | None:
+    """As :func:`child`.
+
+    Raises:
+        UserError: There is a folder with the same letters instead, such as ``Session 1`` or ``Emo_Evaluation``.
+    """
+    for name in names:
+        found = child(folder, name)
+        renamed = next((one for one in subfolders(folder) if letters(one.name) == letters(name)), None)
+        if found is None and renamed is not None:
+            raise UserError(f"{renamed} is called {name} in the distribution: rename it.")
+        if found is None:
+            return None
+        folder = found
+    return folder
+
+
+def letters(name: str) -> str:
+    """A name without case, spaces and punctuation."""
     return re.sub(r"[\W_]", "", name).casefold()
 
 
-def folders_with(root: Path, holds: Callable[[Path], bool]) -> list[Path]:
-    """``root``, if it is what is searched for; else the folders in it that are."""
-    return [root] if holds(root) else [folder for folder in subfolders(root) if holds(folder)]
+def unnested(folder: Path) -> Path:
+    """``300_P/300_P`` for ``300_P``, where an archive was unpacked into a folder of the same name."""
+    inner = child(folder, folder.name)
+    return inner if inner is not None and inner.is_dir() else folder
 
 
-def find_release(root: Path, names: Sequence[str], layout: Layout) -> Path:
-    """The folder that holds any of the folders ``names``: ``root`` or a folder in it.
-
-    Raises:
-        UserError: None does, two do, or the folders are renamed.
-    """
-    holders = folders_with(root, lambda folder: any(child.name in names for child in subfolders(folder)))
-    if len(holders) > 1:
-        raise UserError(f"data.root={root} holds two copies, {holders[0]} and {holders[1]}: point it at one of them.")
-    if holders:
-        return holders[0]
-    for folder in (root, *subfolders(root)):
-        for name in names:
-            subfolder(folder, name)  # refuses a renamed one
-    raise layout.error(f"data.root={root} holds no folder {names[0]}")
+def match_name(path: Path, pattern: re.Pattern[str], grammar: str) -> re.Match[str]:
+    """What the name of an audio file says; a UserError with the ``grammar``, the pattern in words, where it is another name."""
+    match = pattern.fullmatch(path.stem)
+    if match is None:
+        raise UserError(f"{path} is not {grammar}: rename or remove the file.")
+    return match
 
 
 def read_text(path: Path, hint: str, *, errors: str = "strict", fallback: str | None = None) -> str:
@@ -101,9 +152,6 @@ def read_text(path: Path, hint: str, *, errors: str = "strict", fallback: str | 
         hint: What to do about a file that cannot be read.
         errors: ``strict``, or ``replace`` for what is not UTF-8.
         fallback: Encoding of a file that is not UTF-8.
-
-    Raises:
-        UserError: The file cannot be read, or is not UTF-8.
     """
     try:
         return path.read_text(encoding="utf-8-sig", errors=errors)
@@ -131,42 +179,42 @@ class Row:
         return self.cells.get(column, "")
 
 
-def read_csv(path: Path, columns: Sequence[str], hint: str, *, strict: bool = False) -> list[Row]:
-    """Rows of a CSV file with a header; cells are stripped, and blank rows are left out.
+def parse_csv(
+    path: Path, text: str, hint: str, *, delimiter: str = ",", first: int = 1, strict: bool = False
+) -> tuple[list[str], list[Row]]:
+    """Header in lower case, and rows that are not blank; cells are stripped.
 
     Args:
-        path: The file.
-        columns: Columns that it must have.
-        hint: What to do about a file that is not so.
-        strict: Refuse bytes that are not UTF-8, quotes that are not closed, a column that occurs twice and rows that are
-            longer than the header.
+        path: Where the text is from, for messages.
+        text: The file's text; its first row is number ``first`` in the file.
+        hint: What to do about a file that is not CSV.
+        delimiter: Between cells.
+        strict: Refuse quotes that are not closed and rows that are longer than the header.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=strict, skipinitialspace=True)
+    try:
+        read = [(f"{path}, row {n}", [cell.strip() for cell in line]) for n, line in enumerate(reader, start=first)]
+    except csv.Error as error:
+        raise UserError(f"{path}, line {reader.line_num + first - 1} is not CSV ({error}): {hint}.") from None
+    lines = [(where, cells) for where, cells in read if any(cells)]
+    header = [cell.lower() for cell in lines[0][1]] if lines else []
+    for where, cells in lines[1:]:
+        if strict and any(cells[len(header) :]):
+            raise UserError(f"{where} has more cells than the header: put a cell that holds {delimiter!r} in quotes.")
+    return header, [Row(where, dict(zip(header, cells, strict=False))) for where, cells in lines[1:]]
+
+
+def read_csv(path: Path, columns: Sequence[str], hint: str) -> list[Row]:
+    """Rows of a comma-separated file of a distribution.
 
     Raises:
-        UserError: Names the file, the row and the hint.
+        UserError: The file cannot be read, or lacks one of ``columns``.
     """
-    text = read_text(path, hint, errors="strict" if strict else "replace")
-    reader = csv.reader(io.StringIO(text, newline=""), strict=strict)
-    try:
-        lines = [(number, [cell.strip() for cell in line]) for number, line in enumerate(reader, start=1)]
-    except csv.Error as error:
-        raise UserError(
-            f"{path}, line {reader.line_num} is not CSV ({error}): correct its quotes, or {hint}."
-        ) from None
-    lines = [(number, cells) for number, cells in lines if any(cells)]
-    header = [cell.lower() for cell in lines[0][1]] if lines else []
+    header, rows = parse_csv(path, read_text(path, hint, errors="replace"), hint)
     missing = [column for column in columns if column not in header]
     if missing:
         first = ",".join(header)[:200]
         raise UserError(f"{path} lacks the column {', '.join(missing)}; its first row reads {first!r}: {hint}.")
-    repeated = {column for column in header if column and header.count(column) > 1}
-    if strict and repeated:
-        raise UserError(f"{path} has the column {', '.join(sorted(repeated))} more than once: keep one.")
-    rows = []
-    for number, cells in lines[1:]:
-        where = f"{path}, row {number}"
-        if strict and any(cells[len(header) :]):
-            raise UserError(f"{where} has more cells than the header: put a cell that holds a comma in quotes.")
-        rows.append(Row(where, dict(zip_longest(header, cells[: len(header)], fillvalue=""))))
     return rows
 
 

@@ -12,18 +12,25 @@ Folds: leave one session out (5) or one speaker out (10), named by what they tes
 from __future__ import annotations
 
 import re
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, Literal
 
-from hrf_ser.data.corpora.files import Layout, audio_files, find_release, listed, read_text, subfolder, subfolders
-from hrf_ser.data.corpora.options import check_choice, check_flag
-from hrf_ser.data.corpora.utterance import Corpus, Utterance, mismatches
+from pydantic import BeforeValidator
+
+from hrf_ser.data.corpora import counts
+from hrf_ser.data.corpora.files import Layout, audio_files, letters, listed, read_text, shipped, subfolders, unnested
+from hrf_ser.data.corpora.options import reader
+from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
 
 SESSIONS = ("1", "2", "3", "4", "5")
+EMOTIONS = ("xxx", "fru", "neu", "ang", "sad", "exc", "hap", "sur", "fea", "oth", "dis")
 LICENCE = "IEMOCAP: on request from USC SAIL under its release form, not redistributable; cite Busso et al. 2008"
 LAYOUT = Layout(
+    lambda folder: any(
+        letters(child.name) in {f"session{number}" for number in SESSIONS} for child in subfolders(folder)
+    ),
     "the folders Session1 ... Session5",
     "unpack IEMOCAP_full_release as https://sail.usc.edu/iemocap/ ships it and point data.root at the folder that holds "
     "Session1 ... Session5",
@@ -44,34 +51,7 @@ CLASSES: dict[str, dict[str, tuple[str, ...]]] = {
     },
 }
 
-# Counts of the complete distribution. Written out instead of derived from CLASSES, so that a lost branch there shows.
-EMOTIONS = ("xxx", "fru", "neu", "ang", "sad", "exc", "hap", "sur", "fea", "oth", "dis")
-DIALOGS, TURNS = 151, 10_039
-_MERGED = {"angry": 1103, "happy": 1636, "neutral": 1708, "sad": 1084}
-PER_CLASS = {
-    "4": _MERGED,
-    "4_no_exc": {**_MERGED, "happy": 595},
-    "5": {**_MERGED, "frustrated": 1849},
-    "6": {**_MERGED, "happy": 595, "excited": 1041, "frustrated": 1849},
-}
-# Per-class counts of the label sets whose class happy includes excited.
-IMPROVISED_PER_CLASS = {"angry": 289, "happy": 947, "neutral": 1099, "sad": 608}
-PER_SESSION_AND_CLASS = {
-    "1": {"angry": 229, "happy": 278, "neutral": 384, "sad": 194},
-    "2": {"angry": 137, "happy": 327, "neutral": 362, "sad": 197},
-    "3": {"angry": 240, "happy": 286, "neutral": 320, "sad": 305},
-    "4": {"angry": 327, "happy": 303, "neutral": 258, "sad": 143},
-    "5": {"angry": 170, "happy": 442, "neutral": 384, "sad": 245},
-}
-PER_SESSION = {  # of the label set 4
-    "1": {"male": 557, "female": 528, "improvised": 521},
-    "2": {"male": 542, "female": 481, "improvised": 530},
-    "3": {"male": 629, "female": 522, "improvised": 627},
-    "4": {"male": 503, "female": 528, "improvised": 534},
-    "5": {"male": 651, "female": 590, "improvised": 731},
-}
-
-_DIALOG = re.compile(r"Ses0[1-5][FM]_(?:impro\d\d[ab]?|script\d\d_\d[b]?)")
+_DIALOG = re.compile(r"Ses0[1-5][FM]_(?:impro\d\d[ab]?|script\d\d_\d[b]?)", re.IGNORECASE)
 _TURN = re.compile(rf"(?P<dialog>{_DIALOG.pattern})_[FM]\d{{3}}")
 _HEADER = re.compile(
     r"\[[\d.]+ - [\d.]+\]\t(?P<turn>\S+)\t(?P<emotion>\w+)"
@@ -84,26 +64,24 @@ _LINE = "[start - end], turn, emotion, [v, a, d] separated by tabs"
 _AGAIN = "unpack the file again"
 
 
-def read(root: Path, *, classes: str = "4", improvised: bool = False) -> Corpus:
+@reader
+def read(
+    root: Path,
+    *,
+    classes: Annotated[Literal["4", "4_no_exc", "5", "6"], BeforeValidator(str)] = "4",  # 4 in YAML is a number
+    improvised: bool = False,
+) -> Corpus:
     """List the utterances of IEMOCAP.
 
     A copy that lacks sessions, labels or audio is read as far as it goes, and ``count_mismatches`` names what is missing.
 
     Args:
-        root: The folder that holds ``Session1`` ... ``Session5``, or its parent.
+        root: The folder that holds ``Session1`` ... ``Session5``, or one above it.
         classes: ``4``: angry, happy (with excited), neutral, sad, 5,531 utterances; ``4_no_exc``: the same without the
             excited ones, 4,490; ``5``: ``4`` and frustrated, 7,380; ``6``: happy and excited apart, and frustrated, 7,380.
         improvised: Keep the improvised dialogs only, 2,943 utterances of ``4``.
-
-    Raises:
-        UserError: No session found or nothing readable in any, a folder that is renamed, a label file that is not
-            IEMOCAP's (wrong delimiter, another dialog's turns, an unknown emotion), or an unknown option.
     """
-    classes = str(classes)  # 4 in YAML is a number
-    check_choice("classes", classes, CLASSES)
-    check_flag("improvised", improvised)
-    LAYOUT.require_folder(root)
-    release = find_release(root, [f"Session{number}" for number in SESSIONS], LAYOUT)
+    release = LAYOUT.find(root)
     sessions = [_session(release, number) for number in SESSIONS]
     label_of = {emotion: label for label, emotions in CLASSES[classes].items() for emotion in emotions}
     utterances, problems = [], []
@@ -113,11 +91,11 @@ def read(root: Path, *, classes: str = "4", improvised: bool = False) -> Corpus:
             for turn in session.turns.values()
             if turn.emotion in label_of and ("_impro" in turn.dialog or not improvised)
         ]
+        missing = sorted(turn.name for turn in turns if turn.name.casefold() not in session.audio)
         utterances += [
-            _utterance(turn, session, label_of[turn.emotion]) for turn in turns if turn.name in session.audio
+            _utterance(turn, session, label_of[turn.emotion]) for turn in turns if turn.name.casefold() in session.audio
         ]
         problems += session.problems
-        missing = sorted(turn.name for turn in turns if turn.name not in session.audio)
         if missing and session.audio:
             problems.append(
                 f"session {session.number}: {len(missing)} of {len(turns)} turns have no audio: {listed(missing)}"
@@ -150,7 +128,7 @@ class _Session:
 
     number: str
     turns: dict[str, _Turn] = field(default_factory=dict)
-    audio: dict[str, Path] = field(default_factory=dict)
+    audio: dict[str, Path] = field(default_factory=dict)  # by the turn's name in lower case
     text: dict[str, str] = field(default_factory=dict)
     problems: list[str] = field(default_factory=list)
 
@@ -158,28 +136,30 @@ class _Session:
 def _session(release: Path, number: str) -> _Session:
     session = _Session(number)
 
-    def find(*names: str, lost: str = "") -> Path | None:
-        folder = subfolder(release, f"Session{number}", *names)
-        if folder is None:
-            path = release.joinpath(f"Session{number}", *names)
-            session.problems.append(f"session {number}: the folder {path} is missing{lost}")
-        return folder
+    def find(folder: Path, *names: str, lost: str = "") -> Path | None:
+        found = shipped(folder, *names)
+        if found is None:
+            session.problems.append(f"session {number}: the folder {folder.joinpath(*names)} is missing{lost}")
+        return found
 
-    if find() is None or (labels := find("dialog", "EmoEvaluation", lost=", and with it all labels")) is None:
+    if (place := find(release, f"Session{number}")) is None:
+        return session
+    place = unnested(place)
+    if (labels := find(place, "dialog", "EmoEvaluation", lost=", and with it all labels")) is None:
         return session
     for file in _text_files(labels):
         session.turns.update(_turns(file, number))
-    for file in _text_files(subfolder(release, f"Session{number}", "dialog", "transcriptions")):
+    for file in _text_files(shipped(place, "dialog", "transcriptions")):
         found = (_TRANSCRIPTION.fullmatch(line) for line in _lines(file))
         session.text.update((line["turn"], line["text"].strip()) for line in found if line)
-    if (wav := find("sentences", "wav", lost=", and with it all audio")) is None:
+    if (wav := find(place, "sentences", "wav", lost=", and with it all audio")) is None:
         return session
     folders = [folder for folder in subfolders(wav) if _DIALOG.fullmatch(folder.name)]
-    session.audio = {path.stem: path for folder in folders for path in audio_files(folder)}
+    session.audio = {path.stem.casefold(): path for folder in folders for path in audio_files(folder)}
     if not session.audio:
         session.problems.append(f"session {number}: the folder {wav} holds no <dialog>/<turn>.wav")
-    dialogs = {turn.dialog for turn in session.turns.values()}
-    unlabelled = [folder.name for folder in folders if folder.name not in dialogs]
+    dialogs = {turn.dialog.casefold() for turn in session.turns.values()}
+    unlabelled = [folder.name for folder in folders if folder.name.casefold() not in dialogs]
     if unlabelled:
         session.problems.append(
             f"session {number}: {len(unlabelled)} of {len(folders)} dialogs with audio have no label file: "
@@ -189,8 +169,8 @@ def _session(release: Path, number: str) -> _Session:
 
 
 def _text_files(folder: Path | None) -> list[Path]:
-    files = [] if folder is None else folder.glob("*.txt")
-    return sorted(path for path in files if not path.name.startswith(".") and path.is_file())
+    files = [] if folder is None else folder.iterdir()
+    return sorted(path for path in files if path.suffix.lower() == ".txt" and path.name[0] != "." and path.is_file())
 
 
 def _lines(file: Path) -> list[str]:
@@ -208,7 +188,7 @@ def _turns(file: Path, session: str) -> dict[str, _Turn]:
         where = f"{file}, line {number}"
         if header := _HEADER.fullmatch(line):
             turn = _turn(header, where, session)
-            if turn.dialog != file.stem:
+            if turn.dialog.casefold() != file.stem.casefold():
                 raise UserError(f"{where} is of the dialog {turn.dialog}: name the file so or remove it.")
             if turn.name in turns:
                 raise UserError(f"{where} labels {turn.name} a second time: {_AGAIN}.")
@@ -265,7 +245,7 @@ def _utterance(turn: _Turn, session: _Session, label: str) -> Utterance:
     speaker = _speaker(turn.name)
     return Utterance(
         turn.name,
-        session.audio[turn.name],
+        session.audio[turn.name.casefold()],
         label,
         speaker=speaker,
         sex="female" if speaker.endswith("F") else "male",
@@ -284,40 +264,14 @@ def _utterance(turn: _Turn, session: _Session, label: str) -> Utterance:
 
 
 def _count_mismatches(sessions: list[_Session], corpus: Corpus, classes: str, improvised: bool) -> list[str]:
-    """A sentence for each known count that differs; of a session without any utterance only its total."""
     turns = [turn for session in sessions for turn in session.turns.values()]
-    dialogs = len({turn.dialog for turn in turns})
-    sentences = []
-    if (dialogs, len(turns)) != (DIALOGS, TURNS):
-        sentences.append(
-            f"label files: {len(turns):,} turns of {dialogs} dialogs found, {TURNS:,} of {DIALOGS} in the distribution"
-        )
-    if classes == "4" or not improvised:  # the other totals are not known
-        per_class = IMPROVISED_PER_CLASS if improvised else PER_CLASS[classes]
-        sentences += corpus.total_mismatch(sum(per_class.values()))
-    found: Counter[str] = Counter()
-    for utterance in corpus.utterances:
-        session = f"session {utterance.group}"
-        label = f"class {utterance.label}"
-        found.update((label, session, f"{session}, {label}", f"{session}, {utterance.sex}"))
-        found[f"{session}, improvised"] += "_impro" in utterance.dialog
-    absent = tuple(f"session {number}, " for number in SESSIONS if not found[f"session {number}"])
-    expected = _expected(classes, improvised)
-    return sentences + mismatches(found, {what: n for what, n in expected.items() if not what.startswith(absent)})
-
-
-def _expected(classes: str, improvised: bool) -> dict[str, int]:
-    """The counts that are known for these options."""
-    known = [label for label in IMPROVISED_PER_CLASS if label != "happy" or classes in ("4", "5")]
-    if improvised:
-        expected = {f"class {label}": IMPROVISED_PER_CLASS[label] for label in known}
-    else:
-        expected = {f"class {label}": number for label, number in PER_CLASS[classes].items()}
-    for session in SESSIONS:
-        of_4, per_class = PER_SESSION[session], PER_SESSION_AND_CLASS[session]
-        if classes == "4":
-            expected[f"session {session}"] = of_4["improvised"] if improvised else sum(per_class.values())
-        if not improvised:
-            expected |= {f"session {session}, class {label}": per_class[label] for label in known}
-            expected |= {f"session {session}, {what}": number for what, number in of_4.items() if classes == "4"}
-    return expected
+    files = [("labelled turns",)] * len(turns) + [("labelled dialogs",)] * len({turn.dialog for turn in turns})
+    found = []
+    for one in corpus.utterances:
+        style = "improvised" if "_impro" in one.dialog else "scripted"
+        found.append((f"session {one.group}", f"class {one.label}", one.sex, style))
+    expected = counts.IEMOCAP_IMPROVISED if improvised else counts.IEMOCAP
+    return [
+        *counts.differences(counts.IEMOCAP_LABEL_FILES, files, ""),
+        *counts.differences(expected[classes], found),
+    ]

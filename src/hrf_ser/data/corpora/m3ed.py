@@ -10,87 +10,115 @@ Folds: ``official``, the split of its owners; no series is in two of them.
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from hrf_ser.data.corpora.files import Layout, audio_files, folders_with, listed, read_text, subfolders, wav_seconds
-from hrf_ser.data.corpora.options import check_seconds
-from hrf_ser.data.corpora.utterance import Corpus, Utterance, mismatches
+from pydantic import BaseModel, BeforeValidator, TypeAdapter, ValidationError
+
+from hrf_ser.data.corpora import counts
+from hrf_ser.data.corpora.files import (
+    Layout,
+    audio_files,
+    child,
+    listed,
+    not_unpacked,
+    read_text,
+    subfolders,
+    unnested,
+    wav_seconds,
+)
+from hrf_ser.data.corpora.options import Seconds, reader
+from hrf_ser.data.corpora.utterance import SEXES, Corpus, Utterance
 from hrf_ser.errors import UserError
 
 EMOTIONS = ("happy", "neutral", "sad", "disgust", "anger", "fear", "surprise")  # the owners' ids 0 to 6
-PER_SPLIT = {
-    "train": dict(zip(EMOTIONS, (1625, 7126, 2734, 1145, 3814, 280, 696), strict=True)),
-    "val": dict(zip(EMOTIONS, (303, 1042, 489, 134, 681, 50, 120), strict=True)),
-    "test": dict(zip(EMOTIONS, (358, 1853, 734, 218, 736, 65, 234), strict=True)),
-}
-SERIES = {"train": 38, "val": 7, "test": 11}
-SHORT_SECONDS, SHORT_CLIPS = 0.2, 58  # clips of the distribution that are shorter
+SPLITS = ("train", "val", "test")
+SHORT_SECONDS = 0.2
 FRAMES_PER_SECOND = 25
 LICENCE = "M3ED: the owners' terms, github.com/AIM3-RUC/RUCM3ED; cite Zhao et al., ACL 2022"
 
 ANNOTATION, AUDIO = "annotation.json", "modality_speech"
-_SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
-_TIME = re.compile(r"(\d{1,4}):(\d{1,4}):(\d{1,4}):(\d{1,4})")
 LAYOUT = Layout(
+    lambda folder: child(folder, ANNOTATION) is not None,
     f"{ANNOTATION}, splitInfo/ and {AUDIO}/",
     "get the release from https://github.com/AIM3-RUC/RUCM3ED, unpack the speech beside it and point data.root at it",
 )
+_TIME = re.compile(r"(\d{1,4}):(\d{1,4}):(\d{1,4}):(\d{1,4})")
 _AGAIN = f"take {ANNOTATION} from the release again"
 
 
-def read(root: Path, *, min_seconds: float = 0.2) -> Corpus:
+_Text = Annotated[str, BeforeValidator(str)]
+
+
+class _Speaker(BaseModel):
+    Name: _Text
+    Gender: _Text = ""
+
+
+class _Emotions(BaseModel, extra="allow"):  # EmoAnnotator1, ...
+    final_main_emo: _Text
+    final_mul_emo: _Text = ""
+
+
+class _Entry(BaseModel):
+    Speaker: _Text
+    EmoAnnotation: _Emotions
+    Text: _Text = ""
+    StartTime: _Text = ""
+    EndTime: _Text = ""
+
+
+class _Dialog(BaseModel):
+    SpeakerInfo: dict[str, _Speaker]
+    Dialog: dict[str, _Entry]
+
+
+_Annotation = TypeAdapter(dict[str, dict[str, _Dialog]])  # series -> dialog
+
+
+@reader
+def read(root: Path, *, min_seconds: Seconds = SHORT_SECONDS) -> Corpus:
     """List the utterances of M3ED, in the order of their dialogs.
 
     An utterance that is annotated but has no audio (no file, or an empty one) is left out and reported. Counts are checked
     before short clips are left out, as the published ones include them.
 
     Args:
-        root: The folder that holds ``annotation.json``, or its parent.
+        root: The folder that holds ``annotation.json``, or one above it.
         min_seconds: Clips shorter than this are left out; 0 keeps all.
-
-    Raises:
-        UserError: A file of the release is missing or damaged, an annotation cannot be understood (it is named), or a
-            series is in two lists or in none.
     """
-    check_seconds("min_seconds", min_seconds, 0)
-    LAYOUT.require_folder(root)
-    releases = folders_with(root, lambda folder: (folder / ANNOTATION).is_file())
-    if not releases:
-        raise LAYOUT.error(f"data.root={root} holds no {ANNOTATION}")
-    release = releases[0]
-    # The clips may be unpacked beside the annotation or in another folder of root.
-    folders = [folder / AUDIO for folder in (release, root, *subfolders(root)) if (folder / AUDIO).is_dir()]
-    if not folders:
-        raise LAYOUT.error(f"{release} has no folder {AUDIO} with the clips beside {ANNOTATION}")
-    clips = folders[0]
-    splits = _splits(release / "splitInfo")
-    annotated = list(_annotated(release / ANNOTATION, splits, clips))
+    release = LAYOUT.find(root)
+    clips = _clips(root, release)
+    present = {path.name.casefold(): path for path in audio_files(clips)}
+    splits = _splits(release)
+    annotated = [
+        replace(one, path=present.get(one.path.name.casefold(), clips / one.path))
+        for one in _annotated(child(release, ANNOTATION) or release, splits)
+    ]
     if not annotated:
         raise UserError(f"{release / ANNOTATION} has no utterance: {_AGAIN}.")
-    present = {path.name for path in audio_files(clips)}
-    seconds = {one.utterance: wav_seconds(one.path) if one.path.name in present else 0.0 for one in annotated}
+    # None where only an audio reader knows the length; no file is as no audio.
+    seconds = {
+        one.utterance: wav_seconds(one.path) if one.path.name.casefold() in present else 0.0 for one in annotated
+    }
     utterances = [one for one in annotated if seconds[one.utterance] != 0]
     if not utterances:
         raise LAYOUT.error(f"{clips} holds no clip of an annotated utterance, such as {annotated[0].path.name}")
     corpus = Corpus("m3ed", utterances, EMOTIONS, {"official": ()}, hint=LAYOUT.hint, licence=LICENCE)
-    of_splits = _split_mismatches(corpus)
-    corpus.count_mismatches = [*of_splits, *_series_mismatches(splits, {one.group for one in annotated})]
-    surplus = sorted(present - {one.path.name for one in annotated})
-    if surplus:
-        corpus.count_mismatches.append(
-            f"{clips} holds {len(surplus):,} clips that are not annotated: {listed(surplus)}"
-        )
-    short = sum(length is not None and 0 < length < SHORT_SECONDS for length in seconds.values())
-    if short != SHORT_CLIPS:
-        corpus.count_mismatches.append(
-            f"clips under {SHORT_SECONDS:g} s: {short:,} found, {SHORT_CLIPS} in the distribution"
-        )
+    # By name, 10 would come before 2.
+    corpus.utterances = [one for one in utterances if (seconds[one.utterance] or min_seconds) >= min_seconds]
+    found = [(f"split {one.split}", f"class {one.label}") for one in utterances]
+    of_splits = counts.differences(counts.M3ED, found, " utterances with audio")
+    short = [(f"clips under {SHORT_SECONDS:g} s",) for length in seconds.values() if 0 < (length or 0) < SHORT_SECONDS]
+    corpus.count_mismatches = [
+        *of_splits,
+        *counts.differences(counts.M3ED_SERIES, [(f"movie_list_{split}.txt",) for split in splits.values()], " series"),
+        *counts.differences(counts.M3ED_SHORT, short, ""),
+        *_unmatched(splits, annotated, clips, list(present.values())),
+    ]
     silent = [one.path.name for one in annotated if seconds[one.utterance] == 0]
     if silent:
         # The published counts are of utterances with audio: where they match, the owners ship the others without audio.
@@ -98,136 +126,113 @@ def read(root: Path, *, min_seconds: float = 0.2) -> Corpus:
             f"{len(silent):,} annotated utterances have no audio (no file in {AUDIO}, or an empty one; about a dozen in "
             f"the distribution) and are left out: {listed(silent)}"
         )
-    # In the order of the dialogs: by name, 10 would come before 2.
-    corpus.utterances = [
-        one for one in utterances if (length := seconds[one.utterance]) is None or length >= min_seconds
-    ]
-    if len(corpus.utterances) < len(utterances):
-        number = len(utterances) - len(corpus.utterances)
+    if number := len(utterances) - len(corpus.utterances):
         corpus.notes.append(f"{number} clips under {min_seconds:g} s are left out")
     return corpus
 
 
-def _splits(folder: Path) -> dict[str, str]:
+def _clips(root: Path, release: Path) -> Path:
+    """The folder of the clips: beside the annotation, or in another folder of ``root``."""
+    clips = next(filter(None, (child(folder, AUDIO) for folder in (release, root, *subfolders(root)))), None)
+    if clips is None:
+        raise LAYOUT.error(f"{release} has no folder {AUDIO} with the clips beside {ANNOTATION}{not_unpacked(release)}")
+    return unnested(clips)
+
+
+def _splits(release: Path) -> dict[str, str]:
     """Series -> its official split."""
     splits: dict[str, str] = {}
-    for split in PER_SPLIT:
-        path = folder / f"movie_list_{split}.txt"
+    for split in SPLITS:
+        name = f"movie_list_{split}.txt"
+        path = child(release, "splitInfo", name) or release / "splitInfo" / name
         for series in filter(None, (line.strip() for line in read_text(path, LAYOUT.hint).splitlines())):
-            if splits.get(series, split) != split:
+            if splits.setdefault(series, split) != split:
                 raise UserError(
                     f"{path} lists the series {series}, which movie_list_{splits[series]}.txt lists too: "
                     "take the three lists from the same release."
                 )
-            splits[series] = split
     return splits
 
 
-def _annotated(path: Path, splits: dict[str, str], clips: Path) -> Iterator[Utterance]:
-    """All annotated utterances; within a dialog by the number that ends their id (numbers have gaps)."""
+def _annotated(path: Path, splits: dict[str, str]) -> Iterator[Utterance]:
+    """All annotated utterances, their paths without folder; within a dialog by the number that ends their id."""
     try:
-        annotation = json.loads(read_text(path, _AGAIN))
-        # Half a character, which JSON can write and no file name or table can hold.
-        json.dumps(annotation, ensure_ascii=False).encode()
-    except (ValueError, RecursionError) as error:
-        where = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else str(error).partition(",")[0]
-        raise UserError(f"{path} is not JSON ({where}): {_AGAIN}.") from None
-    for series, dialogs in _table(annotation, str(path)).items():
+        annotation = _Annotation.validate_json(read_text(path, _AGAIN))
+    except ValidationError as error:
+        problem = error.errors(include_url=False)[0]
+        *place, last = map(str, problem["loc"] or [""])
+        if problem["type"] == "missing":
+            raise UserError(f"{path}, {', '.join(place)} has no {last}: {_AGAIN}.") from None
+        what = f"{path} is not JSON" if problem["type"] == "json_invalid" else ", ".join([str(path), *place, last])
+        raise UserError(f"{what} ({problem['msg']}): {_AGAIN}.") from None
+    for series, dialogs in annotation.items():
         if series not in splits:
             raise UserError(
                 f"{path} has the series {series}, which is in none of movie_list_{{train,val,test}}.txt: "
                 "take the lists and the annotation from the same release."
             )
-        for dialog, content in _in_order(dialogs, f"{path}, {series}"):
-            where = f"{path}, {dialog}"
-            speakers = _table(_entry(content, "SpeakerInfo", where), f"{where}, SpeakerInfo")
-            for utterance, entry in _in_order(_entry(content, "Dialog", where), f"{where}, Dialog"):
-                letter, one = _utterance(f"{path}, {utterance}", utterance, entry, speakers)
-                yield replace(
-                    one,
-                    path=clips / f"{letter}_{utterance}.wav",
-                    speaker=f"{series}_{one.speaker}",
+        for dialog, content in sorted(dialogs.items(), key=lambda item: _number(item[0], path)):
+            for name, entry in sorted(content.Dialog.items(), key=lambda item: _number(item[0], path)):
+                speaker = content.SpeakerInfo.get(entry.Speaker)
+                emotion = entry.EmoAnnotation.final_main_emo
+                label = emotion.strip().lower()
+                if speaker is None:
+                    raise UserError(f"{path}, {name}: SpeakerInfo has no {entry.Speaker}: {_AGAIN}.")
+                if label not in EMOTIONS:
+                    raise UserError(
+                        f"{path}, {name}: final_main_emo is {emotion!r}, which is none of {', '.join(EMOTIONS)}: {_AGAIN}."
+                    )
+                yield Utterance(
+                    name,
+                    Path(f"{entry.Speaker}_{name}.wav"),
+                    label,
+                    speaker=f"{series}_{speaker.Name.strip()}",
+                    sex=SEXES.get(speaker.Gender.strip().lower(), ""),
                     group=series,
                     split=splits[series],
                     dialog=dialog,
-                    extra=(("turn", str(_number(utterance))), *one.extra),
+                    extra=(("turn", str(_number(name, path))), *_ratings(entry)),
                 )
 
 
-def _utterance(where: str, utterance: str, entry: Any, speakers: dict[str, Any]) -> tuple[str, Utterance]:
-    """What an utterance's own entry says, and the letter of its speaker in the dialog."""
-    letter = str(_entry(entry, "Speaker", where))
-    speaker = _table(_entry(speakers, letter, f"{where}: SpeakerInfo"), f"{where}: SpeakerInfo of {letter}")
-    ratings = _table(_entry(entry, "EmoAnnotation", where), f"{where}: EmoAnnotation")
-    label = str(_entry(ratings, "final_main_emo", where)).strip().lower()
-    if label not in EMOTIONS:
-        raise UserError(
-            f"{where}: final_main_emo is {ratings['final_main_emo']!r}, which is none of {', '.join(EMOTIONS)}: "
-            f"{_AGAIN}."
-        )
-    raters = sorted(key for key in ratings if key.startswith("EmoAnnotator"))
-    extra = (
-        ("text", str(entry.get("Text", ""))),
-        ("dialog_start", _dialog_time(entry.get("StartTime"))),
-        ("dialog_end", _dialog_time(entry.get("EndTime"))),
-        ("emotions", str(ratings.get("final_mul_emo", ""))),
-        *((f"annotator_{rater.removeprefix('EmoAnnotator')}", str(ratings[rater])) for rater in raters),
+def _ratings(entry: _Entry) -> tuple[tuple[str, str], ...]:
+    others = (entry.EmoAnnotation.model_extra or {}).items()
+    raters = sorted((key.removeprefix("EmoAnnotator"), str(value)) for key, value in others if "Annotator" in key)
+    return (
+        ("text", entry.Text),
+        ("dialog_start", _dialog_time(entry.StartTime)),
+        ("dialog_end", _dialog_time(entry.EndTime)),
+        ("emotions", entry.EmoAnnotation.final_mul_emo),
+        *((f"annotator_{rater}", emotion) for rater, emotion in raters),
     )
-    sex = _SEXES.get(str(speaker.get("Gender", "")).strip().lower(), "")
-    name = str(_entry(speaker, "Name", f"{where}: SpeakerInfo of {letter}")).strip()
-    return letter, Utterance(utterance, Path(), label, speaker=name, sex=sex, extra=extra)
 
 
-def _table(value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, dict):
-        raise UserError(f"{where} is no table of names and values: {_AGAIN}.")
-    return value
-
-
-def _entry(table: Any, key: str, where: str) -> Any:
-    if key not in _table(table, where):
-        raise UserError(f"{where} has no {key}: {_AGAIN}.")
-    return table[key]
-
-
-def _in_order(table: Any, where: str) -> list[tuple[str, Any]]:
-    """Entries of a table in the order of the number that ends their names."""
-    for name in _table(table, where):
-        if _number(name) is None:
-            raise UserError(f"{where} has the name {name!r}, which ends in no number: {_AGAIN}.")
-    return sorted(table.items(), key=lambda item: _number(item[0]) or 0)
-
-
-def _number(name: str) -> int | None:
+def _number(name: str, path: Path) -> int:
+    """The number that ends a name."""
     digits = re.search(r"\d{1,9}$", name)
-    return None if digits is None else int(digits[0])
+    if digits is None:
+        raise UserError(f"{path} has the name {name!r}, which ends in no number: {_AGAIN}.")
+    return int(digits[0])
 
 
-def _dialog_time(time: object) -> str:
+def _dialog_time(time: str) -> str:
     """``HH:MM:SS:FF`` at 25 frames a second -> seconds; empty where the annotation has no such time."""
-    parts = _TIME.fullmatch(str(time).strip())
+    parts = _TIME.fullmatch(time.strip())
     if parts is None:
         return ""
     hours, minutes, seconds, frames = (int(part) for part in parts.groups())
     return f"{3600 * hours + 60 * minutes + seconds + frames / FRAMES_PER_SECOND:.2f}"
 
 
-def _split_mismatches(corpus: Corpus) -> list[str]:
-    found: Counter[str] = Counter()
-    for utterance in corpus.utterances:
-        found.update((f"split {utterance.split}", f"split {utterance.split}, class {utterance.label}"))
-    expected = {}
-    for split, per_class in PER_SPLIT.items():
-        expected[f"split {split}"] = sum(per_class.values())
-        expected |= {f"split {split}, class {label}": number for label, number in per_class.items()}
-    return mismatches(found, expected, "utterances with audio")
-
-
-def _series_mismatches(splits: dict[str, str], annotated: set[str]) -> list[str]:
-    listed_series = Counter(f"movie_list_{split}.txt" for split in splits.values())
-    expected = {f"movie_list_{split}.txt": number for split, number in SERIES.items()}
-    return mismatches(listed_series, expected, "series") + [
-        f"series {series}: in movie_list_{split}.txt, but not in {ANNOTATION}"
-        for series, split in splits.items()
-        if series not in annotated
-    ]
+def _unmatched(
+    splits: dict[str, str], annotated: Sequence[Utterance], clips: Path, present: Sequence[Path]
+) -> Iterator[str]:
+    """Series and clips of which the annotation knows nothing."""
+    series = {one.group for one in annotated}
+    for name, split in splits.items():
+        if name not in series:
+            yield f"series {name}: in movie_list_{split}.txt, but not in {ANNOTATION}"
+    names = {one.path.name.casefold() for one in annotated}
+    surplus = sorted(path.name for path in present if path.name.casefold() not in names)
+    if surplus:
+        yield f"{clips} holds {len(surplus):,} clips that are not annotated: {listed(surplus)}"

@@ -1,9 +1,9 @@
-"""A corpus of one's own, described by a CSV file.
+"""A corpus of one's own, described by a table.
 
-On disk: a UTF-8 CSV file with a header (with or without byte order mark, any line ends) and the columns ``path``,
+On disk: a CSV file with a header (any common delimiter and encoding), JSON lines or Parquet, with the columns ``path``,
 ``label``, ``speaker`` and, optionally, ``group``, ``start``, ``end`` (seconds), ``part`` (train, val, test), ``sex``,
-``dialog`` and ``utterance``; other columns are ignored. A relative path starts at the CSV file's folder. The manifest that
-``python -m hrf_ser.prepare`` writes is such a file, which is why the official split is called ``part`` here.
+``dialog`` and ``utterance``; other columns are ignored. The manifest that ``python -m hrf_ser.prepare`` writes is such a file,
+which is why the official split is called ``part`` here; audformat's ``file``, ``start``, ``end`` are read, too.
 
 Folds: ``official`` first, where every row has a ``part``; then one for each value of ``group`` (the speaker, where there is no
 such column).
@@ -13,75 +13,82 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+import re
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
-from hrf_ser.data.corpora.files import Row, read_csv
-from hrf_ser.data.corpora.utterance import Corpus, Utterance
+from hrf_ser.data.corpora.files import Row
+from hrf_ser.data.corpora.options import reader
+from hrf_ser.data.corpora.table_file import REQUIRED, read_table
+from hrf_ser.data.corpora.table_labels import is_gap, labelled_rows, rare_classes
+from hrf_ser.data.corpora.utterance import SEXES, Corpus, Utterance
 from hrf_ser.errors import UserError
 
-REQUIRED = ("path", "label", "speaker")
 SPLITS = ("train", "val", "test")
-SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
+_TIMEDELTA = re.compile(r"(\d+) days? (\d+):(\d\d):(\d\d(?:\.\d+)?)")  # as pandas and audformat write it
+_DECIMAL_COMMA = re.compile(r"\d+,\d+")
 
 
-def read(root: Path, *, labels: Sequence[object] | None = None) -> Corpus:
-    """List the utterances of a CSV file.
+@reader
+def read(
+    root: Path,
+    *,
+    labels: Any = None,
+    columns: dict[str, str] | None = None,
+    encoding: str | None = None,
+    audio_root: str | None = None,
+    drop_unlabelled: bool = False,
+) -> Corpus:
+    """List the utterances of a table.
 
-    An utterance without an id of its own is called by its path as the file has it, with ``@start-end`` for a segment.
+    An utterance without an id is called by its path as the file has it, with ``@start-end`` for a segment.
 
     Args:
-        root: The CSV file.
+        root: The file.
         labels: The classes in their order; None takes the labels of the file, sorted.
+        columns: Our name of a column -> its name in the file, such as ``{label: emotion}``.
+        encoding: Of a text file without byte order mark that is not UTF-8, such as ``cp1252``.
+        audio_root: Where relative paths start; None is the folder of the file.
+        drop_unlabelled: Leave out rows without a label instead of refusing them.
 
     Raises:
-        UserError: No such file, not UTF-8, a column is missing, or a row is wrong (its number is named): empty cell,
-            missing audio file, bad number, ``start`` not before ``end``, unknown part or label, a row there twice.
+        UserError: The file, a column or a row is wrong; it is named.
     """
-    columns = ", ".join(REQUIRED)
     if not root.is_file():
         what = "is a folder" if root.is_dir() else "does not exist"
-        raise UserError(f"data.root={root} {what}: name a CSV file with the columns {columns}.")
-    rows = read_csv(
-        root, REQUIRED, f"save it as CSV in UTF-8 with the columns {columns}, separated by commas", strict=True
-    )
-    if not rows:
-        raise UserError(f"{root} has no row below its header: add one row for each utterance.")
-    classes = _classes(rows, labels)
-    utterances = _utterances(root, rows)
+        raise UserError(f"data.root={root} {what}: name a CSV file with the columns {', '.join(REQUIRED)}.")
+    rows, notes = read_table(root, columns or {}, encoding)
+    rows, classes, label_notes = labelled_rows(rows, labels, drop_unlabelled)
+    base = root.parent if audio_root is None else Path(audio_root).expanduser()
+    if not base.is_dir():
+        raise UserError(
+            f"data.options.audio_root={audio_root} is no folder: name the one where the paths of {root} start."
+        )
+    utterances = _utterances(rows, base)
     corpus = Corpus("table", utterances, classes, _folds(root, utterances), licence=f"{root.name}: not stated")
+    corpus.notes = [*notes, *label_notes, *rare_classes(utterances)]
     present = {one.label for one in utterances}
     corpus.count_mismatches = [f"class {label}: no utterance in {root}" for label in classes if label not in present]
     return corpus
 
 
-def _classes(rows: list[Row], labels: Sequence[object] | None) -> tuple[str, ...]:
-    for row in rows:
-        if not row["label"]:
-            raise UserError(f"{row.where} has no label: write one or remove the row.")
-    if labels is None:
-        return tuple(sorted({row["label"] for row in rows}))
-    if isinstance(labels, str) or not labels:
-        raise UserError(f"data.options.labels={labels} is not a list of classes: write e.g. [neutral,angry].")
-    classes = tuple(str(label) for label in labels)  # 0 and 1 in YAML are numbers
-    if len(set(classes)) < len(classes):
-        raise UserError(f"data.options.labels={','.join(classes)} names a class twice: name each once.")
-    for row in rows:
-        if row["label"] not in classes:
-            raise UserError(
-                f"{row.where} has the label {row['label']!r}, which is none of data.options.labels="
-                f"[{','.join(classes)}]: add it there or remove the row."
-            )
-    return classes
-
-
-def _utterances(root: Path, rows: list[Row]) -> list[Utterance]:
+def _utterances(rows: list[Row], base: Path) -> list[Utterance]:
+    for column in ("path", "speaker"):
+        if gap := next((row for row in rows if is_gap(row[column])), None):
+            raise UserError(f"{gap.where} has no {column}: write one or remove the row.")
+    paths = [_audio_path(base, row["path"]) for row in rows]
+    if missing := [row for row, path in zip(rows, paths, strict=True) if path is None]:
+        more = f", nor are the paths of {len(missing) - 1} more rows" if len(missing) > 1 else ""
+        raise UserError(
+            f"{missing[0].where}: {base / missing[0]['path']} is no file{more}: correct the path, or name the folder where "
+            "relative paths start with data.options.audio_root=."
+        )
     utterances = []
     by_audio: dict[tuple[str, float | None, float | None], str] = {}
     by_id: dict[str, str] = {}
-    for row in rows:
-        one = _utterance(root, row)
+    for row, path in zip(rows, paths, strict=True):
+        one = _utterance(row, path or base)
         audio = (os.path.normpath(one.path), one.start, one.end)
         if audio in by_audio:
             raise UserError(f"{row.where} is the same path, start and end as {by_audio[audio]}: remove one of them.")
@@ -95,19 +102,13 @@ def _utterances(root: Path, rows: list[Row]) -> list[Utterance]:
     return utterances
 
 
-def _utterance(root: Path, row: Row) -> Utterance:
-    for column in ("path", "speaker"):
-        if not row[column]:
-            raise UserError(f"{row.where} has no {column}: write one or remove the row.")
-    path = _audio_path(root, row)
-    start, end = _seconds(row, "start"), _seconds(row, "end")
+def _utterance(row: Row, path: Path) -> Utterance:
+    start, end = (_seconds(row, column) for column in ("start", "end"))
     if end is not None and (start or 0.0) >= end:
         raise UserError(f"{row.where}: start={row['start'] or 0} is not before end={row['end']}: correct the times.")
-    split = row["part"].lower()
-    if split and split not in SPLITS:
-        raise UserError(
-            f"{row.where}: part={row['part']} is none of {', '.join(SPLITS)}: correct it or leave it empty."
-        )
+    group, split = ("" if is_gap(row[column]) else row[column] for column in ("group", "part"))
+    if split and split.lower() not in SPLITS:
+        raise UserError(f"{row.where}: part={split} is none of {', '.join(SPLITS)}: correct it or leave it empty.")
     segment = "" if start is None and end is None else f"@{row['start'] or 0}-{row['end']}"
     return Utterance(
         utterance=row["utterance"] or row["path"].replace("\\", "/") + segment,
@@ -115,36 +116,40 @@ def _utterance(root: Path, row: Row) -> Utterance:
         label=row["label"],
         speaker=row["speaker"],
         sex=SEXES.get(row["sex"].lower(), row["sex"]),
-        group=row["group"] or row["speaker"],
-        split=split,
-        dialog=row["dialog"],
+        group=group or row["speaker"],
+        split=split.lower(),
+        dialog="" if is_gap(row["dialog"]) else row["dialog"],
         start=start,
         end=end,
     )
 
 
-def _audio_path(root: Path, row: Row) -> Path:
-    path = Path(row["path"])
-    with suppress(RuntimeError):  # a name that begins with ~ and is no user's
-        path = path.expanduser()
-    path = root.parent / path
-    with suppress(OSError, ValueError):  # too long for a name, or a null in it
-        if path.is_file():
-            return path
-    raise UserError(f"{row.where}: {path} is no file; paths start at the folder of the CSV file: correct the path.")
+def _audio_path(base: Path, cell: str) -> Path | None:
+    """The file that a cell names, also where Windows wrote it; None where there is none."""
+    for name in (cell, cell.replace("\\", "/")):
+        path = Path(name)
+        with suppress(RuntimeError):  # a name that begins with ~ and is no user's
+            path = path.expanduser()
+        with suppress(OSError, ValueError):  # too long for a name, or a null in it
+            if (base / path).is_file():
+                return base / path
+    return None
 
 
 def _seconds(row: Row, column: str) -> float | None:
-    if not row[column]:
+    cell = row[column]
+    if not cell or cell == "NaT":
         return None
     try:
-        seconds = float(row[column])
+        if parts := _TIMEDELTA.fullmatch(cell):
+            days, hours, minutes, rest = map(float, parts.groups())
+            return 86400 * days + 3600 * hours + 60 * minutes + rest
+        seconds = float(cell)
     except ValueError:
         seconds = math.nan
     if not (math.isfinite(seconds) and seconds >= 0):
-        raise UserError(
-            f"{row.where}: {column}={row[column]} is no time in seconds: write e.g. 12.5 or leave it empty."
-        )
+        hint = cell.replace(",", ".") if _DECIMAL_COMMA.fullmatch(cell) else "12.5"
+        raise UserError(f"{row.where}: {column}={cell} is no time in seconds: write e.g. {hint} or leave it empty.")
     return seconds
 
 

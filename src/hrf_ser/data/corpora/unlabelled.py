@@ -45,7 +45,7 @@ def _in_folder(folder: Path) -> list[Path]:
 def _in_table(table: Path) -> list[Path]:
     if not table.is_file():
         raise UserError(f"data.unlabelled={table} does not exist: name a folder, or a CSV file with the column path.")
-    rows = read_csv(table, ("path",), "save it as CSV in UTF-8 with the column path", strict=True)
+    rows = read_csv(table, ("path",), "save it as CSV in UTF-8 with the column path")
     for row in rows:
         if not row["path"] or not (table.parent / row["path"]).is_file():
             raise UserError(f"{row.where}: {row['path'] or 'an empty path'} is no file: correct the path.")

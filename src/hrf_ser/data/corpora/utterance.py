@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from hrf_ser.errors import UserError
+
+SEXES = {"m": "male", "male": "male", "f": "female", "female": "female"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,23 +92,3 @@ class Corpus:
                     f"{one.path} has the label {one.label!r}, which is none of {', '.join(self.labels)}: "
                     "correct or remove the file."
                 )
-
-    def mismatches(self, column: str, expected: Mapping[str, int]) -> list[str]:
-        """A sentence for each value of a column whose number of utterances is not the expected one."""
-        noun = "class" if column == "label" else column
-        found = Counter(f"{noun} {getattr(one, column)}" for one in self.utterances)
-        return mismatches(found, {f"{noun} {value}": number for value, number in expected.items()})
-
-    def total_mismatch(self, expected: int) -> list[str]:
-        """A sentence if the number of utterances is not the expected one, else nothing."""
-        found = len(self.utterances)
-        return [] if found == expected else [f"{found:,} utterances found, {expected:,} in the distribution"]
-
-
-def mismatches(found: Counter[str], expected: Mapping[str, int], noun: str = "utterances") -> list[str]:
-    """A sentence for each count that is not the expected one."""
-    return [
-        f"{what}: {found[what]:,} {noun} found, {number:,} in the distribution"
-        for what, number in expected.items()
-        if found[what] != number
-    ]

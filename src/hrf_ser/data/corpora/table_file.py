@@ -1,0 +1,204 @@
+"""The file of a table: CSV of any delimiter and encoding, JSON lines or Parquet -> rows of text by column."""
+
+from __future__ import annotations
+
+import codecs
+import difflib
+import json
+import math
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from hrf_ser.data.corpora.files import Row, parse_csv
+from hrf_ser.errors import UserError
+
+REQUIRED = ("path", "label", "speaker")
+COLUMNS = (*REQUIRED, "group", "start", "end", "part", "sex", "dialog", "utterance")
+# Names that other tools use, for hints; audformat's ``file`` is read as it is.
+_ALSO_CALLED = {
+    "path": ("file", "filename", "file_name", "filepath", "audio", "wav", "datei"),
+    "label": ("emotion", "class", "category", "target", "gefühl"),
+    "speaker": ("subject", "speaker_id", "spk", "actor", "participant", "person", "sprecher"),
+}
+_DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "vertical bars"}
+_BYTE_ORDER_MARKS = {  # UTF-32's begins like UTF-16's
+    codecs.BOM_UTF8: "utf-8-sig",
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
+_NO_TABLES = {
+    b"PK\x03\x04": "a spreadsheet or a zip archive",
+    b"\xd0\xcf\x11\xe0": "an Excel workbook",
+    b"\x1f\x8b": "a gzip archive",
+    b"%PDF": "a PDF file",
+    b"RIFF": "audio",
+    b"fLaC": "audio",
+}
+_FORMS = "CSV, JSON lines (.jsonl) or Parquet (.parquet)"
+
+
+def read_table(path: Path, columns: Mapping[str, str], encoding: str | None) -> tuple[list[Row], list[str]]:
+    """Rows of the table under our names of columns, and sentences on how the file was read.
+
+    Args:
+        path: The file. Its suffix tells its form: ``.json``, ``.jsonl``, ``.parquet``; everything else is CSV.
+        columns: Our name of a column -> its name in the file.
+        encoding: Of a text file; None takes its byte order mark, else UTF-8.
+
+    Raises:
+        UserError: The file is no table, or lacks a column.
+    """
+    suffix, delimiter = path.suffix.lower(), ","
+    if suffix in (".parquet", ".pq"):
+        header, rows = _parquet(path)
+    elif suffix in (".json", ".jsonl", ".ndjson"):
+        header, rows = _json(path, _text(path, encoding))
+    else:
+        header, rows, delimiter = _csv(path, _text(path, encoding), columns)
+    names = _names(path, header, columns)
+    known = [Row(row.where, {name: row[column] for name, column in names.items()}) for row in rows]
+    if not known:
+        raise UserError(f"{path} has no row below its header: add one row for each utterance.")
+    if delimiter == ",":
+        return known, []
+    for row in known:  # such files are written where a comma is the decimal sign
+        row.cells.update({name: row[name].replace(",", ".") for name in ("start", "end") if name in row.cells})
+    return known, [f"{path.name} is separated by {_DELIMITERS[delimiter]}"]
+
+
+def _text(path: Path, encoding: str | None) -> str:
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): make it readable.") from None
+    for begin, what in _NO_TABLES.items():
+        if data.startswith(begin):
+            raise UserError(f"{path} is {what}, not a table: save it as {_FORMS}.")
+    found = next((name for mark, name in _BYTE_ORDER_MARKS.items() if data.startswith(mark)), encoding or "utf-8")
+    try:
+        text = data.decode(found)
+    except LookupError:
+        raise UserError(
+            f"data.options.encoding={encoding} is unknown: use e.g. utf-8, utf-16, cp1252 or latin-1."
+        ) from None
+    except ValueError as error:  # UnicodeError is one
+        line = data[: getattr(error, "start", 0)].count(b"\n") + 1
+        raise UserError(
+            f"{path} is not {found.upper()} (line {line}): name its encoding with data.options.encoding=, cp1252 for a CSV "
+            "file that Windows wrote in a western European language."
+        ) from None
+    if "\0" in text:
+        raise UserError(
+            f"{path} is no text in {found.upper()}: try data.options.encoding=utf-16-le, or save it as {_FORMS}."
+        )
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _csv(path: Path, text: str, columns: Mapping[str, str]) -> tuple[list[str], list[Row], str]:
+    first = 1
+    if text[:4].lower() == "sep=":  # Excel's own first line
+        text, first = text.partition("\n")[2], 2
+    delimiter = _delimiter(text, columns)
+    header, rows = parse_csv(path, text, "correct its quotes", delimiter=delimiter, first=first, strict=True)
+    return header, rows, delimiter
+
+
+def _delimiter(text: str, columns: Mapping[str, str]) -> str:
+    """The one that separates most of the columns' names in the header, else the commonest there; a comma in doubt."""
+    header = next((line for line in text.split("\n") if line.strip()), "")
+    wanted = {*COLUMNS, "file", *(column.lower() for column in columns.values())}
+
+    def names(delimiter: str) -> int:
+        return len(wanted & {cell.strip(' "').lower() for cell in header.split(delimiter)})
+
+    # Not csv.Sniffer: its regular expressions take minutes on a long header of quotes.
+    return max(_DELIMITERS, key=lambda delimiter: (names(delimiter), header.count(delimiter)))
+
+
+def _json(path: Path, text: str) -> tuple[list[str], list[Row]]:
+    """A JSON object a line, or a list of objects."""
+    try:
+        if text.lstrip().startswith("["):
+            records = [(f"record {number}", record) for number, record in enumerate(json.loads(text), start=1)]
+        else:
+            lines = enumerate(text.split("\n"), start=1)
+            records = [(f"line {number}", json.loads(line)) for number, line in lines if line.strip()]
+    except (ValueError, RecursionError) as error:
+        raise UserError(f"{path} is not JSON ({error}): write a JSON object a line.") from None
+    for where, record in records:
+        if not isinstance(record, dict) or any(isinstance(value, dict | list) for value in record.values()):
+            raise UserError(f"{path}, {where} is not a JSON object of texts and numbers: write a JSON object a line.")
+    return _rows(path, records)
+
+
+def _parquet(path: Path) -> tuple[list[str], list[Row]]:
+    import pandas as pd
+
+    try:
+        frame = pd.read_parquet(path)
+    except ImportError:
+        raise UserError(
+            f"{path}: pandas reads Parquet with pyarrow, which is not installed: pip install pyarrow."
+        ) from None
+    except Exception as error:  # pyarrow's own classes
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{path} cannot be read as Parquet ({reason}): save the table again, as {_FORMS}.") from None
+    if any(frame.index.names):  # audformat's file, start, end
+        frame = frame.reset_index()
+    records = frame.astype(object).where(frame.notna(), None).to_dict("records")
+    return _rows(path, [(f"record {number}", record) for number, record in enumerate(records, start=1)])
+
+
+def _rows(path: Path, records: Sequence[tuple[str, Mapping[Any, Any]]]) -> tuple[list[str], list[Row]]:
+    rows = [
+        Row(f"{path}, {where}", {str(key).strip().lower(): _cell(value) for key, value in record.items()})
+        for where, record in records
+    ]
+    return list(dict.fromkeys(key for row in rows for key in row.cells)), rows
+
+
+def _cell(value: Any) -> str:
+    """1.0, which a column of whole numbers becomes where a value is missing, is 1."""
+    if value is None or (isinstance(value, float) and math.isnan(value)):
+        return ""
+    return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
+
+
+def _names(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+    """Our name of a column -> its name in the file."""
+    if not header:
+        raise UserError(
+            f"{path} is empty and lacks the columns {', '.join(REQUIRED)}: write a header and a row per utterance."
+        )
+    for name in columns:
+        if name not in COLUMNS:
+            raise UserError(f"data.options.columns names {name}, which is none of {', '.join(COLUMNS)}: correct it.")
+    names = {name: columns.get(name, name).strip().lower() for name in COLUMNS}
+    if "path" not in columns and "path" not in header and "file" in header:
+        names["path"] = "file"
+    repeated = sorted({column for column in names.values() if header.count(column) > 1})
+    if repeated:
+        raise UserError(f"{path} has the column {', '.join(repeated)} more than once: keep one.")
+    missing = [name for name in COLUMNS if names[name] not in header and (name in REQUIRED or name in columns)]
+    if missing:
+        nearest = {name: _nearest(name, names[name], header) for name in missing}
+        hint = ", ".join(f"{name}: {typed(column)}" for name, column in nearest.items())
+        raise UserError(
+            f"{path} lacks the column {', '.join(names[name] for name in missing)} but has "
+            f"{', '.join(header)[:200]}: rename it, or say which it is with 'data.options.columns={{{hint}}}'."
+        )
+    return {name: column for name, column in names.items() if column in header}
+
+
+def typed(text: str) -> str:
+    """A text as a value in Hydra's dictionaries and lists."""
+    return text if re.fullmatch(r"[\w.]+", text, re.ASCII) else f'"{text}"'
+
+
+def _nearest(name: str, column: str, header: Sequence[str]) -> str:
+    known = next((other for other in _ALSO_CALLED.get(name, ()) if other in header), None)
+    return known or next(iter(difflib.get_close_matches(column, header, n=1)), "...")

@@ -193,7 +193,7 @@ def test_a_missing_microphone_is_an_error(command, bundle, tmp_path):
     finished = command("predict", f"bundle={bundle}", "audio=mic", cwd=tmp_path)
     assert finished.returncode == 1
     assert (
-        finished.stderr == "Error: audio=mic wants sounddevice, which is not installed: pip install 'hrf_ser[mic]'.\n"
+        finished.stderr == 'Error: audio=mic needs sounddevice, which is not installed: pip install "hrf_ser[mic]".\n'
     )
 
 

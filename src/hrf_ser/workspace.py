@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 
 from omegaconf import DictConfig
 
 from hrf_ser.entry import entry_point
 from hrf_ser.errors import UserError
+from hrf_ser.extras import need
 
 
 @entry_point("workspace")
@@ -16,8 +16,7 @@ def main(config: DictConfig) -> None:
     from hrf_ser.config import validate
 
     validate(config, "workspace")
-    if importlib.util.find_spec("wandb_workspaces") is None:
-        raise UserError('wandb-workspaces is not installed: pip install "hrf_ser[workspace]".')
+    need("wandb_workspaces", "workspace", "hrf_ser.workspace")
     # W&B's library reads them when it is imported.
     os.environ.setdefault("WANDB_SILENT", "true")
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")

@@ -22,6 +22,7 @@ from hrf_ser.config import to_dict
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.data.dataset import Dataset
 from hrf_ser.errors import UserError
+from hrf_ser.extras import missing
 from hrf_ser.hrf import insert_hrf
 from hrf_ser.identity import idle_callbacks
 from hrf_ser.models import members_of
@@ -118,8 +119,17 @@ def instantiate_callbacks(config: DictConfig) -> list[Callback]:
 
 
 def instantiate_loggers(config: DictConfig) -> list[Logger]:
-    """The loggers of the configuration's group."""
-    return [hydra.utils.instantiate(entry) for entry in config.logger.values()]
+    """The loggers of the configuration's group.
+
+    Raises:
+        UserError: the package of a logger is not installed.
+    """
+    try:
+        return [hydra.utils.instantiate(entry) for entry in config.logger.values()]
+    except hydra.errors.InstantiationException as error:
+        if "tensorboard" in config.logger and isinstance(error.__cause__, ModuleNotFoundError):
+            raise missing("logger=tensorboard", "tensorboard", "tensorboard") from error
+        raise
 
 
 def instantiate_trainer(

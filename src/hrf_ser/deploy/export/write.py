@@ -19,10 +19,11 @@ from hrf_ser import __version__
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import BundlePredictor, SpeechClassifier, load_bundle
 from hrf_ser.deploy.export.equivalence import LIMITS, Example, Limits, Run, compare, synthetic
-from hrf_ser.deploy.export.formats import FIXED_LENGTH, need
+from hrf_ser.deploy.export.formats import FIXED_LENGTH
 from hrf_ser.deploy.runtime.benchmark import measure_latency
 from hrf_ser.deploy.runtime.model_file import FORMAT, VERSION
 from hrf_ser.errors import UserError
+from hrf_ser.extras import need
 from hrf_ser.files import new_file, write_text
 from hrf_ser.run_folder import DESCRIPTION
 
@@ -182,7 +183,7 @@ def _write(
         return {**runs, settings.format: run}, entries
 
     for package in ("onnx", "onnxscript", "onnxruntime"):
-        need(package, "onnx", "export")
+        need(package, "export", "format=onnx")
     from hrf_ser.deploy.export import quantise
     from hrf_ser.deploy.export.onnx import metadata, open_onnx, seal, to_onnx
 

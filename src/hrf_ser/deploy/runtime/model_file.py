@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hrf_ser.errors import UserError
+from hrf_ser.extras import need
 
 FORMAT, VERSION = "hrf_ser export", 1
 # The entry of the metadata with the file's own checksum, computed with this in its place.
@@ -145,12 +146,7 @@ def _check_integrity(file: Path, content: bytes, sha256: str) -> None:
 
 
 def _session(file: Path, content: bytes, threads: int) -> Any:
-    try:
-        import onnxruntime
-    except ImportError as error:
-        raise UserError(
-            "onnxruntime is not installed: pip install 'hrf_ser[runtime]', or hrf_ser_runtime alone without torch."
-        ) from error
+    onnxruntime = need("onnxruntime", "runtime", f"bundle={file}")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     # Spinning threads drain the battery of a phone.

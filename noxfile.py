@@ -1,0 +1,38 @@
+"""Every supported Python with the oldest and the newest torch: `nox` runs all, `nox -s "cell-3.13(torch='2.7.0')"` one.
+
+Each cell installs the package without the development tools, runs what `make demo` runs, then the tests that concern Python and
+torch most.
+Arguments after `--` replace the tests. UV_TORCH_BACKEND=cpu takes torch's small CPU build where its index can be reached.
+"""
+
+import nox
+
+nox.options.default_venv_backend = "uv"
+
+OLDEST, NEWEST = "2.7.0", "2.15.0"
+NEWEST_FOR = {"3.10": "2.14.1"}  # torch 2.15 has no wheel for Python 3.10
+CELLS = [
+    nox.param(python, torch, id=f"{python}-torch{torch}")
+    for python in ("3.10", "3.11", "3.12", "3.13")
+    for torch in (OLDEST, NEWEST_FOR.get(python, NEWEST))
+]
+TESTS = ("tests/hrf", "tests/models", "tests/audio", "tests/config", "tests/deploy/bundle", "tests/test_predict.py")
+
+
+def _check(session: nox.Session, *requirements: str) -> None:
+    session.install("--editable", ".[demo,export,test]", *requirements)
+    session.run("python", "-m", "hrf_ser.train", "experiment=demo", f"hydra.run.dir={session.create_tmp()}/demo")
+    session.run("python", "-m", "pytest", "-m", "not slow", *(session.posargs or TESTS))
+
+
+@nox.session
+@nox.parametrize(("python", "torch"), CELLS)
+def cell(session: nox.Session, torch: str) -> None:
+    """One Python with one torch, everything else at its newest."""
+    _check(session, f"torch=={torch}")
+
+
+@nox.session(python="3.10")
+def lowest(session: nox.Session) -> None:
+    """The oldest Python with every direct dependency at the lower bound of pyproject.toml."""
+    _check(session, "--resolution", "lowest-direct")

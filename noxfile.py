@@ -1,4 +1,4 @@
-"""Every supported Python with the oldest and the newest torch: `nox` runs all, `nox -s "cell-3.13(torch='2.7.0')"` one.
+"""Every supported Python with the oldest and the newest torch: `nox` runs all, `nox -s "cell(3.13-oldest)"` one.
 
 Each cell installs the package without the development tools, runs what `make demo` runs, then the tests that concern Python and
 torch most.
@@ -12,9 +12,9 @@ nox.options.default_venv_backend = "uv"
 OLDEST, NEWEST = "2.7.0", "2.15.0"
 NEWEST_FOR = {"3.10": "2.14.1"}  # torch 2.15 has no wheel for Python 3.10
 CELLS = [
-    nox.param(python, torch, id=f"{python}-torch{torch}")
+    nox.param(python, torch, id=f"{python}-{age}")
     for python in ("3.10", "3.11", "3.12", "3.13")
-    for torch in (OLDEST, NEWEST_FOR.get(python, NEWEST))
+    for age, torch in (("oldest", OLDEST), ("newest", NEWEST_FOR.get(python, NEWEST)))
 ]
 TESTS = ("tests/hrf", "tests/models", "tests/audio", "tests/config", "tests/deploy/bundle", "tests/test_predict.py")
 

@@ -10,6 +10,17 @@ import torch
 
 from helpers import REPOSITORY, TINY, TINY_OPTIONS
 
+# Fixture -> mark of every test that uses it.
+MARKS = {"browser": "browser", "forks": "faults", "outcomes": "fuzz"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for fixture, mark in MARKS.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
+
 
 @pytest.fixture(scope="session")
 def ravdess() -> Path:

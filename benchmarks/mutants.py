@@ -1,0 +1,182 @@
+"""``python -m benchmarks.mutants [name ...]``: break twenty lines, one at a time, and list those that no test notices.
+
+Each line is broken in a copy of the repository, where the tests of its package run. Fails where more than one line survives.
+A line is found by its text, so code may move within its package; a text that is gone or ambiguous is an error.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SURVIVORS = 1  # as many may pass unnoticed
+COPIED = ("src", "conf", "tests", "docs", "packaging", "pyproject.toml", "README.md")
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """A broken line.
+
+    Attributes:
+        name: what is wrong then.
+        package: folder below ``src/hrf_ser`` in which the text stands once.
+        text: of the line.
+        broken: what replaces it.
+        tests: files or folders below ``tests``.
+    """
+
+    name: str
+    package: str
+    text: str
+    broken: str
+    tests: tuple[str, ...]
+
+
+HRF = ("hrf/test_parametrization.py", "hrf/test_merge.py", "hrf/test_convolutions.py", "hrf/test_insert.py")
+MODELS = ("models",)
+MUTANTS = (
+    Mutant("variance of random factors", "hrf", ".sqrt()) / gain)", ".sqrt()) * gain)", HRF),
+    Mutant(
+        "one exact factor has the wrong sign",
+        "hrf",
+        "return matrices @ basis.mT, basis",
+        "return matrices @ basis.mT, -basis",
+        HRF,
+    ),
+    Mutant("wide weights split like tall ones", "hrf", "if inner >= columns:", "if inner < columns:", HRF),
+    Mutant(
+        "kernel in another factor", "hrf", "index == self.n_factors - 2 else", "index == self.n_factors - 1 else", HRF
+    ),
+    Mutant("low-rank layers are let through", "hrf", "shapes.inner < shapes.min_inner_dim", "shapes.inner < 0", HRF),
+    Mutant(
+        "changed predictions are not counted", "hrf", "before.argmax(-1) != after", "before.argmax(-1) == after", HRF
+    ),
+    Mutant("all-linear includes the last", "hrf", "return linear[:-1]", "return linear[:]", HRF),
+    Mutant(
+        "first padded frame is valid",
+        "models",
+        "device=lengths.device) < lengths.",
+        "device=lengths.device) <= lengths.",
+        MODELS,
+    ),
+    Mutant(
+        "strided lengths round down",
+        "models",
+        "(lengths + stride - 1) // stride",
+        "(lengths + stride - 2) // stride",
+        MODELS,
+    ),
+    Mutant(
+        "padding counts in the variance", "models", "- (tokens - count) * mean", "+ (tokens - count) * mean", MODELS
+    ),
+    Mutant("running variance is biased", "models", "count / (count - 1).clamp(min=1)", "count / count", MODELS),
+    Mutant("window is one token wider", "models", ".abs() <= window // 2", ".abs() <= window // 2 + 1", MODELS),
+    Mutant(
+        "keys are shifted by a token",
+        "models",
+        "+ index % keys - window // 2",
+        "+ index % keys - window // 2 + 1",
+        MODELS,
+    ),
+    Mutant(
+        "relative positions are mirrored",
+        "models",
+        "token.unsqueeze(0) - token.unsqueeze(1)",
+        "token.unsqueeze(1) - token.unsqueeze(0)",
+        MODELS,
+    ),
+    Mutant("ensemble adds probabilities up", "models", ".logsumexp(0) - math.log", ".logsumexp(0) + math.log", MODELS),
+    Mutant(
+        "last group of tokens counts its padding",
+        "models",
+        ".clamp(1, self.merge)",
+        ".clamp(self.merge, self.merge)",
+        MODELS,
+    ),
+    Mutant(
+        "dev and test speakers overlap",
+        "data",
+        'validates_on == "val" else set()',
+        'validates_on != "val" else set()',
+        ("data/test_protocols.py",),
+    ),
+    Mutant(
+        "all groups go into one fold",
+        "data",
+        "filled.index(min(filled))",
+        "filled.index(max(filled))",
+        ("data/test_folds.py",),
+    ),
+    Mutant("second table is read from the first's rows", "data", 'side="right"', 'side="left"', ("data",)),
+    Mutant(
+        "a resumed epoch repeats a batch",
+        "data",
+        "return self._batches()[skip:]",
+        "return self._batches()[max(skip - 1, 0):]",
+        ("data",),
+    ),
+)
+
+
+def main(names: list[str]) -> int:
+    """Run the mutants of these names, or all, and print a line each; returns the exit status."""
+    chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / "hrf_ser"
+        copy.mkdir()
+        for name in COPIED:
+            source = ROOT / name
+            if source.is_dir():
+                shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__", "results"))
+            else:
+                shutil.copy(source, copy / name)
+        if (ROOT.parent / "shared").is_dir():
+            (copy.parent / "shared").symlink_to(ROOT.parent / "shared")
+        places = {mutant.name: locate(copy, mutant) for mutant in chosen}
+        survivors = [mutant.name for mutant in chosen if not is_noticed(copy, places[mutant.name], mutant)]
+    print(f"{len(chosen) - len(survivors)} of {len(chosen)} noticed")
+    return int(len(survivors) > SURVIVORS)
+
+
+def locate(copy: Path, mutant: Mutant) -> Path:
+    """The file that holds the mutant's text once."""
+    counts = {
+        path: path.read_text().count(mutant.text) for path in (copy / "src/hrf_ser" / mutant.package).rglob("*.py")
+    }
+    found = [path for path, count in counts.items() if count]
+    if sum(counts.values()) != 1:
+        raise SystemExit(f"{mutant.name}: {mutant.text!r} stands {sum(counts.values())} times in {mutant.package}/")
+    return found[0]
+
+
+def is_noticed(copy: Path, path: Path, mutant: Mutant) -> bool:
+    """Whether a test fails while the line is broken."""
+    whole = path.read_text()
+    path.write_text(whole.replace(mutant.text, mutant.broken))
+    environment = {**os.environ, "PYTHONPATH": str(copy / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    tests = [f"tests/{name}" for name in mutant.tests]
+    line = [sys.executable, "-m", "pytest", "-x", "-m", "not slow and not serial", "-p", "no:cacheprovider", *tests]
+    started = time.monotonic()
+    try:
+        done = subprocess.run(line, cwd=copy, env=environment, capture_output=True, text=True, check=False)
+    finally:
+        path.write_text(whole)
+    if done.returncode not in (0, 1):
+        raise SystemExit(f"{mutant.name}: pytest ended with status {done.returncode}\n{done.stdout}{done.stderr}")
+    failed = next((row for row in done.stdout.splitlines() if row.startswith(("FAILED", "ERROR"))), "SURVIVED")
+    seconds = time.monotonic() - started
+    print(
+        f"{mutant.name} ({path.relative_to(copy / 'src')}, {seconds:.0f} s): {failed.partition(' - ')[0]}", flush=True
+    )
+    return done.returncode == 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -50,8 +50,8 @@ def test_each_part_measures_and_writes_a_table(name, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LONG)
-def test_long_parts_too(name, cache, monkeypatch):
-    monkeypatch.setenv("HRF_SER_CACHE", str(cache))
+def test_long_parts_too(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("HRF_SER_CACHE", str(tmp_path))  # a larger demo corpus than that of other tests
     part = suite.PARTS[name]
     assert part.markdown(json.loads(json.dumps(part.measure(QUICK)))).count("\n") >= 3
 

@@ -44,7 +44,6 @@ def test_dependencies_are_four_and_licence_and_bounds_are_the_same():
     assert (PROJECT / "LICENSE").read_text() == (REPOSITORY / "LICENSE").read_text()
 
 
-@pytest.mark.slow
 def test_an_empty_environment_predicts_as_the_bundle_and_has_no_torch(wheel, tone, tmp_path):
     import torch
 

@@ -74,5 +74,5 @@ bench-docs: $(READY)  ## Write the figures of the last `make bench` into docs/pe
 
 .PHONY: clean
 clean:  ## Remove the environment and tool caches
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .nox .pytest_cache .ruff_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

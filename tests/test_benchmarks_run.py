@@ -35,6 +35,7 @@ def test_arms_take_turns_and_are_compared_within_their_round():
     assert spread([1.0, 2.0, 3.0]) == {"median": 2.0, "low": 1.5, "high": 2.5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in suite.PARTS if name not in LONG])
 def test_each_part_measures_and_writes_a_table(name, monkeypatch):
     monkeypatch.setattr(growth, "AXES", dict.fromkeys(("batch", "frames", "width", "rank"), (16, 32, 64)))

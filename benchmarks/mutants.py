@@ -1,6 +1,6 @@
-"""``python -m benchmarks.mutants [name ...]``: break twenty lines, one at a time, and list those that no test notices.
+"""``python -m benchmarks.mutants [hrf models data]``: break twenty lines, one at a time, and list those that no test notices.
 
-Each line is broken in a copy of the repository, where the tests of its package run. Fails where more than one line survives.
+Each line is broken in a copy of the repository, where the tests that concern it run. Fails where more than one line survives.
 A line is found by its text, so code may move within its package; a text that is gone or ambiguous is an error.
 """
 
@@ -20,114 +20,61 @@ SURVIVORS = 1  # as many may pass unnoticed
 COPIED = ("src", "conf", "tests", "docs", "packaging", "pyproject.toml", "README.md")
 
 
+# Folder below src/hrf_ser | text of the line | what replaces it | files below tests/ that concern it.
+LINES = """
+hrf | .sqrt()) / gain) | .sqrt()) * gain) | hrf/test_parametrization.py hrf/test_insert.py hrf/test_convolutions.py
+hrf | return matrices @ basis.mT, basis | return matrices @ basis.mT, -basis | hrf/test_parametrization.py hrf/test_insert.py
+hrf | if inner >= columns: | if inner < columns: | hrf/test_parametrization.py hrf/test_insert.py
+hrf | index == self.n_factors - 2 else | index == self.n_factors - 1 else | hrf/test_convolutions.py
+hrf | shapes.inner < shapes.min_inner_dim | shapes.inner <= shapes.min_inner_dim | hrf/test_insert.py hrf/test_convolutions.py
+hrf | before.argmax(-1) != after | before.argmax(-1) == after | hrf/test_merge.py
+hrf | return linear[:-1] | return linear[:] | hrf/test_insert.py
+models | device=lengths.device) < lengths. | device=lengths.device) <= lengths. | models/test_masking.py
+models | (lengths + stride - 1) // stride | (lengths + stride - 2) // stride | models/test_masking.py models/test_subsampling.py
+models | - (tokens - count) * mean | + (tokens - count) * mean | models/test_masking.py
+models | count / (count - 1).clamp(min=1) | count / count | models/test_masking.py
+models | .abs() <= window // 2 | .abs() <= window // 2 + 1 | models/test_attention.py
+models | + index % keys - window // 2 | + index % keys - window // 2 + 1 | models/test_attention.py
+models | token.unsqueeze(0) - token.unsqueeze(1) | token.unsqueeze(1) - token.unsqueeze(0) | models/test_positions.py
+models | .logsumexp(0) - math.log | .logsumexp(0) + math.log | models/test_ensemble.py
+models | .clamp(1, self.merge) | .clamp(self.merge, self.merge) | models/test_speechformer.py models/test_model_padding.py
+data | validates_on == "val" else set() | validates_on != "val" else set() | data/test_protocols.py
+data | filled.index(min(filled)) | filled.index(max(filled)) | data/test_folds.py
+data | side="right" | side="left" | data/test_transfer.py data/test_store.py
+data | return self._batches()[skip:] | return self._batches()[max(skip - 1, 0):] | data/test_batches.py data/test_device_cache.py
+"""
+
+
 @dataclass(frozen=True)
 class Mutant:
     """A broken line.
 
     Attributes:
-        name: what is wrong then.
         package: folder below ``src/hrf_ser`` in which the text stands once.
         text: of the line.
         broken: what replaces it.
-        tests: files or folders below ``tests``.
+        tests: files below ``tests``.
     """
 
-    name: str
     package: str
     text: str
     broken: str
     tests: tuple[str, ...]
 
-
-HRF = ("hrf/test_parametrization.py", "hrf/test_merge.py", "hrf/test_convolutions.py", "hrf/test_insert.py")
-MODELS = ("models",)
-MUTANTS = (
-    Mutant("variance of random factors", "hrf", ".sqrt()) / gain)", ".sqrt()) * gain)", HRF),
-    Mutant(
-        "one exact factor has the wrong sign",
-        "hrf",
-        "return matrices @ basis.mT, basis",
-        "return matrices @ basis.mT, -basis",
-        HRF,
-    ),
-    Mutant("wide weights split like tall ones", "hrf", "if inner >= columns:", "if inner < columns:", HRF),
-    Mutant(
-        "kernel in another factor", "hrf", "index == self.n_factors - 2 else", "index == self.n_factors - 1 else", HRF
-    ),
-    Mutant("low-rank layers are let through", "hrf", "shapes.inner < shapes.min_inner_dim", "shapes.inner < 0", HRF),
-    Mutant(
-        "changed predictions are not counted", "hrf", "before.argmax(-1) != after", "before.argmax(-1) == after", HRF
-    ),
-    Mutant("all-linear includes the last", "hrf", "return linear[:-1]", "return linear[:]", HRF),
-    Mutant(
-        "first padded frame is valid",
-        "models",
-        "device=lengths.device) < lengths.",
-        "device=lengths.device) <= lengths.",
-        MODELS,
-    ),
-    Mutant(
-        "strided lengths round down",
-        "models",
-        "(lengths + stride - 1) // stride",
-        "(lengths + stride - 2) // stride",
-        MODELS,
-    ),
-    Mutant(
-        "padding counts in the variance", "models", "- (tokens - count) * mean", "+ (tokens - count) * mean", MODELS
-    ),
-    Mutant("running variance is biased", "models", "count / (count - 1).clamp(min=1)", "count / count", MODELS),
-    Mutant("window is one token wider", "models", ".abs() <= window // 2", ".abs() <= window // 2 + 1", MODELS),
-    Mutant(
-        "keys are shifted by a token",
-        "models",
-        "+ index % keys - window // 2",
-        "+ index % keys - window // 2 + 1",
-        MODELS,
-    ),
-    Mutant(
-        "relative positions are mirrored",
-        "models",
-        "token.unsqueeze(0) - token.unsqueeze(1)",
-        "token.unsqueeze(1) - token.unsqueeze(0)",
-        MODELS,
-    ),
-    Mutant("ensemble adds probabilities up", "models", ".logsumexp(0) - math.log", ".logsumexp(0) + math.log", MODELS),
-    Mutant(
-        "last group of tokens counts its padding",
-        "models",
-        ".clamp(1, self.merge)",
-        ".clamp(self.merge, self.merge)",
-        MODELS,
-    ),
-    Mutant(
-        "dev and test speakers overlap",
-        "data",
-        'validates_on == "val" else set()',
-        'validates_on != "val" else set()',
-        ("data/test_protocols.py",),
-    ),
-    Mutant(
-        "all groups go into one fold",
-        "data",
-        "filled.index(min(filled))",
-        "filled.index(max(filled))",
-        ("data/test_folds.py",),
-    ),
-    Mutant("second table is read from the first's rows", "data", 'side="right"', 'side="left"', ("data",)),
-    Mutant(
-        "a resumed epoch repeats a batch",
-        "data",
-        "return self._batches()[skip:]",
-        "return self._batches()[max(skip - 1, 0):]",
-        ("data",),
-    ),
-)
+    @property
+    def name(self) -> str:
+        return f"{self.package}: {self.text} -> {self.broken}"
 
 
-def main(names: list[str]) -> int:
-    """Run the mutants of these names, or all, and print a line each; returns the exit status."""
-    chosen = [mutant for mutant in MUTANTS if not names or mutant.name in names]
+def mutants() -> list[Mutant]:
+    """The lines of the table."""
+    rows = [row.split(" | ") for row in LINES.strip().splitlines()]
+    return [Mutant(package, text, broken, tuple(tests.split())) for package, text, broken, tests in rows]
+
+
+def main(packages: list[str]) -> int:
+    """Run the mutants of these packages, or all, and print a line each; returns the exit status."""
+    chosen = [mutant for mutant in mutants() if not packages or mutant.package in packages]
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "hrf_ser"
         copy.mkdir()
@@ -139,8 +86,8 @@ def main(names: list[str]) -> int:
                 shutil.copy(source, copy / name)
         if (ROOT.parent / "shared").is_dir():
             (copy.parent / "shared").symlink_to(ROOT.parent / "shared")
-        places = {mutant.name: locate(copy, mutant) for mutant in chosen}
-        survivors = [mutant.name for mutant in chosen if not is_noticed(copy, places[mutant.name], mutant)]
+        places = {mutant: locate(copy, mutant) for mutant in chosen}
+        survivors = [mutant.name for mutant in chosen if not is_noticed(copy, places[mutant], mutant)]
     print(f"{len(chosen) - len(survivors)} of {len(chosen)} noticed")
     return int(len(survivors) > SURVIVORS)
 
@@ -152,7 +99,7 @@ def locate(copy: Path, mutant: Mutant) -> Path:
     }
     found = [path for path, count in counts.items() if count]
     if sum(counts.values()) != 1:
-        raise SystemExit(f"{mutant.name}: {mutant.text!r} stands {sum(counts.values())} times in {mutant.package}/")
+        raise SystemExit(f"{mutant.text!r} stands {sum(counts.values())} times in {mutant.package}/, not once")
     return found[0]
 
 

@@ -1,4 +1,4 @@
-"""``python -m benchmarks.mutants [hrf models data]``: break twenty lines, one at a time, and list those that no test notices.
+"""``python -m benchmarks.mutants [text ...]``: break twenty lines, one at a time, and list those that no test notices.
 
 Each line is broken in a copy of the repository, where the tests that concern it run. Fails where more than one line survives.
 A line is found by its text, so code may move within its package; a text that is gone or ambiguous is an error.
@@ -22,7 +22,7 @@ COPIED = ("src", "conf", "tests", "docs", "packaging", "pyproject.toml", "README
 
 # Folder below src/hrf_ser | text of the line | what replaces it | files below tests/ that concern it.
 LINES = """
-hrf | .sqrt()) / gain) | .sqrt()) * gain) | hrf/test_parametrization.py hrf/test_insert.py hrf/test_convolutions.py
+hrf | .sqrt()) / gain) | .sqrt()) * gain) | hrf/test_merge.py
 hrf | return matrices @ basis.mT, basis | return matrices @ basis.mT, -basis | hrf/test_parametrization.py hrf/test_insert.py
 hrf | if inner >= columns: | if inner < columns: | hrf/test_parametrization.py hrf/test_insert.py
 hrf | index == self.n_factors - 2 else | index == self.n_factors - 1 else | hrf/test_convolutions.py
@@ -72,9 +72,9 @@ def mutants() -> list[Mutant]:
     return [Mutant(package, text, broken, tuple(tests.split())) for package, text, broken, tests in rows]
 
 
-def main(packages: list[str]) -> int:
-    """Run the mutants of these packages, or all, and print a line each; returns the exit status."""
-    chosen = [mutant for mutant in mutants() if not packages or mutant.package in packages]
+def main(texts: list[str]) -> int:
+    """Run the mutants whose name has one of these texts, or all, and print a line each; returns the exit status."""
+    chosen = [mutant for mutant in mutants() if not texts or any(text in mutant.name for text in texts)]
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / "hrf_ser"
         copy.mkdir()

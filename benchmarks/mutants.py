@@ -24,7 +24,7 @@ COPIED = ("src", "conf", "tests", "docs", "packaging", "pyproject.toml", "README
 LINES = """
 hrf | .sqrt()) / gain) | .sqrt()) * gain) | hrf/test_merge.py
 hrf | return matrices @ basis.mT, basis | return matrices @ basis.mT, -basis | hrf/test_parametrization.py hrf/test_insert.py
-hrf | if inner >= columns: | if inner < columns: | hrf/test_parametrization.py hrf/test_insert.py
+hrf | if inner >= columns: | if inner < columns: | hrf/test_merge.py hrf/test_convolutions.py
 hrf | index == self.n_factors - 2 else | index == self.n_factors - 1 else | hrf/test_convolutions.py
 hrf | shapes.inner < shapes.min_inner_dim | shapes.inner <= shapes.min_inner_dim | hrf/test_insert.py hrf/test_convolutions.py
 hrf | before.argmax(-1) != after | before.argmax(-1) == after | hrf/test_merge.py
@@ -41,7 +41,7 @@ models | .clamp(1, self.merge) | .clamp(self.merge, self.merge) | models/test_sp
 data | validates_on == "val" else set() | validates_on != "val" else set() | data/test_protocols.py
 data | filled.index(min(filled)) | filled.index(max(filled)) | data/test_folds.py
 data | side="right" | side="left" | data/test_transfer.py data/test_store.py
-data | return self._batches()[skip:] | return self._batches()[max(skip - 1, 0):] | data/test_batches.py data/test_device_cache.py
+data | return self._batches()[skip:] | return self._batches()[max(skip - 1, 0):] | data/test_batches.py
 """
 
 

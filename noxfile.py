@@ -1,8 +1,8 @@
 """Every supported Python with the oldest and the newest torch: `nox` runs all, `nox -s "cell(3.13-oldest)"` one.
 
-Each cell installs the package without the development tools, runs what `make demo` runs, then the tests that concern Python and
-torch most.
-Arguments after `--` replace the tests. UV_TORCH_BACKEND=cpu takes torch's small CPU build where its index can be reached.
+Each cell installs the package without the development tools, runs what `make demo` runs, then tests that depend on the version
+of torch: reading audio, bundles, padding and torch.export of every backbone. Arguments after `--` replace the tests.
+`python -m pip install "nox[uv]"` first; UV_TORCH_BACKEND=cpu takes the small CPU build where the index of torch can be reached.
 """
 
 import nox
@@ -16,7 +16,12 @@ CELLS = [
     for python in ("3.10", "3.11", "3.12", "3.13")
     for age, torch in (("oldest", OLDEST), ("newest", NEWEST_FOR.get(python, NEWEST)))
 ]
-TESTS = ("tests/models", "tests/audio", "tests/hrf/test_merge.py", "tests/deploy/bundle")
+TESTS = (
+    "tests/audio",
+    "tests/deploy/bundle",
+    "tests/models/test_model_export.py",
+    "tests/models/test_model_padding.py",
+)
 
 
 def _check(session: nox.Session, *requirements: str) -> None:

@@ -109,9 +109,7 @@ def test_a_missing_package_names_its_extra(extra, tmp_path, monkeypatch):
     with pytest.raises((UserError, HydraException)) as caught:
         use(tmp_path)
     sentence = describe(caught.value)
-    assert re.fullmatch(rf'\S+ needs [\w. ]+, which is not installed: pip install "hrf_ser\[{extra}\]"\.', sentence), (
-        sentence
-    )
+    assert re.fullmatch(rf'.+ is not installed: pip install "hrf_ser\[{extra}\]"\.', sentence), sentence
 
 
 def test_every_extra_is_tried():

@@ -162,7 +162,7 @@ def _one_line(error: Exception, verb: str) -> str:
         if sentence := renamed(verb, match["group"], match["name"]):
             return sentence
         if extra := PLUGINS.get((match["group"], match["name"])):
-            return str(missing(f"{match['group']}={match['name']}", "a plugin of Hydra", extra))
+            return str(missing(f"Hydra's plugin for {match['group']}={match['name']}", extra))
         known = re.search(r"Available options in '.*?':(?P<known>(?:\n\t\S+)*)", text)
         options = ", ".join(known["known"].split()) if known else "none"
         return f"{match['group']}={match['name']} is unknown: use one of {options}."

@@ -17,23 +17,14 @@ PLUGINS = {
 }
 
 
-def missing(feature: str, package: str, extra: str) -> UserError:
+def missing(package: str, extra: str) -> UserError:
     """The error for an optional package that is not installed."""
-    return UserError(f'{feature} needs {package}, which is not installed: pip install "hrf_ser[{extra}]".')
+    return UserError(f'{package} is not installed: pip install "hrf_ser[{extra}]".')
 
 
-def need(module: str, extra: str, feature: str) -> Any:
-    """Import an optional module.
-
-    Args:
-        module: dotted name.
-        extra: the extra of ``hrf_ser`` that brings it.
-        feature: what the user set, as ``audio=mic``.
-
-    Raises:
-        UserError: the module or something that it imports is not installed.
-    """
+def need(module: str, extra: str) -> Any:
+    """Import an optional module; a ``UserError`` names the extra that brings it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise missing(feature, error.name or module, extra) from error
+        raise missing(error.name or module, extra) from error

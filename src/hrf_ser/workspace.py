@@ -16,7 +16,7 @@ def main(config: DictConfig) -> None:
     from hrf_ser.config import validate
 
     validate(config, "workspace")
-    need("wandb_workspaces", "workspace", "hrf_ser.workspace")
+    need("wandb_workspaces", "workspace")
     # W&B's library reads them when it is imported.
     os.environ.setdefault("WANDB_SILENT", "true")
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")

@@ -128,7 +128,7 @@ def instantiate_loggers(config: DictConfig) -> list[Logger]:
         return [hydra.utils.instantiate(entry) for entry in config.logger.values()]
     except hydra.errors.InstantiationException as error:
         if "tensorboard" in config.logger and isinstance(error.__cause__, ModuleNotFoundError):
-            raise missing("logger=tensorboard", "tensorboard", "tensorboard") from error
+            raise missing("tensorboard", "tensorboard") from error
         raise
 
 

@@ -158,7 +158,7 @@ def _synthesise_corpus(root: Path, recipe: dict[str, Any], utterances: list[Utte
 
 def _synthesise(folder: Path, recipe: dict[str, Any], utterances: list[Utterance]) -> str:
     """Write the utterances below ``folder``; returns the version of eSpeak NG."""
-    espeakng_loader = need("espeakng_loader", "demo", "data=demo")
+    espeakng_loader = need("espeakng_loader", "demo")
 
     per_cell, seed = recipe["utterances_per_cell"], recipe["seed"]
     speech = [

@@ -52,8 +52,8 @@ def write_executorch(classifier: SpeechClassifier, path: Path, seconds: float) -
     Raises:
         UserError: the extra is not installed, or ExecuTorch cannot lower the model.
     """
-    exir = need("executorch.exir", "executorch", "format=executorch")
-    partitioner = need("executorch.backends.xnnpack.partition.xnnpack_partitioner", "executorch", "format=executorch")
+    exir = need("executorch.exir", "executorch")
+    partitioner = need("executorch.backends.xnnpack.partition.xnnpack_partitioner", "executorch")
     samples, example = _example(seconds)
     program = torch.export.export(PaddedClassifier(classifier), example)
     try:
@@ -62,7 +62,7 @@ def write_executorch(classifier: SpeechClassifier, path: Path, seconds: float) -
     except (ValueError, RuntimeError) as error:
         # Attention whose strides an exported view does not fit, for instance.
         raise _unsupported("executorch", "ExecuTorch cannot lower", error) from error
-    runtime = need("executorch.runtime", "executorch", "format=executorch").Runtime.get()
+    runtime = need("executorch.runtime", "executorch").Runtime.get()
     method = runtime.load_program(str(path)).load_method("forward")
 
     def run(waveform: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -79,13 +79,13 @@ def write_litert(classifier: SpeechClassifier, path: Path, seconds: float) -> Ru
     Raises:
         UserError: the extra is not installed, or LiteRT cannot convert the model.
     """
-    converter = need("litert_torch", "litert", "format=litert")
+    converter = need("litert_torch", "litert")
     samples, example = _example(seconds)
     try:
         converter.convert(PaddedClassifier(classifier), example).export(str(path))
     except (ValueError, RuntimeError) as error:
         raise _unsupported("litert", "LiteRT cannot convert", error) from error
-    interpreter = need("ai_edge_litert.interpreter", "litert", "format=litert").Interpreter(
+    interpreter = need("ai_edge_litert.interpreter", "litert").Interpreter(
         model_content=path.read_bytes(), num_threads=1
     )
     interpreter.allocate_tensors()

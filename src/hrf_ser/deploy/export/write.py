@@ -183,7 +183,7 @@ def _write(
         return {**runs, settings.format: run}, entries
 
     for package in ("onnx", "onnxscript", "onnxruntime"):
-        need(package, "export", "format=onnx")
+        need(package, "export")
     from hrf_ser.deploy.export import quantise
     from hrf_ser.deploy.export.onnx import metadata, open_onnx, seal, to_onnx
 

@@ -71,7 +71,7 @@ def microphone(device: str | int | None = None, timeout_s: float = _TIMEOUT_S) -
 
 def _sounddevice() -> Any:
     try:
-        return need("sounddevice", "mic", "audio=mic")
+        return need("sounddevice", "mic")
     except OSError as error:
         raise UserError(
             f"audio=mic wants PortAudio, which cannot be loaded ({_reason(error)}): apt install libportaudio2."

@@ -146,7 +146,7 @@ def _check_integrity(file: Path, content: bytes, sha256: str) -> None:
 
 
 def _session(file: Path, content: bytes, threads: int) -> Any:
-    onnxruntime = need("onnxruntime", "runtime", f"bundle={file}")
+    onnxruntime = need("onnxruntime", "runtime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     # Spinning threads drain the battery of a phone.

@@ -1,5 +1,3 @@
-from functools import cache
-
 import pytest
 from hydra import compose, initialize_config_dir
 
@@ -9,7 +7,6 @@ from hrf_ser.identity import as_typed, differences, identity, run_name
 BASE = ("data=ravdess", "data.root=/a", "hrf=true", "rank=4")
 
 
-@cache
 def config(*words: str):
     register_resolvers()
     with initialize_config_dir(str(conf_dir()), version_base="1.3"):

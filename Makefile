@@ -38,7 +38,7 @@ test: $(READY)  ## Run the first tests: every promise once, a few minutes
 .PHONY: test-all
 test-all: test  ## Run all tests: the first, then faults, fuzzing, browsers, wheels, notebooks, sweeps
 	$(PYTEST) -m "not serial and ($(REST))" $(PARALLEL)
-	$(PYTEST) -m "serial and ($(REST))"
+	$(PYTEST) -m "serial and ($(REST))" || test $$? -eq 5  # 5: there are none today
 
 .PHONY: coverage
 coverage: $(READY)  ## Measure branch coverage of the first tests

@@ -1,7 +1,12 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+DEMO := $(VENV)/.demo
 READY := $(VENV)/.ready
+PYTEST := $(BIN)/python -m pytest
+PARALLEL := -n logical --dist loadfile
+# Marks of the tests that only `make test-all` runs; pyproject.toml says why.
+REST := slow or faults or fuzz or browser or wheel or notebook or sweep or study
 
 .DEFAULT_GOAL := help
 
@@ -9,25 +14,39 @@ READY := $(VENV)/.ready
 help:  ## List the targets
 	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
-$(READY): pyproject.toml constraints.txt
+$(DEMO): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable ".[demo]" --constraint constraints.txt
+	touch $@
+
+$(READY): $(DEMO)
 	$(BIN)/python -m pip install --quiet --editable ".[dev]" --constraint constraints.txt
 	touch $@
 
 .PHONY: setup
-setup: $(READY)  ## Create the environment in .venv
+setup: $(READY)  ## Create the environment in .venv, with the development tools
 
 .PHONY: demo
-demo: $(READY)  ## Train, merge and evaluate a small model on the built-in demo corpus
+demo: $(DEMO)  ## Train, merge and evaluate a small model on the built-in demo corpus
 	$(BIN)/python -m hrf_ser.train experiment=demo
 
 .PHONY: test
-test: $(READY)  ## Run the tests
-	$(BIN)/python -m pytest -m "not slow" -n logical --dist loadfile
+test: $(READY)  ## Run the first tests: every promise once, a few minutes
+	$(PYTEST) -m "not serial and not ($(REST))" $(PARALLEL)
+	$(PYTEST) -m "serial and not ($(REST))"
 
-.PHONY: test-slow
-test-slow: $(READY)  ## Run the slow tests
-	$(BIN)/python -m pytest -m slow
+.PHONY: test-all
+test-all: test  ## Run all tests: the first, then faults, fuzzing, browsers, wheels, notebooks, sweeps
+	$(PYTEST) -m "not serial and ($(REST))" $(PARALLEL)
+	$(PYTEST) -m "serial and ($(REST))" || test $$? -eq 5  # 5: there are none today
+
+.PHONY: coverage
+coverage: $(READY)  ## Measure branch coverage of the first tests
+	$(PYTEST) -m "not serial and not ($(REST))" $(PARALLEL) --cov --cov-report=term:skip-covered
+
+.PHONY: matrix
+matrix:  ## Install and test with every Python and torch of noxfile.py, or CELL=3.13-oldest; gigabytes
+	$(PYTHON) -m nox $(if $(CELL),-s "cell($(CELL))")
 
 .PHONY: lint
 lint: $(READY)  ## Check style, types and imports
@@ -68,5 +87,5 @@ docs-serve: $(DOCS_READY)  ## Serve the documentation site on http://127.0.0.1:8
 
 .PHONY: clean
 clean:  ## Remove the environment and tool caches
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .mypy_cache .nox .pytest_cache .ruff_cache .hypothesis .coverage*
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -10,6 +10,17 @@ import torch
 
 from helpers import REPOSITORY, TINY, TINY_OPTIONS
 
+# Fixture -> mark of every test that uses it.
+MARKS = {"browser": "browser", "forks": "faults", "outcomes": "fuzz", "wheel": "wheel"}
+
+
+@pytest.hookimpl(tryfirst=True)  # before -m selects
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for fixture, mark in MARKS.items():
+            if fixture in getattr(item, "fixturenames", ()):
+                item.add_marker(mark)
+
 
 @pytest.fixture(scope="session")
 def ravdess() -> Path:
@@ -22,8 +33,11 @@ def ravdess() -> Path:
 
 @pytest.fixture(scope="session")
 def cache(tmp_path_factory) -> Path:
-    """A cache folder that the whole test run shares, so that corpora and features are made once."""
-    return tmp_path_factory.mktemp("cache")
+    """A cache folder that the whole test run shares, so that corpora and features are made once; its writers lock it."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
+    folder.mkdir(exist_ok=True)
+    return folder
 
 
 @pytest.fixture(autouse=True, scope="session")

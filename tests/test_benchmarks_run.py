@@ -35,6 +35,7 @@ def test_candidates_are_interleaved_and_compared_within_their_round():
     assert spread([1.0, 2.0, 3.0]) == {"median": 2.0, "low": 1.5, "high": 2.5}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in suite.PARTS if name not in LONG])
 def test_each_part_measures_and_writes_a_table(name, monkeypatch):
     monkeypatch.setattr(growth, "AXES", dict.fromkeys(("batch", "frames", "width", "rank"), (16, 32, 64)))
@@ -50,8 +51,8 @@ def test_each_part_measures_and_writes_a_table(name, monkeypatch):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", LONG)
-def test_long_parts_too(name, cache, monkeypatch):
-    monkeypatch.setenv("HRF_SER_CACHE", str(cache))
+def test_long_parts_too(name, tmp_path, monkeypatch):
+    monkeypatch.setenv("HRF_SER_CACHE", str(tmp_path))  # a larger demo corpus than that of other tests
     part = suite.PARTS[name]
     assert part.markdown(json.loads(json.dumps(part.measure(QUICK)))).count("\n") >= 3
 

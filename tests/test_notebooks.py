@@ -35,6 +35,7 @@ def execute(tmp_path, cache, monkeypatch):
     return run
 
 
+@pytest.mark.notebook
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_a_notebook_runs_and_shows_what_it_speaks_of(execute, tmp_path, path):
     before = {str(one) for one in (REPOSITORY / "notebooks").rglob("*")}

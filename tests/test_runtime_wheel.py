@@ -25,7 +25,8 @@ def wheel(tmp_path_factory):
 
 def test_wheel_holds_the_files_of_this_repository_and_no_others(wheel):
     source = REPOSITORY / "src"
-    expected = [source / "hrf_ser" / name for name in ("__init__.py", "py.typed", "errors.py", "deploy/__init__.py")]
+    files = ("__init__.py", "py.typed", "errors.py", "extras.py", "deploy/__init__.py")
+    expected = [source / "hrf_ser" / name for name in files]
     expected += (source / "hrf_ser" / "deploy" / "runtime").rglob("*.py")
     with zipfile.ZipFile(wheel) as archive:
         held = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
@@ -43,7 +44,6 @@ def test_dependencies_are_four_and_licence_and_bounds_are_the_same():
     assert (PROJECT / "LICENSE").read_text() == (REPOSITORY / "LICENSE").read_text()
 
 
-@pytest.mark.slow
 def test_an_empty_environment_predicts_as_the_bundle_and_has_no_torch(wheel, tone, tmp_path):
     import torch
 

@@ -14,6 +14,7 @@ from hrf_ser.evaluation.build import build_report
 from hrf_ser.evaluation.find import find_runs
 from hrf_ser.evaluation.read import read_runs
 
+pytestmark = pytest.mark.study
 DOCS = REPOSITORY / "docs"
 PAGE = (DOCS / "explanation" / "study.md").read_text()
 # Overrides that say where or how often, not what.

@@ -58,7 +58,7 @@ def test_a_run_leaves_a_complete_record(train, tmp_path, model, hrf):
     assert f"UA **{record['test']['ua']:.3f}**" in (tmp_path / "bundle/README.md").read_text()
 
 
-def test_test_scores_come_from_the_best_epoch_and_the_bundle(train, tmp_path):
+def test_test_scores_come_from_the_best_epoch_and_the_bundle(train, cache, tmp_path):
     import torch
 
     from hrf_ser.audio.read import read_audio
@@ -71,7 +71,7 @@ def test_test_scores_come_from_the_best_epoch_and_the_bundle(train, tmp_path):
     assert record["best_epoch"] == int(best["epoch"])
     assert record["val"]["ua"] == pytest.approx(float(best["val/ua"]))
     classifier = load_bundle(tmp_path / "bundle")
-    root = next(path for path in tmp_path.parent.parent.rglob("demo.json")).parent
+    root = next(cache.rglob("demo.json")).parent
     corpus = read_corpus("demo", root, utterances_per_cell=3)
     by_name = {one.utterance: one for one in corpus.utterances}
     labels = classifier.description.labels

@@ -71,7 +71,6 @@ def test_installed_wheel_trains_from_an_unrelated_folder(wheel, tmp_path):
     assert where.stdout.startswith(str(tmp_path / "venv"))
 
 
-@pytest.mark.slow
 def test_wheel_brings_all_it_needs_into_an_empty_environment(wheel, tmp_path):
     venv.create(tmp_path / "venv", with_pip=True)
     python = tmp_path / "venv" / "bin" / "python"

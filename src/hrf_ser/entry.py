@@ -24,6 +24,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from hrf_ser.errors import UserError
+from hrf_ser.extras import PLUGINS, missing
 from hrf_ser.renamed import refuse_renamed, renamed
 
 # Beginnings of what Hydra raises as a plain ValueError: of ``model=4``, and of numbers of thousands of digits.
@@ -160,6 +161,8 @@ def _one_line(error: Exception, verb: str) -> str:
     if match := re.match(r"In '.*?': Could not find '(?P<group>.*)/(?P<name>.*?)'", text):
         if sentence := renamed(verb, match["group"], match["name"]):
             return sentence
+        if extra := PLUGINS.get((match["group"], match["name"])):
+            return str(missing(f"Hydra's plugin for {match['group']}={match['name']}", extra))
         known = re.search(r"Available options in '.*?':(?P<known>(?:\n\t\S+)*)", text)
         options = ", ".join(known["known"].split()) if known else "none"
         return f"{match['group']}={match['name']} is unknown: use one of {options}."

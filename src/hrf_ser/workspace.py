@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 from typing import Any
 
@@ -10,6 +9,7 @@ from omegaconf import DictConfig
 
 from hrf_ser.entry import entry_point
 from hrf_ser.errors import UserError
+from hrf_ser.extras import need
 
 COLUMNS = ("test/ua", "test/wa", "val/ua", "parameters/deployed", "macs_per_second_of_audio", "merge/max_abs_diff")
 # Keys that training/loggers.py adds to a run's configuration; ``kind`` is ``light plain``, ``light hrf4``, ``large plain``.
@@ -30,8 +30,7 @@ def main(config: DictConfig) -> None:
     from hrf_ser.config import validate
 
     validate(config, "workspace")
-    if importlib.util.find_spec("wandb_workspaces") is None:
-        raise UserError('wandb-workspaces is not installed: pip install "hrf_ser[workspace]".')
+    need("wandb_workspaces", "workspace")
     # W&B's library reads them when it is imported.
     os.environ.setdefault("WANDB_SILENT", "true")
     os.environ.setdefault("WANDB_ERROR_REPORTING", "false")

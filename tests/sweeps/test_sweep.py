@@ -59,6 +59,7 @@ def test_a_sweep_records_failures_continues_skips_what_is_done_and_retries_on_re
     assert "rank=4" in record["overrides"]
 
 
+@pytest.mark.sweep
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
 def test_other_processes_give_the_same_runs(command, tmp_path, launcher):
     pytest.importorskip(f"hydra_plugins.hydra_{launcher.removesuffix('_local')}_launcher")
@@ -94,7 +95,7 @@ main()
 """
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 @pytest.mark.parametrize("launcher", ["joblib", "submitit_local"])
 def test_a_run_that_kills_its_process_fails_and_the_others_finish(cache, tmp_path, launcher):
     pytest.importorskip(f"hydra_plugins.hydra_{launcher.removesuffix('_local')}_launcher")
@@ -109,6 +110,7 @@ def test_a_run_that_kills_its_process_fails_and_the_others_finish(cache, tmp_pat
     assert done.stderr.strip().splitlines()[-1].startswith("Error: 1 of 3 runs are not finished")
 
 
+@pytest.mark.sweep
 def test_a_search_maximises_validation_ua(command, tmp_path):
     pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
     trials = ("sweeper=optuna", "hydra.sweeper.n_trials=3", "hydra.sweeper.sampler.n_startup_trials=2")
@@ -125,6 +127,7 @@ def test_a_search_maximises_validation_ua(command, tmp_path):
     assert "optimizer.lr" in found
 
 
+@pytest.mark.sweep
 def test_two_sweeps_at_once_never_do_the_same_run_twice(command, cache, tmp_path):
     environment = {**os.environ, "HRF_SER_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
     line = [sys.executable, "-m", "hrf_ser.train", *overrides(*GRID)]
@@ -135,7 +138,7 @@ def test_two_sweeps_at_once_never_do_the_same_run_twice(command, cache, tmp_path
     assert len(list((tmp_path / "runs").glob("*/metrics.json"))) == 6
 
 
-@pytest.mark.slow
+@pytest.mark.sweep
 def test_a_sweep_killed_at_random_moments_ends_as_if_it_had_not_been(command, cache, tmp_path):
     """2 models x 2 x 2 folds x 2 seeds; the moments are random and printed."""
     grid = ("model=conv_transformer,conformer", "hrf=false,true", "fold=1,2", "seed=0,1")

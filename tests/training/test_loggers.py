@@ -125,6 +125,7 @@ def test_a_run_that_w_and_b_takes_is_sent_whole(online, server, tmp_path, capsys
     assert screen.out == f"W&B: {server.url}/me/hrf_ser/runs/{run_id}\n"
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("how", ["nothing listens", "never answers"])
 def test_a_dead_w_and_b_costs_seconds_and_leaves_an_offline_copy(train, online, server, tmp_path, capsys, how):
     server.silent = how == "never answers"
@@ -155,6 +156,7 @@ def test_a_command_with_a_key_and_no_network_ends_well(command, tmp_path, monkey
     assert (tmp_path / "run/metrics.json").exists()
 
 
+@pytest.mark.serial
 @pytest.mark.parametrize("how", ["killed", "silent"])
 def test_a_w_and_b_that_dies_while_training_is_not_waited_for(online, server, tmp_path, capsys, how):
     online(server.url)
@@ -188,6 +190,7 @@ def test_a_record_reaches_w_and_b_online(train, online, server, tmp_path, capsys
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.serial
 def test_a_record_is_kept_when_w_and_b_is_silent_at_the_end(train, online, server, tmp_path, capsys, monkeypatch):
     online(server.url)
     log_record = Wandb.log_record

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrf_ser.errors import UserError
+from hrf_ser.extras import need
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,7 @@ def cross_fitted_probabilities(
     Raises:
         UserError: scikit-learn is not installed, or fewer than two training speakers or classes.
     """
-    try:
-        from sklearn.model_selection import GroupKFold
-    except ImportError as error:
-        raise UserError('teacher needs scikit-learn: pip install "hrf_ser[teacher]"') from error
+    model_selection = need("sklearn.model_selection", "teacher")
     rows = np.asarray(train)
     own = np.asarray(groups)[rows]
     speakers = len(np.unique(own))
@@ -79,7 +77,7 @@ def cross_fitted_probabilities(
     others = np.setdiff1d(known, rows)
     if len(others):
         predict(rows, others)
-    for fit, rest in GroupKFold(min(head.folds, speakers)).split(rows, groups=own):
+    for fit, rest in model_selection.GroupKFold(min(head.folds, speakers)).split(rows, groups=own):
         predict(rows[fit], rows[rest])
     return probabilities
 

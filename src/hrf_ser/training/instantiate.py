@@ -29,6 +29,7 @@ from hrf_ser.distillation.loss import DistillationLoss
 from hrf_ser.distillation.targets import Targets, bundle_targets, table_targets, whisper_targets
 from hrf_ser.distillation.whisper import WhisperEmbeddings
 from hrf_ser.errors import UserError
+from hrf_ser.extras import missing
 from hrf_ser.hrf import insert_hrf, merge_state_dict
 from hrf_ser.identity import idle_callbacks
 from hrf_ser.initial_weights import InitialWeights
@@ -169,8 +170,17 @@ def instantiate_callbacks(config: DictConfig) -> list[Callback]:
 
 
 def instantiate_loggers(config: DictConfig, data: SpeechData) -> list[Logger]:
-    """The loggers of the configuration's group; W&B's run gets its names and the configuration."""
-    loggers = [hydra.utils.instantiate(entry) for entry in config.logger.values()]
+    """The loggers of the configuration's group; W&B's run gets its names and the configuration.
+
+    Raises:
+        UserError: the package of a logger is not installed.
+    """
+    try:
+        loggers = [hydra.utils.instantiate(entry) for entry in config.logger.values()]
+    except hydra.errors.InstantiationException as error:
+        if "tensorboard" in config.logger and isinstance(error.__cause__, ModuleNotFoundError):
+            raise missing("tensorboard", "tensorboard") from error
+        raise
     for logger in loggers:
         if isinstance(logger, Wandb):
             logger.describe(config, data.corpus.name, data.split.fold)

@@ -163,7 +163,7 @@ def test_folder_with_other_files_is_left_alone(tmp_path):
 
 
 def test_missing_synthesiser_names_the_extra(tmp_path, monkeypatch):
-    monkeypatch.setattr(demo.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "espeakng_loader", None)
     with pytest.raises(UserError, match=r'pip install "hrf_ser\[demo\]"'):
         read_corpus("demo", tmp_path / "demo", utterances_per_cell=1)
 

@@ -80,7 +80,7 @@ def test_no_microphone_is_an_error(sounddevice, error):
 def test_a_missing_package_or_library_is_an_error(monkeypatch, tmp_path):
     monkeypatch.syspath_prepend(tmp_path)
     for content, message in (
-        ("raise ImportError('no')", r"pip install 'hrf_ser\[mic\]'"),
+        ("raise ImportError('no')", r'pip install "hrf_ser\[mic\]"'),
         ("raise OSError('PortAudio library not found')", "apt install libportaudio2"),
     ):
         monkeypatch.delitem(sys.modules, "sounddevice", raising=False)

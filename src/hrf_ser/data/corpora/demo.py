@@ -11,7 +11,6 @@ Folds: four, of three speakers each.
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import logging
 import random
@@ -27,6 +26,7 @@ from hrf_ser.data.corpora import espeak
 from hrf_ser.data.corpora.options import reader
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
+from hrf_ser.extras import need
 from hrf_ser.files import new_folder, remove_leftovers
 
 VERSION = 1  # raise it with every change of the audio: cached copies are then synthesised again
@@ -156,11 +156,7 @@ def _synthesise_corpus(root: Path, recipe: dict[str, Any], utterances: list[Utte
 
 def _synthesise(folder: Path, recipe: dict[str, Any], utterances: list[Utterance]) -> str:
     """Write the utterances below ``folder``; returns the version of eSpeak NG."""
-    if importlib.util.find_spec("espeakng_loader") is None:
-        raise UserError(
-            'The demo corpus (data.name=demo) needs the speech synthesiser eSpeak NG: pip install "hrf_ser[demo]".'
-        )
-    import espeakng_loader
+    espeakng_loader = need("espeakng_loader", "demo")
 
     per_cell, seed = recipe["utterances_per_cell"], recipe["seed"]
     speech = [

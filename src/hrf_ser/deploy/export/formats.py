@@ -1,12 +1,8 @@
-"""The formats by name, their limits, and the packages that only some of them need."""
+"""The formats by name, and their limits."""
 
 from __future__ import annotations
 
-import importlib
 from dataclasses import dataclass
-from typing import Any
-
-from hrf_ser.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -36,13 +32,3 @@ FORMATS = {
     "executorch": Format(".pte", Limits(1e-3), fixed_length=True),
     "litert": Format(".tflite", Limits(1e-3), fixed_length=True),
 }
-
-
-def need(module: str, extra: str) -> Any:
-    """A module, imported; a ``UserError`` names the extra that brings it."""
-    try:
-        return importlib.import_module(module)
-    except ImportError as error:
-        raise UserError(
-            f"{error.name} is not installed and this format needs it: pip install 'hrf_ser[{extra}]'."
-        ) from error

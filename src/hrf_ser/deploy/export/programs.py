@@ -21,9 +21,9 @@ from torch import Tensor
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import SpeechClassifier
 from hrf_ser.deploy.export.equivalence import Run
-from hrf_ser.deploy.export.formats import need
 from hrf_ser.deploy.export.waveform import PaddedClassifier, WaveformClassifier
 from hrf_ser.errors import UserError
+from hrf_ser.extras import need
 
 # The padded waveform ``(1, samples)`` and how many of its samples count -> logits ``(classes,)``.
 _Padded = Callable[[NDArray[np.float32], int], NDArray[np.float32]]

@@ -22,10 +22,11 @@ from hrf_ser import __version__
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import BundlePredictor, SpeechClassifier, load_bundle
 from hrf_ser.deploy.export.equivalence import Example, Run, compare, synthetic
-from hrf_ser.deploy.export.formats import FORMATS, need
+from hrf_ser.deploy.export.formats import FORMATS
 from hrf_ser.deploy.runtime.benchmark import measure_latency
 from hrf_ser.deploy.runtime.model_file import FORMAT, VERSION
 from hrf_ser.errors import UserError
+from hrf_ser.extras import need
 from hrf_ser.files import new_file, write_text
 from hrf_ser.run_folder import DESCRIPTION
 

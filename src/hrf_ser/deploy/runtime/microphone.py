@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import queue
 from collections.abc import Iterator
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrf_ser.errors import UserError
+from hrf_ser.extras import need
 
 _CHUNK_S = 0.1
 # A slow machine may lag behind by ten seconds before audio is lost.
@@ -67,9 +67,7 @@ def microphone(device: str | int | None = None, timeout_s: float = _TIMEOUT_S) -
 
 def _sounddevice() -> Any:
     try:
-        return importlib.import_module("sounddevice")
-    except ImportError as error:
-        raise UserError("audio=mic wants sounddevice, which is not installed: pip install 'hrf_ser[mic]'.") from error
+        return need("sounddevice", "mic")
     except OSError as error:
         raise UserError(
             f"audio=mic wants PortAudio, which cannot be loaded ({error}): apt install libportaudio2."

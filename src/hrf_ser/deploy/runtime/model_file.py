@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from hrf_ser.errors import UserError
+from hrf_ser.extras import need
 
 FORMAT, VERSION = "hrf_ser export", 1
 # The entry of the metadata with the file's own checksum, computed with this in its place.
@@ -130,8 +131,7 @@ def _check_integrity(file: Path, content: bytes) -> None:
 
 
 def _session(content: bytes, threads: int) -> Any:
-    import onnxruntime
-
+    onnxruntime = need("onnxruntime", "runtime")
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     # Spinning threads drain the battery of a phone.

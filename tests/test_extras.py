@@ -2,8 +2,8 @@
 
 import re
 import sys
-from pathlib import Path
 
+import numpy as np
 import pytest
 from hydra import compose, initialize_config_dir
 from hydra.core.config_store import ConfigStore
@@ -17,7 +17,7 @@ from hrf_ser.errors import UserError
 from hrf_ser.extras import PLUGINS
 from tiny_bundles import write_bundle
 
-FOR_DEVELOPERS = {"test", "dev"}
+FOR_DEVELOPERS = {"test", "docs", "dev"}
 
 
 def demo(folder):
@@ -30,7 +30,7 @@ def tensorboard(folder):
     from hrf_ser.training.instantiate import instantiate_loggers
 
     target = {"_target_": "lightning.pytorch.loggers.TensorBoardLogger", "save_dir": str(folder)}
-    instantiate_loggers(OmegaConf.create({"logger": {"tensorboard": target}}))
+    instantiate_loggers(OmegaConf.create({"logger": {"tensorboard": target}}), data=None)
 
 
 def export(folder):
@@ -51,7 +51,7 @@ def program(format):
 def runtime(folder):
     from hrf_ser.deploy.runtime.model_file import _session
 
-    _session(Path("model.onnx"), b"", 1)
+    _session(b"", 1)
 
 
 def microphone(_):
@@ -78,6 +78,12 @@ def plugin(override):
     return use
 
 
+def teacher(_):
+    from hrf_ser.distillation.head import cross_fitted_probabilities
+
+    cross_fitted_probabilities(np.zeros((1, 2, 1), np.float32), np.array([0, 1]), ["a", "b"], [0, 1], 2)
+
+
 # Extra -> the modules that it brings, and what needs them.
 USES = {
     "demo": (["espeakng_loader"], demo),
@@ -87,6 +93,7 @@ USES = {
     "submitit": ([], plugin("launcher=slurm")),
     "optuna": ([], plugin("sweeper=optuna")),
     "ray": ([], plugin("launcher=ray")),
+    "teacher": (["sklearn.model_selection"], teacher),
     "export": (["onnxscript"], export),
     "runtime": (["onnxruntime"], runtime),
     "mic": (["sounddevice"], microphone),

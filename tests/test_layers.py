@@ -25,11 +25,17 @@ def imports(path) -> set[str]:
 def test_the_runtime_needs_only_what_its_wheel_installs():
     files = list((SOURCE / "deploy" / "runtime").rglob("*.py"))
     assert files
-    for path in [*files, SOURCE / "__init__.py", SOURCE / "errors.py", SOURCE / "deploy" / "__init__.py"]:
+    for path in [
+        *files,
+        SOURCE / "__init__.py",
+        SOURCE / "errors.py",
+        SOURCE / "extras.py",
+        SOURCE / "deploy" / "__init__.py",
+    ]:
         for name in imports(path):
             top_level = name.split(".")[0]
             if top_level == "hrf_ser":
-                shipped = ("hrf_ser.deploy.runtime", "hrf_ser.errors")
+                shipped = ("hrf_ser.deploy.runtime", "hrf_ser.errors", "hrf_ser.extras")
                 assert name == "hrf_ser" or name.startswith(shipped), f"{path} imports {name}"
             else:
                 assert top_level in sys.stdlib_module_names | RUNTIME_PACKAGES, f"{path} imports {name}"

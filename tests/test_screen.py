@@ -23,6 +23,7 @@ RECORD = {
     "parameters": {"training": 1_700_000, "deployed": 220_000},
     "macs_per_second_of_audio": 7_000_000,
     "macs_per_second_of_audio_training": 8_000_000,
+    "teacher": None,
     "merge": {"max_abs_diff": 4e-7, "argmax_changes": 0, "compared": 192},
 }
 
@@ -52,3 +53,11 @@ def test_the_last_screen_says_where_no_checkpoint_was_selected():
 def test_the_last_screen_warns_of_the_test_oracle():
     text = " ".join(shown({**RECORD, "protocol": "test_oracle"}).replace("│", " ").split())
     assert "the checkpoint was selected on the test split. The scores are no estimate for unseen speakers." in text
+
+
+def test_the_last_screen_compares_the_teacher_with_the_model():
+    scores = {"wa": 0.7, "ua": 0.8, "wf1": 0.7, "f1": 0.7}
+    taught = {**RECORD, "teacher": {"name": "whisper_base", "val": scores, "test": scores}}
+    assert "teacher whisper_base: validation UA 0.800; this model 0.600" in shown(taught)
+    without = {**taught, "val": None, "protocol": "last_epoch"}
+    assert "teacher whisper_base: test UA 0.800; this model 0.750" in shown(without)

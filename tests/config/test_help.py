@@ -17,11 +17,16 @@ def text(verb, *overrides):
 def test_every_setting_is_described(verb):
     shown = text(verb)
     assert shown.startswith(f"python -m hrf_ser.{verb} ")
-    absent = ("model.options", "test_data.", "label_map.", *(["data."] if verb == "export" else []))
+    absent = ("model.options", "test_data.", "label_map.", "teacher.", *(["data."] if verb == "export" else []))
     for key, node in settings_of(SCHEMAS[verb]).items():
         if not is_group(node) and not key.startswith(absent):
             assert f" {key}=" in shown
             assert node["description"] in shown
+
+
+def test_a_teachers_settings_are_shown_with_it():
+    assert "teacher.hint_weight=2.0 Weight of" in text("train", "teacher=whisper_base")
+    assert "teacher=none none, run, table, whisper_base, whisper_tiny" in text("train")
 
 
 def test_defaults_values_and_group_choices_are_shown():

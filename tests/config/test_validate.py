@@ -170,7 +170,17 @@ def test_a_schema_has_the_settings_of_its_file_and_describes_each(verb):
 # For any type of setting, values that are impossible.
 IMPOSSIBLE = {"a": {"b": [1]}, "list": [{}], "nan": float("nan"), "minus": -1e13, "huge": 1e13, "pair": [[], {}]}
 EXPERIMENTS = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
-OPEN = ("model.options", "data.options", "data.name", "model.name", "callbacks", "logger", "label_map", "test_data")
+OPEN = (
+    "model.options",
+    "data.options",
+    "data.name",
+    "model.name",
+    "callbacks",
+    "logger",
+    "label_map",
+    "test_data",
+    "teacher",
+)
 KEYS = [key for key, node in settings_of(SCHEMAS["train"]).items() if not key.startswith(OPEN) and not is_group(node)]
 COMPOSED = {name: config(f"experiment={name}", "data.root=/somewhere") for name in EXPERIMENTS}
 
@@ -199,8 +209,8 @@ def test_choices_are_those_of_the_code_behind_them():
     formats = importlib.import_module("hrf_ser.deploy.export.formats")
     fields = Export.model_fields
     assert get_args(fields["format"].annotation) == tuple(formats.FORMATS)
-    splits = importlib.import_module("hrf_ser.evaluation.find").SPLITS
-    assert settings_of(SCHEMAS["report"])["split"]["enum"] == list(splits)
+    find = importlib.import_module("hrf_ser.evaluation.find")
+    assert settings_of(SCHEMAS["report"])["split"]["enum"] == [find.TEST, find.VALIDATION]
     protocols = importlib.import_module("hrf_ser.data.protocols").PROTOCOLS
     assert settings_of(SCHEMAS["train"])["protocol.name"]["enum"] == list(protocols)
 

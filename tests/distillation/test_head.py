@@ -1,7 +1,5 @@
 """Soft labels come from heads that have not seen the speaker's labels."""
 
-import sys
-
 import numpy as np
 import pytest
 
@@ -60,9 +58,3 @@ def test_one_speaker_or_one_class_is_refused(train):
     embeddings, labels = speech()
     with pytest.raises(UserError, match="at least two training speakers and two classes"):
         cross_fitted_probabilities(embeddings, labels, GROUPS, train, 2)
-
-
-def test_a_missing_package_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "sklearn.model_selection", None)
-    with pytest.raises(UserError, match=r"pip install \"hrf_ser\[teacher\]\""):
-        cross_fitted_probabilities(*speech(), GROUPS, TRAIN, 2)

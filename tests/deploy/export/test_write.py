@@ -123,7 +123,7 @@ def test_torch_program_is_written_and_loads_again(bundles, tmp_path, model):
 @pytest.mark.parametrize(("format", "package"), [("executorch", "executorch.exir"), ("litert", "litert_torch")])
 def test_a_missing_package_is_named_with_its_extra(bundles, tmp_path, monkeypatch, format, package):
     monkeypatch.setitem(__import__("sys").modules, package, None)
-    with pytest.raises(UserError, match=rf"pip install 'hrf_ser\[{format}\]'"):
+    with pytest.raises(UserError, match=rf'pip install "hrf_ser\[{format}\]"'):
         export_bundle(Export(bundles["conv_transformer"], tmp_path / "model", format))
     assert files(tmp_path) == []
 

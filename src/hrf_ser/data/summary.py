@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from hrf_ser.data.compute import CHANNELS_CANCEL
 from hrf_ser.data.corpora import Corpus
+from hrf_ser.data.corpora.files import listed
 from hrf_ser.data.protocols import SPLITS
 
 if TYPE_CHECKING:
@@ -39,6 +42,24 @@ def print_summary(corpus: Corpus, console: Console) -> None:
         highlight=False,
         markup=False,
     )
+
+
+def print_audio_notes(notes: Mapping[str, str], console: Console) -> None:
+    """Print how many recordings have what unusual audio.
+
+    Args:
+        notes: of a :class:`~hrf_ser.data.store.FeatureStore`, by utterance.
+        console: where to print.
+    """
+    cancelling = [utterance for utterance, note in notes.items() if note == CHANNELS_CANCEL]
+    if cancelling:
+        console.print(
+            f"note          the channels of {len(cancelling)} recordings cancel: their loudest channel is used instead of the "
+            f"mean ({listed(cancelling)})",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def count_table(corpus: Corpus) -> Table:

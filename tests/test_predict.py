@@ -61,6 +61,18 @@ def test_a_file_a_folder_and_a_pattern_are_predicted(command, bundle, tone, tmp_
         assert all(any(label in line for label in ("angry", "happy", "neutral", "sad")) for line in lines)
 
 
+def test_recordings_of_a_phone_are_predicted(command, bundle, tmp_path):
+    (tmp_path / "speech").mkdir()
+    (tmp_path / "speech/mms.amr").write_bytes(b"#!AMR\n" + 50 * (b"\x04" + bytes(range(12))))
+    finished = command("predict", f"bundle={bundle}", "audio=speech", cwd=tmp_path)
+    if shutil.which("ffmpeg") is None:
+        assert finished.returncode == 1
+        assert "speech/mms.amr: is an AMR file, which is read through the program ffmpeg" in finished.stderr
+    else:
+        assert finished.returncode == 0, finished.stderr
+        assert "mms.amr" in finished.stdout
+
+
 def test_names_need_no_quoting(command, bundle, tone, tmp_path):
     name = "my speech, take (1) = it's.wav"
     tone(name, seconds=0.5)

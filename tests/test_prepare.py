@@ -1,5 +1,8 @@
 import csv
 
+import numpy as np
+import soundfile
+
 
 def test_prepare_writes_the_manifest_and_prints_the_counts(command, cache, tmp_path):
     finished = command("prepare", "data=demo", "data.options.utterances_per_cell=3", cwd=tmp_path)
@@ -62,3 +65,18 @@ def test_prepare_takes_the_folds_and_classes_that_train_takes(command, tmp_path,
 def test_a_setting_of_another_verb_is_called_so(command, tmp_path):
     finished = command("prepare", "seed=1", cwd=tmp_path)
     assert finished.stderr == "Error: seed is a setting of train and not of prepare: leave it out.\n"
+
+
+def test_prepare_counts_channels_that_cancel(command, tmp_path, tone):
+    path = tone("EmoDB/wav/03a01Fa.wav")
+    wave = np.random.default_rng(0).normal(0, 0.1, 16_000)
+    for name in ("03a01Nc.wav", "03a01Wa.wav"):
+        soundfile.write(path.with_name(name), np.stack([wave, -wave], axis=1), 16_000)
+    finished = command(
+        "prepare", "data=emodb", f"data.root={path.parents[1]}", f"cache_dir={tmp_path / 'cache'}", cwd=tmp_path
+    )
+    assert finished.returncode == 0, finished.stderr
+    assert (
+        "the channels of 2 recordings cancel: their loudest channel is used instead of the mean (03a01Nc,"
+        in finished.stdout
+    )

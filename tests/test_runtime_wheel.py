@@ -27,7 +27,8 @@ def test_wheel_holds_the_files_of_this_repository_and_no_others(wheel):
     source = REPOSITORY / "src"
     files = ("__init__.py", "py.typed", "errors.py", "extras.py", "deploy/__init__.py")
     expected = [source / "hrf_ser" / name for name in files]
-    expected += (source / "hrf_ser" / "deploy" / "runtime").rglob("*.py")
+    for package in ("media", "deploy/runtime"):
+        expected += (source / "hrf_ser" / package).rglob("*.py")
     with zipfile.ZipFile(wheel) as archive:
         held = {name: archive.read(name) for name in archive.namelist() if ".dist-info/" not in name}
     assert held == {str(path.relative_to(source)): path.read_bytes() for path in expected}

@@ -11,7 +11,7 @@ from pathlib import Path
 SECTIONS = {
     "Settings": ("config", "entry.py", "renamed.py", "identity.py", "files.py"),
     "Corpora and protocols": ("data", "prepare.py"),
-    "Audio": ("audio",),
+    "Audio": ("audio", "media"),
     "Models and the method": ("models", "hrf"),
     "Training and resuming": ("training", "train.py"),
     "Sweeps": ("sweeps",),

@@ -16,6 +16,7 @@ from omegaconf import DictConfig
 
 from hrf_ser.entry import entry_point
 from hrf_ser.errors import UserError
+from hrf_ser.media.kinds import SUFFIXES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     # A file as the user named it, and its prediction or why there is none.
     Result = tuple[str, Prediction | UserError]
 
-EXTENSIONS = {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aiff", ".aif", ".au", ".w64"}
 MICROPHONE, LIST, SCREEN = "mic", "-", "-"
 
 
@@ -125,7 +125,7 @@ def audio_files(audio: str) -> list[Path]:
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in EXTENSIONS and not p.name.startswith("._"))
+        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("._"))
     else:
         found = sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file())
     if not found:

@@ -22,7 +22,7 @@ def main(config: DictConfig) -> None:
     from hrf_ser.data.manifest import write_manifest
     from hrf_ser.data.protocols import split_corpus
     from hrf_ser.data.store import open_store
-    from hrf_ser.data.summary import print_split, print_summary
+    from hrf_ser.data.summary import print_audio_notes, print_split, print_summary
     from hrf_ser.data.transfer import relabel
 
     console = Console()
@@ -40,6 +40,7 @@ def main(config: DictConfig) -> None:
         OfflineAugmentation(),
         config.data.on_bad_audio,
     )
+    print_audio_notes(store.notes, console)
     manifest = cache_dir / corpus.name / "manifest.csv"
     write_manifest(manifest, corpus.utterances, skipped=store.skipped)
     console.print(f"manifest      {manifest}", highlight=False, soft_wrap=True)

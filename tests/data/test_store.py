@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 from hrf_ser.audio.augment import OfflineAugmentation
 from hrf_ser.audio.front_end import FrontEndConfig
@@ -17,6 +18,7 @@ from hrf_ser.data import store as store_module
 from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.data.store import JoinedStores, open_store
 from hrf_ser.errors import UserError
+from hrf_ser.media.ffmpeg import available
 
 FRONT_END = FrontEndConfig(n_mels=20)
 
@@ -264,3 +266,43 @@ def test_damaged_remains_are_noticed(killed, corpus, tmp_path, computed_ids, dam
     np.testing.assert_array_equal(
         resumed.frames, open_store(tmp_path / "again", corpus, FRONT_END, OfflineAugmentation()).frames
     )
+
+
+def test_channels_that_cancel_are_noted_also_by_a_store_that_exists(corpus, tmp_path, computed):
+    wave = np.random.default_rng(0).normal(0, 0.1, 8_000)
+    soundfile.write(corpus.utterances[1].path, np.stack([wave, -wave], axis=1), 16_000)
+    for _ in range(2):
+        store = open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation())
+        assert store.notes == {"u1": compute_module.CHANNELS_CANCEL}
+        assert store.skipped == {}
+        assert store.lengths[1] > 20
+    assert len(computed) == 1
+
+
+def test_what_was_skipped_for_want_of_ffmpeg_is_computed_once_it_is_installed(corpus, tmp_path, computed, monkeypatch):
+    path = corpus.utterances[1].path
+    path.write_bytes(b"#!AMR\n" + 50 * (b"\x04" + bytes(range(12))))
+    ffmpeg = available()
+    monkeypatch.setenv("PATH", "")
+    for _ in range(2):
+        store = open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation(), "skip")
+        assert "install ffmpeg" in store.skipped["u1"]
+    assert len(computed) == 1
+    if ffmpeg is None:
+        pytest.skip("the program ffmpeg is not installed")
+    monkeypatch.setenv("PATH", str(Path(ffmpeg).parent))
+    store = open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation(), "skip")
+    assert store.skipped == {}
+    assert len(computed) == 2
+
+
+def test_what_a_version_that_read_fewer_formats_skipped_is_computed_again(corpus, tmp_path, computed):
+    corpus.utterances[1].path.write_text("no audio")
+    open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation(), "skip")
+    (index,) = tmp_path.glob("tones/features/*/index.json")
+    content = json.loads(index.read_text())
+    del content["notes"]
+    index.write_text(json.dumps(content))
+    for _ in range(2):
+        open_store(tmp_path, corpus, FRONT_END, OfflineAugmentation(), "skip")
+    assert len(computed) == 2

@@ -54,7 +54,8 @@ def test_a_length_stated_by_the_header_alone_allocates_no_memory(tmp_path):
         read_audio(path)
 
 
-def test_a_file_of_unknown_length_is_refused_but_a_segment_is_read(tmp_path):
+def test_a_file_of_unknown_length_is_refused_without_ffmpeg_but_a_segment_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "")
     path = tmp_path / "a.flac"
     soundfile.write(path, noise(2), 16_000)
     data = bytearray(path.read_bytes())

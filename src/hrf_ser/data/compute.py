@@ -30,7 +30,11 @@ FRAMES, INDEX = "frames.f32", "index.json"
 PROGRESS = "journal.jsonl"  # of an unfinished store
 _SECONDS_BETWEEN_WRITES = 1.0
 
-Computed = NDArray[np.float32] | UserError
+# Kept with the features of an utterance, and counted by prepare.
+CHANNELS_CANCEL = "its channels cancel"
+
+# Features with a note on how they were made, or why there are none.
+Computed = tuple[NDArray[np.float32], str | None] | UserError
 
 
 class FrontEnd(Protocol):
@@ -82,11 +86,19 @@ def compute_features(
             results = _features(utterances[done:], front_end, augmentation)
             for result in track(results, title, total=len(utterances), completed=done):
                 store.add(result)
-        skipped = {one.utterance: why for one, (_, why) in zip(utterances, store.utterances, strict=True) if why}
+        computed = list(zip(utterances, store.utterances, strict=True))
+        skipped = {one.utterance: why for one, (frames, why) in computed if why and not frames}
+        notes = {one.utterance: note for one, (frames, note) in computed if note and frames}
         if skipped and (on_bad_audio == "stop" or len(skipped) == len(utterances)):
             report_bad_audio(skipped, len(utterances), "stop")
         offsets = np.cumsum([0, *(frames for frames, _ in store.utterances)])
-        index = {**metadata, "offsets": offsets.tolist(), "skipped": skipped, "crc32": store.checksum}
+        index = {
+            **metadata,
+            "offsets": offsets.tolist(),
+            "skipped": skipped,
+            "notes": notes,
+            "crc32": store.checksum,
+        }
         (partial / INDEX).write_text(json.dumps(index), encoding="utf-8")
         (partial / PROGRESS).unlink()
         publish(partial, folder)
@@ -120,7 +132,7 @@ class _PartialStore:
     frames and lines.
 
     Attributes:
-        utterances: frames of each computed utterance, or 0 and the reason why it has none.
+        utterances: frames of each computed utterance and a note, or 0 and the reason why it has none.
         checksum: of all frames.
     """
 
@@ -146,8 +158,8 @@ class _PartialStore:
             if json.loads(first) != metadata:
                 return False
             for line in lines:
-                frames, self.checksum, reason = json.loads(line)
-                self.utterances.append((int(frames), reason))
+                frames, self.checksum, note = json.loads(line)
+                self.utterances.append((int(frames), note))
             size = bytes_per_frame * sum(frames for frames, _ in self.utterances)
             os.truncate(self.folder / FRAMES, size)
             checksum = 0
@@ -160,13 +172,16 @@ class _PartialStore:
 
     def add(self, result: Computed) -> None:
         """Append the features of the next utterance, ``(frames, n_features)``, or the reason why it has none."""
-        frames, reason = (0, str(result)) if isinstance(result, UserError) else (len(result), None)
-        if not isinstance(result, UserError):
-            data = result.tobytes()
+        frames, note = 0, None
+        if isinstance(result, UserError):
+            note = str(result)
+        else:
+            features, note = result
+            frames, data = len(features), features.tobytes()
             self.checksum = zlib.crc32(data, self.checksum)
             self._frames.write(data)
-        self.utterances.append((frames, reason))
-        self._unwritten.append(json.dumps([frames, self.checksum, reason]) + "\n")
+        self.utterances.append((frames, note))
+        self._unwritten.append(json.dumps([frames, self.checksum, note]) + "\n")
         if time.monotonic() - self._last_write > _SECONDS_BETWEEN_WRITES:
             self._write_progress()
 
@@ -203,17 +218,19 @@ def _features(
 def _extractor(front_end: FrontEnd, augmentation: OfflineAugmentation) -> Callable[[Utterance], Computed]:
     import torch
 
-    from hrf_ser.audio.read import read_audio
+    from hrf_ser.audio.read import read_recording
 
     extract = front_end.extractor()
 
     def compute(utterance: Utterance) -> Computed:
         try:
-            waveform = torch.from_numpy(read_audio(utterance.path, utterance.start, utterance.end))
+            recording = read_recording(utterance.path, utterance.start, utterance.end)
         except UserError as error:
             return error
+        waveform = torch.from_numpy(recording.samples)
         with torch.inference_mode():
-            return extract(augmentation.apply(waveform, utterance.utterance))
+            features = extract(augmentation.apply(waveform, utterance.utterance))
+        return features, CHANNELS_CANCEL if recording.channels_cancel else None
 
     return compute
 

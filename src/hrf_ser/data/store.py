@@ -14,7 +14,7 @@ import json
 import logging
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from hrf_ser.audio.augment import OfflineAugmentation
 from hrf_ser.data.compute import FRAMES, INDEX, FrontEnd, compute_features, report_bad_audio
 from hrf_ser.data.corpora import Corpus, Utterance
 from hrf_ser.errors import UserError
+from hrf_ser.media.ffmpeg import NEEDS_FFMPEG, available
 
 log = logging.getLogger(__name__)
 
@@ -53,12 +54,14 @@ class FeatureStore:
         begins: ``(utterances,)``; utterance i is ``frames[begins[i]:begins[i] + lengths[i]]``.
         lengths: ``(utterances,)`` frames of each utterance; 0 for a skipped one.
         skipped: utterances without features, with the reason each.
+        notes: what is unusual about the audio of other utterances.
     """
 
     frames: NDArray[np.float32]
     begins: NDArray[np.int64]
     lengths: NDArray[np.int64]
     skipped: dict[str, str]
+    notes: dict[str, str] = field(default_factory=dict)
 
     def __getitem__(self, row: int) -> NDArray[np.float32]:
         return self.frames[self.begins[row] : self.begins[row] + self.lengths[row]]
@@ -140,14 +143,24 @@ def _load(folder: Path, metadata: dict[str, Any], width: int) -> FeatureStore | 
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         if {key: index[key] for key in metadata} != metadata:
             return None
+        if index["skipped"] and _may_be_read_now(index):
+            return None
         offsets = np.asarray(index["offsets"], dtype=np.int64)
         frames = np.memmap(folder / FRAMES, dtype=np.float32, mode="r").reshape(-1, width)
         if len(frames) != offsets[-1] or zlib.crc32(frames.data) != index["crc32"]:
             raise ValueError("its checksum differs")
-        return FeatureStore(frames, offsets[:-1], np.diff(offsets), dict(index["skipped"]))
+        return FeatureStore(
+            frames, offsets[:-1], np.diff(offsets), dict(index["skipped"]), dict(index.get("notes", {}))
+        )
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         log.warning("%s: the feature file is damaged (%s) and is computed again.", folder, error)
         return None
+
+
+def _may_be_read_now(index: dict[str, Any]) -> bool:
+    """Whether utterances were skipped by a version without notes, which read fewer formats, or for want of ffmpeg."""
+    needs_ffmpeg = any(NEEDS_FFMPEG in reason for reason in index["skipped"].values())
+    return "notes" not in index or (needs_ffmpeg and available() is not None)
 
 
 def _key(corpus: Corpus, front_end: FrontEnd, augmentation: OfflineAugmentation) -> str:

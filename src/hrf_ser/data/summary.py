@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from hrf_ser.data.compute import CHANNELS_CANCEL
 from hrf_ser.data.corpora import Corpus
+from hrf_ser.data.corpora.files import listed
 from hrf_ser.data.folds import folds_of
 from hrf_ser.data.protocols import SPLITS, Split, untrained_classes
 
@@ -48,6 +51,24 @@ def print_split(corpus: Corpus, split: Split, console: Console) -> None:
     console.print(f"fold={split.fold}  {sizes} utterances under protocol={split.protocol.name}", highlight=False)
     for sentence in untrained_classes(corpus, split):
         console.print(f"note          {sentence}", highlight=False, markup=False)
+
+
+def print_audio_notes(notes: Mapping[str, str], console: Console) -> None:
+    """Print how many recordings have what unusual audio.
+
+    Args:
+        notes: of a :class:`~hrf_ser.data.store.FeatureStore`, by utterance.
+        console: where to print.
+    """
+    cancelling = [utterance for utterance, note in notes.items() if note == CHANNELS_CANCEL]
+    if cancelling:
+        console.print(
+            f"note          the channels of {len(cancelling)} recordings cancel: their loudest channel is used instead of the "
+            f"mean ({listed(cancelling)})",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
 
 
 def count_table(corpus: Corpus, rule: str | int = "corpus") -> Table:

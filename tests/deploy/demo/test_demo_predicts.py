@@ -49,6 +49,13 @@ def same(page, prediction, tolerance=1e-3):
     return True
 
 
+def test_a_file_whose_channels_cancel_is_predicted_as_in_python(page, emotion, tmp_path):
+    path, wave = tmp_path / "cancel.wav", sound(2)
+    soundfile.write(path, np.stack([wave, -0.95 * wave], axis=1), RATE, subtype="FLOAT")
+    page.choose(path)
+    assert same(page, emotion(path))
+
+
 def test_chosen_file_is_predicted_as_in_python(page, voice, emotion):
     page.js(COLLECT)
     page.choose(voice)

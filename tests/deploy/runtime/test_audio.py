@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 import soundfile
 
-from hrf_ser.deploy.runtime.audio import mono, open_audio
+from hrf_ser.deploy.runtime.audio import checked, open_audio
 from hrf_ser.errors import UserError
+from hrf_ser.media.channels import Downmix
 
 
 def read(source, rate=None, at=16_000):
@@ -26,7 +27,7 @@ def encoded(samples, rate, form):
 
 
 def as_mono(samples):
-    return mono(samples, "the array")
+    return Downmix()(checked(samples, "the array"))
 
 
 def test_integers_count_as_full_scale():

@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from hrf_ser.data.corpora.files import SUFFIXES, read_csv
+from hrf_ser.data.corpora.files import read_csv
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
+from hrf_ser.media.kinds import SUFFIXES
 
 
 def read_unlabelled(places: Sequence[Path]) -> Corpus:
     """List recordings.
 
     Args:
-        places: Each is a folder, whose WAV and FLAC files count however deep they lie, or a CSV file with the column ``path``;
+        places: Each is a folder, whose recordings count however deep they lie, or a CSV file with the column ``path``;
             a relative path starts at the CSV file's folder.
 
     Raises:
@@ -25,7 +26,7 @@ def read_unlabelled(places: Sequence[Path]) -> Corpus:
     for number, place in enumerate(places):
         paths = _in_folder(place) if place.is_dir() else _in_table(place)
         if not paths:
-            raise UserError(f"data.unlabelled={place} has no WAV or FLAC file: name a folder or a table of recordings.")
+            raise UserError(f"data.unlabelled={place} has no recording: name a folder or a table of recordings.")
         name = f"unlabelled-{number}"
         utterances += [
             Utterance(f"{name}/{path.as_posix()}", _place(place) / path, "", name, group=name) for path in paths

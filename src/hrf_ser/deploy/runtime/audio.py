@@ -13,6 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrf_ser.errors import UserError
+from hrf_ser.media.channels import Downmix
+from hrf_ser.media.ffmpeg import UNKNOWN, FfmpegFile
+from hrf_ser.media.sound import is_truncated, length_unknown, open_sound, readable, stated_frames
 
 Source = str | os.PathLike[str] | IO[bytes] | NDArray[Any]
 Blocks = Iterator[NDArray[np.float32]]
@@ -25,6 +28,9 @@ SILENCE = 1e-5
 _LARGEST = 10.0
 _CHANNELS = 32
 _BLOCK = 1 << 16
+# Of several channels so much is read before it is decided whether they cancel: recordings up to there are mixed as training
+# mixes them.
+_DECIDED_S, _DECIDED_VALUES = 30.0, 1 << 23
 
 
 @contextlib.contextmanager
@@ -32,7 +38,8 @@ def open_audio(source: Source, rate: int | None, to: int) -> Iterator[tuple[str,
     """Open a file or an array; yields its name, for messages, and its mono blocks ``(samples,)`` in [-1, 1].
 
     Args:
-        source: path or file object of a wav, flac, ogg, mp3, ...; or an array, see :func:`mono`.
+        source: path or file object of a wav, flac, ogg, mp3, ..., where the program ffmpeg is installed also m4a, webm, wma,
+            amr, ...; or an array, see :func:`checked`.
         rate: of an array, Hz; None for a file.
         to: rate of the blocks, Hz.
 
@@ -42,19 +49,19 @@ def open_audio(source: Source, rate: int | None, to: int) -> Iterator[tuple[str,
     if isinstance(source, np.ndarray) and source.ndim:
         if rate is None:
             raise UserError("rate is missing: say how many samples a second the array has, rate=16000.")
-        yield "the array", _resample(_pieces(source), resampler(rate, to))
+        yield "the array", _resample(_mixed(_pieces(source), rate), resampler(rate, to))
     elif isinstance(source, str | os.PathLike) or hasattr(source, "read"):
         if rate is not None:
             raise UserError(f"rate={rate}: is for arrays; a file says its own rate, so leave it away.")
         name = str(source) if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "the file object"))
-        with _readable(name):
-            file = _sound_file(source, name)
-        with file:
+        with _sound_file(source, name) as file:
+            if file.frames >= UNKNOWN and not isinstance(file, FfmpegFile):
+                raise length_unknown(name)
             try:
                 stream = resampler(int(file.samplerate), to)
             except UserError as error:
                 raise UserError(f"{name}: {error}") from error
-            yield name, _resample(_read(file, name), stream)
+            yield name, _resample(_mixed(_read(file, name), file.samplerate), stream)
     else:
         raise UserError(f"{type(source).__name__}: is no audio; give a path, a file object or an array (samples,).")
 
@@ -77,8 +84,8 @@ def finish(stream: Any) -> NDArray[np.float32]:
     return rest
 
 
-def mono(samples: NDArray[Any], name: str) -> NDArray[np.float32]:
-    """The mean of the channels in [-1, 1], ``(samples,)``.
+def checked(samples: NDArray[Any], name: str) -> NDArray[np.float32]:
+    """The samples in [-1, 1], ``(samples, channels)``.
 
     Args:
         samples: ``(samples,)`` or ``(samples, channels)``, floats in [-1, 1] or integers, of which the type's range is 1.
@@ -101,7 +108,7 @@ def mono(samples: NDArray[Any], name: str) -> NDArray[np.float32]:
         raise UserError(
             f"{name}: has samples of up to {np.abs(scaled).max():,.0f}; give floats in [-1, 1] or integers."
         )
-    return np.ascontiguousarray(scaled if scaled.ndim == 1 else scaled.mean(axis=1, dtype=np.float32))
+    return scaled if scaled.ndim == 2 else scaled[:, None]
 
 
 def check_length(name: str, seconds: float) -> None:
@@ -123,51 +130,51 @@ def _resample(blocks: Blocks, stream: Any) -> Blocks:
     yield finish(stream)
 
 
+def _mixed(blocks: Blocks, rate: float) -> Blocks:
+    """``(samples, channels)`` -> ``(samples,)``."""
+    downmix, read = Downmix(), 0
+    beginning: list[NDArray[np.float32]] | None = []
+    for block in blocks:
+        mixed = block
+        if beginning is not None and block.shape[1] > 1:
+            beginning.append(block)
+            read += len(block)
+            if read <= _DECIDED_S * rate and read * block.shape[1] < _DECIDED_VALUES:
+                continue
+            mixed, beginning = np.concatenate(beginning), None
+        yield np.ascontiguousarray(downmix(mixed))
+    if beginning:
+        yield np.ascontiguousarray(downmix(np.concatenate(beginning)))
+
+
 def _pieces(samples: NDArray[Any]) -> Blocks:
     for start in range(0, len(samples), _BLOCK):
-        yield mono(samples[start : start + _BLOCK], "the array")
-
-
-@contextlib.contextmanager
-def _readable(name: str) -> Iterator[None]:
-    """Name the file in errors of libsndfile."""
-    import soundfile
-
-    try:
-        yield
-    except (soundfile.LibsndfileError, OSError, ValueError, TypeError) as error:
-        text = getattr(error, "error_string", None) or str(error) or type(error).__name__
-        raise UserError(
-            f"{name}: cannot be read as audio ({str(text).strip().rstrip('.')}); replace or remove it."
-        ) from error
+        yield checked(samples[start : start + _BLOCK], "the array")
 
 
 def _sound_file(source: Any, name: str) -> Any:
-    import soundfile
-
     if isinstance(source, str | os.PathLike):
         source = Path(source).expanduser()
-        if not source.exists():
-            raise UserError(f"{name}: no such audio file; check the path.")
-        if not source.is_file():
+        if source.is_dir():
             raise UserError(f"{name}: is no file; give an audio file.")
     elif not getattr(source, "seekable", lambda: False)():
         # libsndfile seeks; a pipe cannot.
         source = io.BytesIO(source.read())
-    return soundfile.SoundFile(source)
+    return open_sound(source, name)
 
 
 def _read(file: Any, name: str) -> Blocks:
-    rate, read, stated = int(file.samplerate), 0, int(file.frames)
+    """``(samples, channels)``."""
+    rate, read, stated = int(file.samplerate), 0, stated_frames(file)
     size = _BLOCK // min(int(file.channels), _CHANNELS)
     while True:
-        with _readable(name):
+        with readable(name):
             block = file.read(size, dtype="float32", always_2d=True)
         if not len(block):
             break
         read += len(block)
-        yield mono(block, name)
-    if read < stated:
+        yield checked(block, name)
+    if stated < UNKNOWN and is_truncated(file, stated, read):
         raise UserError(
             f"{name}: ends after {read / rate:.2f} s although it says {stated / rate:.2f} s; it is truncated, replace it."
         )

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrf_ser.deploy.runtime.audio import MIN_SECONDS, finish, is_silent, mono, resampler
+from hrf_ser.deploy.runtime.audio import MIN_SECONDS, checked, finish, is_silent, resampler
 from hrf_ser.deploy.runtime.prediction import Posterior, by_label
 from hrf_ser.deploy.runtime.windows import Windower, Windows
 from hrf_ser.errors import UserError
+from hrf_ser.media.channels import Downmix
 
 
 class Stream:
@@ -40,6 +41,7 @@ class Stream:
         self.windower.reset()
         self._rate: int | None = None
         self._resampler: Any = None
+        self._downmix = Downmix()
         self._average: NDArray[np.float64] | None = None
 
     def push(self, chunk: NDArray[Any], rate: int | None = None) -> list[Posterior]:
@@ -53,13 +55,13 @@ class Stream:
             UserError: no audio, NaN or infinite samples, another rate than before. The stream is then as it was before.
         """
         rate = self.sample_rate if rate is None else rate
-        samples = mono(np.asarray(chunk), "the chunk")
+        samples = checked(np.asarray(chunk), "the chunk")
         if self._rate is None:
             self._resampler = resampler(rate, self.sample_rate)
             self._rate = rate
         elif rate != self._rate:
             raise UserError(f"rate={rate}: the stream began with {self._rate} Hz; call finish() or reset() first.")
-        return self.push_resampled(self._resampler.resample_chunk(samples))
+        return self.push_resampled(self._resampler.resample_chunk(np.ascontiguousarray(self._downmix(samples))))
 
     def push_resampled(self, samples: NDArray[np.float32]) -> list[Posterior]:
         """As :meth:`push`, of mono samples ``(samples,)`` that already have the model's rate and were checked."""

@@ -42,11 +42,21 @@ function duration(file) {
   });
 }
 
-// The mean of the channels, as the Python side takes it; the browser's own mixing would weigh them.
+// The mean of the channels, or the loudest channel where the mean has lost more than 20 dB, as the Python side takes it; the
+// browser's own mixing would weigh them.
 function mono(decoded) {
   const channels = Array.from({ length: decoded.numberOfChannels }, (_, index) => decoded.getChannelData(index));
   if (channels.length === 1) return channels[0].slice();
-  return Float32Array.from(channels[0], (_, place) => channels.reduce((sum, channel) => sum + channel[place], 0) / channels.length);
+  const mean = Float32Array.from(channels[0], (_, place) => channels.reduce((sum, channel) => sum + channel[place], 0) / channels.length);
+  const energies = channels.map(energy);
+  const loudest = energies.indexOf(Math.max(...energies));
+  return energy(mean) * 100 < energies[loudest] ? channels[loudest].slice() : mean;
+}
+
+function energy(samples) {
+  let sum = 0;
+  for (const sample of samples) sum += sample * sample;
+  return sum;
 }
 
 function tooLong(name, seconds) {

@@ -23,6 +23,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from hrf_ser.config.command_line import normalise
 from hrf_ser.errors import UserError
 from hrf_ser.renamed import refuse_renamed, renamed
 
@@ -54,8 +55,11 @@ def entry_point(
         def job(config: DictConfig) -> Any:
             # A launcher may have started this process, where nobody has registered them.
             register_resolvers()
+            from hrf_ser.config.nulls import fill_nulls
+
             try:
                 refuse_lists(config, tuple(key for key in paths if key not in lists))
+                fill_nulls(config, config_name)
                 return main(config)
             except Exception as error:
                 # In a sweep Hydra collects the error; a single run ends here, before Hydra repeats the command line.
@@ -65,13 +69,14 @@ def entry_point(
 
         @functools.wraps(main)
         def run() -> None:
-            overrides = sys.argv[1:] = [quote_path(argument, paths) for argument in sys.argv[1:]]
             register_resolvers()
             full = os.environ.get(_FULL_ERROR) == "1"
             os.environ[_FULL_WANTED] = str(int(full))
             # Hydra would print its own pages of errors; with this it raises them, and each becomes a sentence.
             os.environ[_FULL_ERROR] = "1"
             try:
+                words = normalise(sys.argv[1:], conf_dir())
+                overrides = sys.argv[1:] = [quote_path(word, paths) for word in words]
                 refuse_renamed(config_name, overrides)
                 if {"--help", "-h"} & set(overrides):
                     from hrf_ser.config.help import help_text

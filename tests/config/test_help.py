@@ -17,7 +17,7 @@ def text(verb, *overrides):
 def test_every_setting_is_described(verb):
     shown = text(verb)
     assert shown.startswith(f"python -m hrf_ser.{verb} ")
-    absent = ("model.options", "test_data.", "label_map.", *(["data."] if verb == "export" else []))
+    absent = ("model.options", "test_data.", "label_map.", "teacher.", *(["data."] if verb == "export" else []))
     for key, node in settings_of(SCHEMAS[verb]).items():
         if not is_group(node) and not key.startswith(absent):
             assert f" {key}=" in shown

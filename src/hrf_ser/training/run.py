@@ -29,6 +29,7 @@ from hrf_ser.training.instantiate import (
     instantiate_loggers,
     instantiate_module,
     instantiate_teacher,
+    instantiate_tester,
     instantiate_trainer,
     silence_libraries,
 )
@@ -81,7 +82,7 @@ def train(config: DictConfig, dataset: Dataset, initial: InitialWeights | None =
         selected = best.read()
         deployed = EmotionModule.load_from_checkpoint(best.best_model_path, map_location="cpu", weights_only=True)
         deployed.eval()
-        trainer.test(deployed, data, verbose=False)
+        instantiate_tester(trainer, config, folder, loggers).test(deployed, data, verbose=False)
         record = describe_run(config, data, initial)
         record |= history.describe_epoch(selected["epoch"], with_scores=data.protocol.selects_checkpoint)
         record["teacher"] = None if targets is None else evaluate_teacher(config, data, targets)

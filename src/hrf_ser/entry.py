@@ -25,10 +25,13 @@ from omegaconf.errors import OmegaConfBaseException
 
 from hrf_ser.config.command_line import normalise
 from hrf_ser.errors import UserError
+from hrf_ser.parent import SWEEP_PROCESS, end_with_sweep
 from hrf_ser.renamed import refuse_renamed, renamed
 
 # Beginnings of what Hydra raises as a plain ValueError: of ``model=4``, and of numbers of thousands of digits.
 _HYDRAS_OWN = ("Config group override must be", "Exceeds the limit")
+# Exit status of a process that Ctrl-C ended, as shells report it.
+SIGINT_STATUS = 130
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _FULL_WANTED = "HRF_SER_FULL_ERROR"
 
@@ -57,6 +60,9 @@ def entry_point(
             register_resolvers()
             from hrf_ser.config.nulls import fill_nulls
 
+            hydra_config = HydraConfig.get()
+            if hydra_config.mode == RunMode.MULTIRUN:
+                end_with_sweep(str(hydra_config.launcher.get("_target_")))
             try:
                 refuse_lists(config, tuple(key for key in paths if key not in lists))
                 fill_nulls(config, config_name)
@@ -83,7 +89,11 @@ def entry_point(
 
                     print(help_text(config_name, conf_dir(), [one for one in overrides if not one.startswith("-")]))
                     return
+                os.environ[SWEEP_PROCESS] = str(os.getpid())
                 hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(job)()
+            except KeyboardInterrupt:
+                print("Stopped by Ctrl-C; a sweep resumes with the same command.", file=sys.stderr, flush=True)
+                sys.exit(SIGINT_STATUS)
             except Exception as error:
                 end(error, full, config_name)
 

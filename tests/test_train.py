@@ -152,7 +152,10 @@ def test_finished_and_unfinished_folders_are_not_overwritten(train, tmp_path):
             ["trainer.check_val_every_n_epoch=3"],
             r"trainer.check_val_every_n_epoch=3 must not be more than trainer.max_epochs=2",
         ),
-        (["+trainer.fast_dev_run=true"], r"trainer.fast_dev_run=true keeps no epoch to test: use debug=fast"),
+        (
+            ["+trainer.fast_dev_run=true"],
+            r"trainer.fast_dev_run=true is refused, as it keeps no epoch to test: use debug=fast",
+        ),
         (["+trainer.limit_val_batches=0", "callbacks=none"], r"limit_val_batches=0 .*: set protocol=last_epoch"),
         (["+trainer.limit_train_batches=0"], r"limit_train_batches=0 leaves nothing"),
         (["+trainer.limit_train_batches=0.01"], r"trainer: You requested to check 0.01 of the `train_dataloader`"),

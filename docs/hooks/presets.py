@@ -15,7 +15,7 @@ GROUPS = {
     "label_map": "Classes that several corpora share.",
     "callbacks": "Lightning callbacks.",
     "logger": "Lightning loggers. Local files are always written.",
-    "trainer": "Lightning's Trainer. `+trainer.<name>=` sets further arguments of it.",
+    "trainer": "Lightning's Trainer. `trainer.<name>=` sets any argument of it that makes sense here.",
     "launcher": "Where the runs of a sweep are executed: [sweeps](../guides/sweeps.md).",
     "sweeper": "How the runs of a sweep are chosen.",
     "debug": "Fast runs that test the code.",

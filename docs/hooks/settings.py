@@ -18,6 +18,7 @@ from omegaconf import OmegaConf
 
 from hrf_ser.config.describe import Node, expected, is_group, settings_of, shown
 from hrf_ser.config.schema import SCHEMAS
+from hrf_ser.config.trainer import REFUSED
 from hrf_ser.data.corpora import corpus_names
 from hrf_ser.models.options import ModelOptions
 
@@ -41,6 +42,9 @@ def settings_tables(verb: str) -> str:
         inside = {key: node for key, node in leaves.items() if key.startswith(f"{group}.")}
         parts.append(f"## {group} {{ #{group} }}\n\n{settings[group].get('description', '')}")
         parts.append(table(row(key, node, defaults) for key, node in inside.items()))
+        if group == "trainer":
+            parts.append("Arguments of Lightning's Trainer that a run refuses:")
+            parts.append("\n".join(f"- `trainer.{name}`: {reason}." for name, reason in REFUSED.items()))
     return "\n\n".join(parts)
 
 

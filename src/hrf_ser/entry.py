@@ -23,12 +23,16 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from hrf_ser.config.command_line import normalise
 from hrf_ser.errors import UserError
 from hrf_ser.extras import PLUGINS, missing
+from hrf_ser.parent import SWEEP_PROCESS, end_with_sweep
 from hrf_ser.renamed import refuse_renamed, renamed
 
 # Beginnings of what Hydra raises as a plain ValueError: of ``model=4``, and of numbers of thousands of digits.
 _HYDRAS_OWN = ("Config group override must be", "Exceeds the limit")
+# Exit status of a process that Ctrl-C ended, as shells report it.
+SIGINT_STATUS = 130
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _FULL_WANTED = "HRF_SER_FULL_ERROR"
 
@@ -55,8 +59,14 @@ def entry_point(
         def job(config: DictConfig) -> Any:
             # A launcher may have started this process, where nobody has registered them.
             register_resolvers()
+            from hrf_ser.config.nulls import fill_nulls
+
+            hydra_config = HydraConfig.get()
+            if hydra_config.mode == RunMode.MULTIRUN:
+                end_with_sweep(str(hydra_config.launcher.get("_target_")))
             try:
                 refuse_lists(config, tuple(key for key in paths if key not in lists))
+                fill_nulls(config, config_name)
                 return main(config)
             except Exception as error:
                 # In a sweep Hydra collects the error; a single run ends here, before Hydra repeats the command line.
@@ -66,20 +76,25 @@ def entry_point(
 
         @functools.wraps(main)
         def run() -> None:
-            overrides = sys.argv[1:] = [quote_path(argument, paths) for argument in sys.argv[1:]]
             register_resolvers()
             full = os.environ.get(_FULL_ERROR) == "1"
             os.environ[_FULL_WANTED] = str(int(full))
             # Hydra would print its own pages of errors; with this it raises them, and each becomes a sentence.
             os.environ[_FULL_ERROR] = "1"
             try:
+                words = normalise(sys.argv[1:], conf_dir())
+                overrides = sys.argv[1:] = [quote_path(word, paths) for word in words]
                 refuse_renamed(config_name, overrides)
                 if {"--help", "-h"} & set(overrides):
                     from hrf_ser.config.help import help_text
 
                     print(help_text(config_name, conf_dir(), [one for one in overrides if not one.startswith("-")]))
                     return
+                os.environ[SWEEP_PROCESS] = str(os.getpid())
                 hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(job)()
+            except KeyboardInterrupt:
+                print("Stopped by Ctrl-C; a sweep resumes with the same command.", file=sys.stderr, flush=True)
+                sys.exit(SIGINT_STATUS)
             except Exception as error:
                 end(error, full, config_name)
 

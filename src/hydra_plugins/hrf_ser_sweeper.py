@@ -9,7 +9,7 @@ from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 
 class StudySweeper(BasicSweeper):
@@ -21,15 +21,25 @@ class StudySweeper(BasicSweeper):
 
     def sweep(self, arguments: list[str]) -> list[Any]:
         # Hydra imports its plugins at the start of every command.
+        from hrf_ser.config.command_line import normalise
+        from hrf_ser.config.nulls import fill_nulls
+        from hrf_ser.entry import conf_dir
         from hrf_ser.sweeps.study import plan, run_study
 
         assert self.config is not None
         assert self.launcher is not None
         assert self.hydra_context is not None
         config, loader = self.config, self.hydra_context.config_loader
-        parsed = OverridesParser.create(config_loader=loader).parse_overrides([*self._parse_config(), *arguments])
+        params = normalise(self._parse_config(), conf_dir())
+        parsed = OverridesParser.create(config_loader=loader).parse_overrides([*params, *arguments])
         (jobs,) = self.split_arguments(parsed, None)
-        runs = plan(jobs, self.exclude, lambda overrides: loader.load_sweep_config(config, list(overrides)))
+
+        def compose(overrides: Sequence[str]) -> DictConfig:
+            job = loader.load_sweep_config(config, list(overrides))
+            fill_nulls(job, "train")
+            return job
+
+        runs = plan(jobs, self.exclude, compose)
         folder = Path(config.hydra.sweep.dir)
         folder.mkdir(parents=True, exist_ok=True)
         OmegaConf.save(config, folder / "multirun.yaml")

@@ -36,7 +36,7 @@ def sentence(*overrides, verb="train"):
         ("optimizer.lr=nan", "optimizer.lr=nan must be finite."),
         ("rank=inf", "rank=inf must be finite."),
         ("rank=1e13", "rank=10000000000000.0 must be a number from 0 to 1000000000000."),
-        ("seed=4294967296", "seed=4294967296 must be a whole number from 0 to 4294967295."),
+        ("seed=4294967296", "seed=4294967296 must be a whole number from 0 to 4294967295 or null."),
         ("batch_size=many", "batch_size=many must be a whole number greater than or equal to 1."),
         ("batch_size=8.0", "batch_size=8.0 must be a whole number greater than or equal to 1."),
         ("hrf=1", "hrf=1 must be true or false."),
@@ -61,7 +61,10 @@ def sentence(*overrides, verb="train"):
         ("augment.mixup=1e-300", "augment.mixup=1e-300 must be 0 or at least 1e-06."),
         ("trainer.accumulate_grad_batches=0", "trainer.accumulate_grad_batches=0 must be a whole number"),
         ("trainer.check_val_every_n_epoch=90", "trainer.check_val_every_n_epoch=90 must not be more than"),
-        ("+trainer.fast_dev_run=true", "trainer.fast_dev_run=true keeps no epoch to test: use debug=fast."),
+        (
+            "+trainer.fast_dev_run=true",
+            "trainer.fast_dev_run=true is refused, as it keeps no epoch to test: use debug=fast.",
+        ),
         ("+trainer.limit_train_batches=0", "trainer.limit_train_batches=0 leaves nothing to train"),
         ("+trainer.limit_val_batches=0", "trainer.limit_val_batches=0 leaves no validation"),
         ("features.window_ms=0", "features.window_ms=0 must be a number from 1 to 1000."),
@@ -223,8 +226,7 @@ def test_choices_are_those_of_the_code_behind_them():
         ("test_data", "test_data is not in this configuration: add it as +test_data=..."),
         (
             "trainer.max_epoch",
-            "trainer.max_epoch is unknown: did you mean trainer.max_epochs, or +trainer.max_epoch=... "
-            "for a setting of Lightning.",
+            "trainer.max_epoch is unknown: did you mean trainer.max_epochs or trainer.min_epochs?",
         ),
         ("reparam.bias", "reparam.bias was removed, as no recorded run used it: leave it out."),
     ],

@@ -128,6 +128,21 @@ def test_a_search_maximises_validation_ua(command, tmp_path):
 
 
 @pytest.mark.sweep
+def test_a_search_with_a_storage_resumes(command, tmp_path):
+    pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
+    storage = ("sweeper=optuna", "hydra.sweeper.storage=sqlite:///search.db")
+    first = command("train", *overrides(*storage, "hydra.sweeper.n_trials=1"), cwd=tmp_path)
+    assert first.returncode == 0, first.stdout + first.stderr
+    more = command("train", *overrides(*storage, "hydra.sweeper.n_trials=2"), cwd=tmp_path)
+    assert more.returncode == 0, more.stdout + more.stderr
+    assert "1 trials of study hrf_ser are finished; 1 to do" in more.stdout
+    assert {path.parent.name for path in tmp_path.glob("runs/*/metrics.json")} == {"0", "1"}
+    other = command("train", *overrides(*storage, "rank=interval(1,4)"), cwd=tmp_path)
+    assert other.returncode == 1
+    assert other.stderr.strip().splitlines()[-1].startswith("Error: hydra.sweeper.params: study hrf_ser was searched")
+
+
+@pytest.mark.sweep
 def test_two_sweeps_at_once_never_do_the_same_run_twice(command, cache, tmp_path):
     environment = {**os.environ, "HRF_SER_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
     line = [sys.executable, "-m", "hrf_ser.train", *overrides(*GRID)]
@@ -136,6 +151,34 @@ def test_two_sweeps_at_once_never_do_the_same_run_twice(command, cache, tmp_path
     finished = finished_runs("".join(sweep.communicate(timeout=200)[0] for sweep in sweeps))
     assert len(finished) == len(set(finished)) == 6
     assert len(list((tmp_path / "runs").glob("*/metrics.json"))) == 6
+
+
+@pytest.mark.sweep
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_workers_of_joblib_end_with_the_sweep_and_it_resumes(cache, tmp_path, number):
+    pytest.importorskip("hydra_plugins.hydra_joblib_launcher")
+    arguments = overrides("fold=1,2", "launcher=joblib", "hydra.launcher.n_jobs=2", "callbacks=none")
+    environment = {**os.environ, "HRF_SER_CACHE": str(cache), "OMP_NUM_THREADS": "1"}
+    line = [sys.executable, "-m", "hrf_ser.train", *arguments, "trainer.max_epochs=5000"]
+    pipe = subprocess.PIPE
+    sweep = subprocess.Popen(
+        line, cwd=tmp_path, env=environment, stdout=pipe, stderr=pipe, text=True, start_new_session=True
+    )
+    while len(list(tmp_path.glob("runs/*/checkpoints/last.ckpt"))) < 2:
+        assert sweep.poll() is None
+        time.sleep(0.1)
+    # As a terminal does, Ctrl-C for all; the kill is of the parent alone.
+    os.killpg(sweep.pid, number) if number == signal.SIGINT else os.kill(sweep.pid, number)
+    _, errors = sweep.communicate(timeout=60)  # Both pipes end with the last worker.
+    time.sleep(5)
+    assert "Traceback" not in errors
+    written = {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/history.csv")}
+    time.sleep(1)
+    assert written == {path: path.stat().st_mtime_ns for path in tmp_path.glob("runs/*/history.csv")}
+    again = subprocess.Popen(line, cwd=tmp_path, env=environment, stdout=pipe, text=True, start_new_session=True)
+    assert again.stdout.readline().startswith("2 runs: 2 to resume; 2 to do")
+    os.killpg(again.pid, signal.SIGKILL)
+    again.communicate()
 
 
 @pytest.mark.sweep

@@ -338,6 +338,27 @@ def test_the_sweep_is_valid_and_its_command_composes(monkeypatch):
         validate(composed, "train")
 
 
+@pytest.mark.parametrize(
+    "macro", ["args", "args_no_hyphens", "args_no_equals", "args_no_boolean_flags", "args_json", "args_override_hydra"]
+)
+def test_every_form_of_an_agents_arguments_is_read(macro):
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command_args
+
+    from hrf_ser.config.command_line import normalise
+    from hrf_ser.config.nulls import fill_nulls
+    from hrf_ser.entry import conf_dir
+
+    values = {"optimizer": {"lr": 0.002, "name": "sgd"}, "hrf": True, "fold": None}
+    arguments = create_sweep_command_args({"args": {key: {"value": value} for key, value in values.items()}})
+    composed = config(*normalise(arguments[macro], conf_dir()))
+    fill_nulls(composed, "train")
+    assert (composed.optimizer.lr, composed.optimizer.name) == (0.002, "sgd")
+    assert composed.hrf is True
+    assert composed.fold is None
+    del composed.logger
+    validate(composed, "train")
+
+
 def test_a_job_of_an_agent_trains(command, tmp_path, monkeypatch):
     values = {"optimizer.lr": 0.002, "rank": 2}
     (tmp_path / "values.yaml").write_text(

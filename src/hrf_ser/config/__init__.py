@@ -13,14 +13,13 @@ from pydantic import BaseModel, ValidationError
 
 from hrf_ser.config.describe import Node, choices, expected, settings_of, shown
 from hrf_ser.config.schema import SCHEMAS
+from hrf_ser.config.trainer import refused_argument
 from hrf_ser.errors import UserError
 from hrf_ser.models.options import ModelOptions
 from hrf_ser.renamed import renamed
 
 # Loggers name the run's folder, which only Hydra knows; it resolves both groups where it instantiates them.
 _UNRESOLVED = ("callbacks", "logger")
-# Groups whose further settings are those of Lightning's classes.
-_OPEN = ("trainer", *_UNRESOLVED)
 
 
 def validate(config: DictConfig, verb: str) -> None:
@@ -69,14 +68,14 @@ def unknown_key(verb: str, key: str) -> str:
     known = list(settings_of(SCHEMAS[verb]))
     if verb == "train":
         known += [key for model in ModelOptions.known.values() for key in settings_of(model, "model.options.")]
-    if sentence := renamed(verb, key):
+    if sentence := renamed(verb, key) or refused_argument(key):
         return sentence
     if key in known:
         return f"{key} is not in this configuration: add it as +{key}=..."
     if key in settings_of(SCHEMAS["train"]):
         return f"{key} is a setting of train and not of {verb}: leave it out."
     sentence = _unknown(key, known)
-    if key.partition(".")[0] in _OPEN:
+    if key.partition(".")[0] in _UNRESOLVED:
         return f"{sentence.rstrip('.?')}, or +{key}=... for a setting of Lightning."
     return sentence
 
@@ -107,7 +106,8 @@ def _sentence(error: ValidationError, schema: type[BaseModel], values: Any, verb
     key = prefix + ".".join(place)
     settings = settings_of(schema, prefix)
     if problem["type"] in ("extra_forbidden", "invalid_key"):
-        return renamed(verb, key, shown(problem["input"])) or _unknown(key, settings)
+        value = shown(problem["input"])
+        return renamed(verb, key, value) or refused_argument(key, value) or _unknown(key, settings)
     if problem["type"] == "missing":
         return _no_value(key)
     # What follows the key is an element of a list, or one of several types.

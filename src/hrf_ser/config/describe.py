@@ -8,7 +8,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from hrf_ser.config.schema import MOST, MOST_WHOLE
+from hrf_ser.config.types import MOST, MOST_WHOLE
 
 Node = dict[str, Any]
 _TYPES = {"string": "text", "boolean": "true or false", "null": "null", "object": "a group of settings"}

@@ -7,30 +7,10 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
-# No machine counts further, and no single-precision sum survives more.
-MOST_WHOLE, MOST = 2**31 - 1, 1e12
-
-Count = Annotated[int, Field(ge=1, le=MOST_WHOLE)]
-Whole = Annotated[int, Field(ge=0, le=MOST_WHOLE)]
-Amount = Annotated[float, Field(ge=0, le=MOST)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Milliseconds = Annotated[float, Field(ge=1, le=1000)]
-Range = Annotated[list[Annotated[float, Field(ge=-100, le=100)]], Field(min_length=2, max_length=2)]
-Name = str | int | float
-
-
-class Group(BaseModel):
-    """A group of settings: types are not converted, and unknown keys are refused."""
-
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True, allow_inf_nan=False, defer_build=True)
-
-
-class OpenGroup(Group):
-    """A group that is handed to a class of a library, which has settings beyond these."""
-
-    model_config = ConfigDict(extra="allow")
+from hrf_ser.config.trainer import Trainer
+from hrf_ser.config.types import MOST, MOST_WHOLE, Amount, Count, Group, Milliseconds, Name, Range, Share, Whole
 
 
 class Model(Group):
@@ -158,24 +138,6 @@ class Teacher(Group):
     )
 
 
-class Trainer(OpenGroup):
-    max_epochs: Count = Field(description="Epochs.")
-    accumulate_grad_batches: Count = Field(1, description="Batches of an optimizer step.")
-    check_val_every_n_epoch: Count | None = Field(1, description="Epochs from one validation to the next.")
-
-    @model_validator(mode="after")
-    def _check_limits(self) -> Trainer:
-        extra = self.model_extra or {}
-        if extra.get("fast_dev_run"):
-            raise ValueError(
-                f"fast_dev_run={str(extra['fast_dev_run']).lower()} keeps no epoch to test: use debug=fast."
-            )
-        for key in ("limit_train_batches", "limit_test_batches"):
-            if extra.get(key) == 0:
-                raise ValueError(f"{key}=0 leaves nothing to train or test with: give a larger number.")
-        return self
-
-
 class Sweep(Group):
     retry_failed: bool = Field(description="Try runs again that failed in an earlier sweep.")
 
@@ -184,7 +146,7 @@ class Train(Group):
     hrf: bool = Field(description="Train with factorised layers, which are merged afterwards.")
     rank: Amount = Field(description="Inner dimension = rank x output dimension; the paper uses 2, 4, 8.")
     fold: Name | None = Field(description="Fold to test; null: the first.")
-    seed: int = Field(ge=0, le=2**32 - 1, description="Seed of everything random.")
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] | None = Field(description="Seed of everything random; null: 0.")
     batch_size: Count = Field(description="Utterances of a batch.")
     workers: Whole = Field(description="Processes that load batches; 0 is fastest, as features are memory-mapped.")
     cache_on_device: Literal["auto"] | bool = Field(
@@ -225,7 +187,7 @@ class Train(Group):
             )
         if protocol == "last_epoch":
             return self
-        if (trainer.model_extra or {}).get("limit_val_batches") == 0:
+        if trainer.limit_val_batches == 0:
             raise ValueError(
                 "trainer.limit_val_batches=0 leaves no validation to select the checkpoint: set protocol=last_epoch."
             )

@@ -141,7 +141,7 @@ def _by_state(runs: Iterable[str], folder: Path) -> dict[str, list[str]]:
 
 
 def _matches(overrides: Overrides, patterns: Mapping[str, object]) -> bool:
-    values = dict(override.split("=", 1) for override in overrides if "=" in override)
+    values = dict(override.lstrip("+").split("=", 1) for override in overrides if "=" in override)
     return all(
         key in values and fnmatch.fnmatchcase(values[key].lower(), str(pattern).lower())
         for key, pattern in patterns.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from lightning import LightningModule, Trainer
 from lightning.fabric.plugins import TorchCheckpointIO
 from lightning.pytorch.callbacks import EarlyStopping, ModelCheckpoint
 from lightning.pytorch.utilities.exceptions import SIGTERMException
+from torch import Tensor
 
 from hrf_ser.errors import UserError
 from hrf_ser.files import new_file
@@ -118,3 +120,9 @@ def read_checkpoint(path: Path) -> dict[str, Any]:
     except Exception as error:  # whatever torch and zipfile raise of foreign bytes
         raise ValueError(str(error).strip().partition("\n")[0] or type(error).__name__) from error
     return content
+
+
+def at_least_single(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict with its 16-bit weights in single precision, so that merging factors does not round their product."""
+    half = (torch.float16, torch.bfloat16)
+    return {name: value.float() if value.dtype in half else value for name, value in state.items()}

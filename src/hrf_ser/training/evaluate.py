@@ -59,7 +59,8 @@ def evaluate(
     test = scores(table)
     draw_confusion(folder / CONFUSION, table, data.labels, _title(config, data, test["ua"]))
 
-    trained = copy.deepcopy(module).cpu()
+    # In single precision, as the merged model is deployed, whatever trainer.precision made of it.
+    trained = copy.deepcopy(module).cpu().float()
     trained.load_state_dict(weights)
     merge = compare(trained, deployed.cpu(), ((b["features"], b["lengths"]) for b in data.test_dataloader()))
     recall = dict(zip(data.labels, recalls(table).tolist(), strict=True))

@@ -14,7 +14,7 @@ import lightning
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.callbacks import Callback
 from lightning.pytorch.loggers import Logger
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from hrf_ser.audio.augment import offline_augmentations
@@ -35,7 +35,7 @@ from hrf_ser.identity import idle_callbacks
 from hrf_ser.initial_weights import InitialWeights
 from hrf_ser.models import Backbone, members_of
 from hrf_ser.training.callbacks import HRF
-from hrf_ser.training.checkpoints import AtomicCheckpointIO, read_checkpoint
+from hrf_ser.training.checkpoints import AtomicCheckpointIO, at_least_single, read_checkpoint
 from hrf_ser.training.loggers import Wandb
 from hrf_ser.training.module import EmotionModule
 
@@ -43,6 +43,9 @@ log = logging.getLogger(__name__)
 
 # Keys of ``augment`` that change waveforms before features are computed.
 _OFFLINE = ("speed", "noise_snr_db")
+
+# The Trainer's argument that has another meaning where it is null: validation counts batches rather than epochs.
+_NULLABLE = "check_val_every_n_epoch"
 
 
 def instantiate_data(config: DictConfig, dataset: Dataset) -> SpeechData:
@@ -122,7 +125,7 @@ def _read_weights(initial: InitialWeights) -> dict[str, Tensor]:
         return load_bundle(initial.path).model.state_dict()
     try:
         checkpoint = read_checkpoint(initial.path)
-        state = merge_state_dict(checkpoint["state_dict"], checkpoint.get("reparam", {}))
+        state = merge_state_dict(at_least_single(checkpoint["state_dict"]), checkpoint.get("reparam", {}))
     except ValueError as error:
         raise UserError(f"init_from={initial.source}: cannot be read as a checkpoint ({error}).") from error
     return {key.removeprefix("model."): value for key, value in state.items() if key.startswith("model.")}
@@ -195,9 +198,11 @@ def instantiate_trainer(
     Raises:
         UserError: an option that Lightning refuses, or more than one process: each would test its share as if it were all.
     """
+    # Null leaves an argument to Lightning, for which some are no null.
+    arguments = {key: value for key, value in to_dict(config.trainer).items() if value is not None or key == _NULLABLE}
     try:
         trainer: lightning.Trainer = hydra.utils.instantiate(
-            config.trainer,
+            arguments,
             callbacks=list(callbacks),
             logger=loggers or False,
             default_root_dir=str(folder),
@@ -205,7 +210,8 @@ def instantiate_trainer(
         )
     except hydra.errors.InstantiationException as error:
         cause = error.__cause__
-        if isinstance(cause, MisconfigurationException | TypeError | ValueError):
+        # ModuleNotFoundError: a precision or a profiler that needs another library.
+        if isinstance(cause, MisconfigurationException | TypeError | ValueError | ModuleNotFoundError):
             raise UserError(f"trainer: {str(cause).strip().splitlines()[0].rstrip('.')}.") from error
         raise
     if trainer.world_size > 1:
@@ -214,6 +220,20 @@ def instantiate_trainer(
             "among yet: set trainer.devices=1, and run folds and seeds side by side instead."
         )
     return trainer
+
+
+def instantiate_tester(
+    trainer: lightning.Trainer, config: DictConfig, folder: Path, loggers: list[Logger]
+) -> lightning.Trainer:
+    """The Trainer that tests the merged model: in single precision, as it is deployed, or mixed as it was trained.
+
+    ``trainer`` itself would convert the weights to its own precision.
+    """
+    if trainer.precision == "32-true" or not trainer.precision.endswith("-true"):
+        return trainer
+    single = OmegaConf.merge(config, {"trainer": {"precision": "32-true"}})
+    assert isinstance(single, DictConfig)
+    return instantiate_trainer(single, folder, [], loggers)
 
 
 def silence_libraries() -> None:

@@ -18,6 +18,7 @@ from hrf_ser.data.batches import NO_LABEL, Batch, select
 from hrf_ser.distillation.loss import DistillationLoss
 from hrf_ser.hrf import describe_hrf, merge_state_dict
 from hrf_ser.models import Backbone, create_model, members_of
+from hrf_ser.training.checkpoints import at_least_single
 from hrf_ser.training.metrics import UnitConfusion, scores
 from hrf_ser.training.optimizer import OptimizerConfig, build_optimizer, build_schedule, parameter_groups
 
@@ -205,7 +206,10 @@ class EmotionModule(LightningModule):
         self.confusion.reset()
 
     def _loss(self, logits: Tensor, labels: Tensor) -> Tensor:
-        return F.cross_entropy(logits.float(), labels, weight=self.loss_weights, label_smoothing=self._label_smoothing)
+        # In single precision at least, whatever precision the Trainer gave the model and its buffers.
+        logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
+        weights = self.loss_weights.to(logits.dtype)
+        return F.cross_entropy(logits, labels, weight=weights, label_smoothing=self._label_smoothing)
 
     # Checkpoints: one of a plain or of any factorised module loads into a plain or a factorised one.
 
@@ -226,4 +230,4 @@ class EmotionModule(LightningModule):
                     checkpoint[key] = {name: weights[name] for name in weights if not name.startswith("distillation.")}
             # Merged weights load into a factorised module as well. WeightAveraging has the weights beside their average.
             for key in {"state_dict", "current_model_state"} & checkpoint.keys():
-                checkpoint[key] = merge_state_dict(checkpoint[key], checkpoint.get("reparam", {}))
+                checkpoint[key] = merge_state_dict(at_least_single(checkpoint[key]), checkpoint.get("reparam", {}))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import sys
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from hydra.core.hydra_config import HydraConfig
+from lightning import Trainer
 from lightning.pytorch.utilities.exceptions import SIGTERMException
 from omegaconf import DictConfig, OmegaConf
 
 from hrf_ser.config import to_dict
 from hrf_ser.data.dataset import Dataset
+from hrf_ser.entry import SIGINT_STATUS
 from hrf_ser.files import write_text
 from hrf_ser.initial_weights import InitialWeights
 from hrf_ser.run_folder import BUNDLE, CHECKPOINTS, CONFIG, HISTORY, METRICS
@@ -29,6 +31,7 @@ from hrf_ser.training.instantiate import (
     instantiate_loggers,
     instantiate_module,
     instantiate_teacher,
+    instantiate_tester,
     instantiate_trainer,
     silence_libraries,
 )
@@ -52,7 +55,7 @@ def train(
 
     Raises:
         UserError: a setting that the model, the audio or Lightning does not admit, or a folder that cannot be used.
-        SystemExit: status 143, after SIGTERM.
+        SystemExit: status 143, after SIGTERM; 130, after Ctrl-C.
     """
     started = time.perf_counter()
     folder = Path(HydraConfig.get().runtime.output_dir)
@@ -84,7 +87,7 @@ def train(
         selected = best.read()
         deployed = EmotionModule.load_from_checkpoint(best.best_model_path, map_location="cpu", weights_only=True)
         deployed.eval()
-        trainer.test(deployed, data, verbose=False)
+        instantiate_tester(trainer, config, folder, loggers).test(deployed, data, verbose=False)
         record = describe_run(config, data, initial)
         record |= history.describe_epoch(selected["epoch"], with_scores=data.protocol.selects_checkpoint)
         record["teacher"] = None if targets is None else evaluate_teacher(config, data, targets)
@@ -103,10 +106,18 @@ def train(
         for mirror in mirrors:
             mirror.log_record(record, folder)
         exit_code = 0
-    except SIGTERMException:
-        print(f"Stopped by SIGTERM; {resume_command(folder)}", file=sys.stderr)
-        sys.exit(SIGTERM_STATUS)
+    except (SIGTERMException, SystemExit) as error:
+        _end_after_signal(error, trainer, folder)
     finally:
         for mirror in mirrors:
             mirror.close(exit_code)
     return record
+
+
+def _end_after_signal(error: BaseException, trainer: Trainer, folder: Path) -> NoReturn:
+    """Exit with a shell's status and the command that resumes the run. Lightning exits after Ctrl-C."""
+    if isinstance(error, SystemExit) and not trainer.interrupted:
+        raise error
+    name, status = ("Ctrl-C", SIGINT_STATUS) if isinstance(error, SystemExit) else ("SIGTERM", SIGTERM_STATUS)
+    print(f"Stopped by {name}; {resume_command(folder)}", file=sys.stderr)
+    sys.exit(status)

@@ -5,26 +5,22 @@ import torch
 from torch import nn
 
 from hrf_ser.hrf import insert_hrf
-from hrf_ser.models import create_model, model_names, register, registry
+from hrf_ser.models import MODULES, create_model, model_names, register, registry
 from hrf_ser.models.options import ModelOptions
 
 
 def test_models_are_known_by_name() -> None:
-    assert model_names() == ["conformer", "conv_transformer", "speechformer"]
+    assert model_names() == sorted(MODULES)
 
 
 def test_unknown_model_is_named_with_those_that_exist() -> None:
-    with pytest.raises(
-        ValueError, match="no model 'resnet'; the models are: conformer, conv_transformer, speechformer"
-    ):
+    with pytest.raises(ValueError, match=f"no model 'resnet'; the models are: {', '.join(sorted(MODULES))}"):
         create_model("resnet", n_features=6, n_classes=3)
 
 
-@pytest.mark.parametrize("name", ["conformer", "conv_transformer", "speechformer"])
+@pytest.mark.parametrize("name", MODULES)
 def test_unknown_option_is_named_with_those_that_exist(name: str) -> None:
-    with pytest.raises(
-        ValueError, match=f"{name} has no option 'depth'; its options are: ensemble_size, width, heads, .*layers"
-    ):
+    with pytest.raises(ValueError, match=f"{name} has no option 'depth'; its options are: ensemble_size, "):
         create_model(name, n_features=6, n_classes=3, depth=3)
 
 
@@ -57,7 +53,7 @@ def test_custom_model_can_be_registered_once(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_hrf_targets_are_both_linears_of_every_feed_forward(small_model: nn.Module) -> None:
     blocks = [name for name, module in small_model.named_modules() if type(module).__name__ == "FeedForward"]
-    assert len(blocks) in {2, 4}
+    assert blocks
     expected = {f"{block}.{linear}" for block in blocks for linear in ("linear1", "linear2")}
     assert set(insert_hrf(small_model, dry_run=True)) == expected
     assert all(type(small_model.get_submodule(name)) is nn.Linear for name in expected)

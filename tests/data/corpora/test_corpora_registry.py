@@ -3,12 +3,12 @@
 import inspect
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
-from hrf_ser.data import corpora
 from hrf_ser.data.corpora import Corpus, Utterance, corpus_names, read_corpus
 from hrf_ser.errors import UserError
 
@@ -46,7 +46,7 @@ def test_config_lists_exactly_the_options_of_its_reader_with_their_defaults(name
     file = CONF / f"{name}.yaml"
     config = OmegaConf.load(file)
     assert config.name == name
-    parameters = inspect.signature(corpora._READERS[name]).parameters
+    parameters = inspect.signature(import_module(f"hrf_ser.data.corpora.{name}").read).parameters
     defaults = {key: parameter.default for key, parameter in parameters.items() if key != "root"}
     assert OmegaConf.to_container(config.options) == defaults
 

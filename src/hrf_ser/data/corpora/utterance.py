@@ -55,7 +55,7 @@ class Corpus:
             official splits; the fold ``dev`` tests the official ``val``.
         count_mismatches: One sentence for each count that differs from the complete distribution; empty = complete.
         notes: Sentences on what is left out of a copy, complete or not.
-        hint: What to do where the copy is not complete.
+        hint: What to do where the copy is not complete; empty where no counts of the distribution are known.
         licence: One line for the card of a model trained on it.
         evaluation_unit: ``utterance``, or ``participant`` where the label is a person's and utterances are segments of
             the session.

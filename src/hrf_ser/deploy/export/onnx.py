@@ -26,6 +26,7 @@ from hrf_ser.deploy.bundle import SpeechClassifier
 from hrf_ser.deploy.export.attention import RowAttention, RowStage
 from hrf_ser.deploy.export.waveform import MatrixMel, UtteranceClassifier, UtteranceFrontEnd
 from hrf_ser.deploy.runtime.model_file import CHECKSUM, NO_CHECKSUM
+from hrf_ser.errors import UserError
 from hrf_ser.models.attention import SelfAttention
 from hrf_ser.models.conformer import ConvolutionModule
 from hrf_ser.models.ensemble import members_of
@@ -125,17 +126,23 @@ def _export(module: nn.Module, example: Any, shapes: Any, inputs: list[str], out
         logging.getLogger(name).setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", module=r"torch\.|onnxscript|copyreg|onnxruntime")
-        program = torch.onnx.export(
-            module.eval().requires_grad_(False),
-            example,
-            dynamic_shapes=shapes,
-            input_names=inputs,
-            output_names=outputs,
-            opset_version=_OPSET,
-            custom_translation_table=_translations(),
-            dynamo=True,
-            verbose=False,
-        )
+        try:
+            program = torch.onnx.export(
+                module.eval().requires_grad_(False),
+                example,
+                dynamic_shapes=shapes,
+                input_names=inputs,
+                output_names=outputs,
+                opset_version=_OPSET,
+                custom_translation_table=_translations(),
+                dynamo=True,
+                verbose=False,
+            )
+        except torch.onnx.errors.OnnxExporterError as error:
+            reason = str(error.__cause__ or error).strip().splitlines()[0].rstrip(".")
+            raise UserError(
+                f"format=onnx: torch cannot export this model ({reason}); use another format or model."
+            ) from error
     assert program is not None
     proto: onnx.ModelProto = program.model_proto
     graph = proto.graph

@@ -23,7 +23,7 @@ def imports(path) -> set[str]:
 
 
 def test_the_runtime_needs_only_what_its_wheel_installs():
-    files = list((SOURCE / "deploy" / "runtime").rglob("*.py"))
+    files = [path for package in ("media", "deploy/runtime") for path in (SOURCE / package).rglob("*.py")]
     assert files
     for path in [
         *files,
@@ -35,7 +35,7 @@ def test_the_runtime_needs_only_what_its_wheel_installs():
         for name in imports(path):
             top_level = name.split(".")[0]
             if top_level == "hrf_ser":
-                shipped = ("hrf_ser.deploy.runtime", "hrf_ser.errors", "hrf_ser.extras")
+                shipped = ("hrf_ser.deploy.runtime", "hrf_ser.media", "hrf_ser.errors", "hrf_ser.extras")
                 assert name == "hrf_ser" or name.startswith(shipped), f"{path} imports {name}"
             else:
                 assert top_level in sys.stdlib_module_names | RUNTIME_PACKAGES, f"{path} imports {name}"

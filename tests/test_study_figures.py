@@ -22,7 +22,7 @@ PLACE = {"experiment", "data.root", "logger", "launcher", "fold", "seed", "hrf",
 
 
 def section(heading: str) -> list[list[str]]:
-    """Cells of all table rows under a heading, without headers."""
+    """Cells of all table rows under a heading."""
     text = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
     rows = [
         re.split(r"(?<!\\)\|", line.removeprefix("|").removesuffix("|"))
@@ -196,3 +196,23 @@ def test_all_rows_are_there():
     assert len(study_rows()) == len(report("study/runs")["configurations"]) == 15
     found = [len(list(rows())) for rows in (accuracy_rows, large_rows, ablation_rows, pilot_rows)]
     assert found == [6, 3, 10, 25]
+
+
+def test_distillation_table_shows_the_records():
+    plain = {(run["protocol"], run["fold"], run["seed"]): run for run in records("ravdess_light")}
+    changed = ("data.unlabelled", "augment.speed")
+    pilots = records("distillation_pilots")
+    taught = [run for run in pilots if not any(override.startswith(changed) for override in run["overrides"])]
+    rows = section("Distillation, first runs")[2:]
+    assert len(rows) == len(taught)
+    for run in taught:
+        (row,) = (row for row in rows if row[:2] == [run["protocol"], run["fold"]])
+        before = plain[run["protocol"], run["fold"], run["seed"]]
+        assert is_shown(before["test"]["ua"], row[2])
+        assert is_shown(run["test"]["ua"], row[3])
+        assert is_shown(run["teacher"]["test"]["ua"], row[4])
+        assert run["parameters"]["deployed"] == before["parameters"]["deployed"] == 272_928
+    selected = [run for run in taught if run["protocol"] == "validation"]
+    assert is_shown(mean(run["test"]["ua"] for run in selected), "0.656")
+    pairs = [plain["validation", run["fold"], 0]["test"]["ua"] for run in selected]
+    assert is_shown(mean(pairs), "0.625")

@@ -73,7 +73,7 @@ def test_the_workspace_becomes_what_w_and_b_stores():
     assert [entry["name"] for entry in runs["grouping"]] == ["family.value", "kind.value"]
 
 
-@pytest.mark.parametrize("kind", ["workspace", "report"])
+@pytest.mark.parametrize("kind", [pytest.param("workspace", marks=pytest.mark.slow), "report"])
 def test_saving_without_a_network_ends_in_a_sentence(command, tmp_path, monkeypatch, kind):
     url = unused_url()
     monkeypatch.setenv("WANDB_BASE_URL", url)

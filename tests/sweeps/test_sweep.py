@@ -32,6 +32,7 @@ def finished_runs(output: str) -> list[str]:
     return re.findall(r"^\[ *\d+/\d+\] (\S+): test UA ", output, re.M)
 
 
+@pytest.mark.sweep
 def test_a_sweep_records_failures_continues_skips_what_is_done_and_retries_on_request(command, tmp_path):
     first = command("train", *overrides(*GRID, "fold=9,1"), cwd=tmp_path)
     assert first.returncode == 1

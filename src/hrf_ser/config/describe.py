@@ -38,7 +38,8 @@ def is_group(node: Node) -> bool:
 
 def choices(node: Node) -> list[str]:
     """The values of a setting that has a few; empty for any other."""
-    return [shown(value) for value in node.get("enum", [node["const"]] if "const" in node else [])]
+    values = node.get("enum", [node["const"]] if "const" in node else [])
+    return list(dict.fromkeys(shown(value) for value in values))  # 16 and "16" are typed alike
 
 
 def expected(node: Node, most: bool = False) -> str:

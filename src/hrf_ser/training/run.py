@@ -106,7 +106,7 @@ def train(
         for mirror in mirrors:
             mirror.log_record(record, folder)
         exit_code = 0
-    except (SIGTERMException, SystemExit) as error:
+    except SystemExit as error:
         _end_after_signal(error, trainer, folder)
     finally:
         for mirror in mirrors:
@@ -114,10 +114,11 @@ def train(
     return record
 
 
-def _end_after_signal(error: BaseException, trainer: Trainer, folder: Path) -> NoReturn:
+def _end_after_signal(error: SystemExit, trainer: Trainer, folder: Path) -> NoReturn:
     """Exit with a shell's status and the command that resumes the run. Lightning exits after Ctrl-C."""
-    if isinstance(error, SystemExit) and not trainer.interrupted:
+    by_sigterm = isinstance(error, SIGTERMException)
+    if not (by_sigterm or trainer.interrupted):
         raise error
-    name, status = ("Ctrl-C", SIGINT_STATUS) if isinstance(error, SystemExit) else ("SIGTERM", SIGTERM_STATUS)
+    name, status = ("SIGTERM", SIGTERM_STATUS) if by_sigterm else ("Ctrl-C", SIGINT_STATUS)
     print(f"Stopped by {name}; {resume_command(folder)}", file=sys.stderr)
     sys.exit(status)

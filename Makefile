@@ -5,6 +5,8 @@ DEMO := $(VENV)/.demo
 READY := $(VENV)/.ready
 PYTEST := $(BIN)/python -m pytest
 PARALLEL := -n logical --dist loadfile
+# What test-all leaves out, such as EXCEPT="and not slow".
+EXCEPT :=
 # Marks of the tests that only `make test-all` runs; pyproject.toml says why.
 REST := slow or faults or fuzz or browser or wheel or notebook or sweep or study
 
@@ -37,8 +39,8 @@ test: $(READY)  ## Run the first tests: every promise once, a few minutes
 
 .PHONY: test-all
 test-all: test  ## Run all tests: the first, then faults, fuzzing, browsers, wheels, notebooks, sweeps
-	$(PYTEST) -m "not serial and ($(REST))" $(PARALLEL)
-	$(PYTEST) -m "serial and ($(REST))" || test $$? -eq 5  # 5: there are none today
+	$(PYTEST) -m "not serial and ($(REST)) $(EXCEPT)" $(PARALLEL)
+	$(PYTEST) -m "serial and ($(REST)) $(EXCEPT)" || test $$? -eq 5  # 5: there are none today
 
 .PHONY: coverage
 coverage: $(READY)  ## Measure branch coverage of the first tests

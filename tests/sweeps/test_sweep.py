@@ -83,14 +83,14 @@ from hrf_ser.entry import describe, entry_point
 def main(config):
     import os, signal
     from hrf_ser.sweeps.job import run_job
-    from hrf_ser.train import checked_train
+    from hrf_ser.train import train
 
-    def train(config):
+    def train_or_die(config):
         if config.fold == 1:
             os.kill(os.getpid(), signal.SIGKILL)
-        return checked_train(config)
+        return train(config)
 
-    return run_job(config, train, describe)
+    return run_job(config, train_or_die, describe)
 
 main()
 """

@@ -6,6 +6,8 @@ import pytest
 import torch
 
 from helpers import REPOSITORY
+from hrf_ser.deploy.bundle import load_bundle
+from hrf_ser.errors import UserError
 from hrf_ser.models import create_model
 from tiny_bundles import OPTIONS
 
@@ -80,3 +82,17 @@ def test_file_is_small_and_holds_nothing_of_the_machine_that_wrote_it(exported, 
     assert len(data) < weights + 150_000  # The DFT matrices alone would be 400 kB.
     assert str(REPOSITORY).encode() not in data
     assert b"site-packages" not in data
+
+
+def test_a_model_that_torch_cannot_export_ends_in_one_sentence(bundles, monkeypatch):
+    pytest.importorskip("onnxscript")
+    from hrf_ser.deploy.export.onnx import to_onnx
+    from hrf_ser.deploy.export.write import describe
+
+    def refuse(*_, **__):
+        raise torch.onnx.errors.OnnxExporterError("Failed to decompose the FX graph.\nA page of details")
+
+    monkeypatch.setattr("torch.onnx.export", refuse)
+    classifier = load_bundle(bundles["conv_transformer"])
+    with pytest.raises(UserError, match=r"torch cannot export this model \(Failed to decompose the FX graph\); use"):
+        to_onnx(classifier, describe(classifier, bundles["conv_transformer"]))

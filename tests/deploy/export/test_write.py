@@ -2,7 +2,6 @@ import json
 import shutil
 
 import pytest
-import torch
 
 pytest.importorskip("onnxruntime")
 
@@ -153,15 +152,3 @@ def test_fixed_shape_formats_are_written_where_they_are_installed(bundles, tmp_p
     pytest.importorskip(package)
     report = export_bundle(Export(bundles[model], tmp_path / "model", format, seconds=2))
     assert report["equivalence"]["max_logit_difference"] < 1e-3
-
-
-def test_a_model_that_torch_cannot_export_ends_in_one_sentence(bundles, tmp_path, monkeypatch):
-    def refuse(*_, **__):
-        raise torch.onnx.errors.OnnxExporterError("Failed to decompose the FX graph.\nA page of details")
-
-    monkeypatch.setattr("torch.onnx.export", refuse)
-    with pytest.raises(
-        UserError, match=r"torch cannot export this model \(Failed to decompose the FX graph\); use another"
-    ):
-        export_bundle(Export(bundles["conv_transformer"], tmp_path / "model.onnx", "onnx"))
-    assert files(tmp_path) == []

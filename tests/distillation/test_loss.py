@@ -4,8 +4,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from hrf_ser.data.batches import NO_LABEL
 from hrf_ser.distillation.loss import DistillationLoss
 from hrf_ser.distillation.targets import Targets
+from hrf_ser.training.module import EmotionModule
 
 ROWS, COPIES, MEMBERS, CLASSES, WIDTH = 5, 2, 2, 3, 4
 
@@ -67,3 +69,24 @@ def test_a_checkpoint_does_not_hold_the_targets():
         "projections.0.weight",
         "projections.0.bias",
     }
+
+
+def test_a_batch_without_labels_is_taught_and_gives_finite_gradients():
+    module = EmotionModule(
+        "conv_transformer", ["a", "b", "c"], 8, 1, options={"width": 16, "layers": 1}, label_smoothing=0.1
+    )
+    module.distillation = DistillationLoss(targets(), [module.model.pooling.out_width], 0.7, 1.0, 2.0)
+    batch = {
+        "features": torch.randn(3, 20, 8),
+        "lengths": torch.tensor([20, 15, 9]),
+        "labels": torch.full((3,), NO_LABEL),
+        "rows": torch.tensor([4, 0, 2]),
+        "copies": torch.tensor([0, 1, 1]),
+    }
+    loss = module.training_step(batch, 0)
+    loss.backward()
+    assert torch.isfinite(loss)
+    gradients = [parameter.grad for parameter in module.parameters() if parameter.grad is not None]
+    assert gradients
+    assert all(torch.isfinite(gradient).all() for gradient in gradients)
+    assert any(gradient.any() for gradient in gradients)

@@ -3,12 +3,15 @@
 import lightning
 import pytest
 import torch
-from lightning.pytorch.callbacks import EMAWeightAveraging
+from lightning.pytorch.callbacks import EMAWeightAveraging, RichProgressBar
+from lightning.pytorch.loggers import CSVLogger
+from omegaconf import OmegaConf
 from torch.nn.utils import parametrize
 from training_cases import OPTIONS, batches, deployed, fit, module
 
 from hrf_ser.hrf import factorised_layers, parametrization
-from hrf_ser.training.callbacks import HRF
+from hrf_ser.training.callbacks import HRF, ProgressBar
+from hrf_ser.training.instantiate import instantiate_callbacks
 
 
 def test_factors_are_in_the_optimizer_and_move(tmp_path):
@@ -120,3 +123,17 @@ def test_parametrized_and_inserted_training_agree(tmp_path, precision):
     tolerance = 1e-4 if precision == "32-true" else 3e-2
     for one, other in zip(nets["parametrized"].parameters(), nets["inserted"].parameters(), strict=True):
         torch.testing.assert_close(one, other, atol=tolerance, rtol=tolerance)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+def test_the_progress_bar_has_no_version_number_and_can_be_left_out(tmp_path, shown):
+    config = OmegaConf.create(
+        {"protocol": {"name": "validation"}, "callbacks": {}, "trainer": {"enable_progress_bar": shown}}
+    )
+    callbacks = instantiate_callbacks(config)
+    assert [type(one) for one in callbacks] == ([ProgressBar] if shown else [])
+    if shown:
+        logger = CSVLogger(tmp_path, version="seven")
+        trainer = lightning.Trainer(accelerator="cpu", logger=logger, callbacks=callbacks, enable_model_summary=False)
+        assert "v_num" in RichProgressBar().get_metrics(trainer, module())
+        assert "v_num" not in callbacks[0].get_metrics(trainer, module())

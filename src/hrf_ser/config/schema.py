@@ -125,11 +125,11 @@ class Teacher(Group):
     layer: Count | None = Field(
         None, description="Of Whisper: the hidden states of this layer, from 1, are its embedding."
     )
-    c: Annotated[float, Field(gt=0, le=MOST)] = Field(
-        description="Inverse strength of the penalty of the head, a logistic regression."
+    c: Annotated[float, Field(gt=0, le=MOST)] | None = Field(
+        None, description="Inverse strength of the penalty of the head, a logistic regression; a run has its own head."
     )
-    folds: Annotated[int, Field(ge=2, le=MOST_WHOLE)] = Field(
-        description="Folds of training speakers; each has its soft labels from a head fit on the others."
+    folds: Annotated[int, Field(ge=2, le=MOST_WHOLE)] | None = Field(
+        None, description="Folds of training speakers; each has its soft labels from a head fit on the others."
     )
     weight: Share = Field(description="Share of the soft labels in the loss; the labels have the rest.")
     temperature: Annotated[float, Field(ge=0.1, le=100)] = Field(description="Temperature of the soft labels.")

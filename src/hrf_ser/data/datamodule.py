@@ -137,6 +137,9 @@ class SpeechData(LightningDataModule):
             log.warning("%s differs from the distribution: %s", self.corpus.name, sentence)
         for sentence in (*self.corpus.notes, *self.corpus.leaks):
             log.warning("%s: %s", self.corpus.name, sentence)
+        if self.dataset.unlabelled is not None:
+            for sentence in self.dataset.unlabelled.notes:
+                log.warning("data.unlabelled: %s", sentence)
         split = self.dataset.split
         if number := count_left_out(self.corpus.utterances, split):
             log.warning("fold=%s: %d utterances are in no split, as their dialogs are in another", split.fold, number)

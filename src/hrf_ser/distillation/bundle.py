@@ -16,6 +16,7 @@ from torch import Tensor
 
 from hrf_ser.deploy.bundle import SpeechClassifier, load_bundle
 from hrf_ser.models import Backbone, members_of
+from hrf_ser.run_folder import DESCRIPTION
 
 
 @dataclass(frozen=True)
@@ -49,11 +50,8 @@ class BundleOutputs:
         return self.classes + sum(member.pooling.out_width for member in self._members)
 
     def as_dict(self) -> dict[str, Any]:
-        """The content of the bundle stands for its place."""
-        digest = hashlib.sha256()
-        for file in [*sorted(self.path.glob("*.safetensors")), self.path / "bundle.json"]:
-            digest.update(file.read_bytes())
-        return {"bundle": digest.hexdigest()}
+        """The description, which has the checksum of the weights, stands for the bundle's place."""
+        return {"bundle": hashlib.sha256((self.path / DESCRIPTION).read_bytes()).hexdigest()}
 
     def extractor(self) -> Callable[[Tensor], NDArray[np.float32]]:
         """A function from audio at 16 kHz, ``(samples,)``, to ``(1, width)``."""

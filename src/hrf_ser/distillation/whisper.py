@@ -163,10 +163,13 @@ class WhisperEmbeddings:
         """Twice the encoder's width."""
         return 2 * self._encoder.embed_positions.embedding_dim
 
+    @cached_property
+    def _checksum(self) -> str:
+        return hashlib.sha256(_files(self.path)[1].read_bytes()).hexdigest()
+
     def as_dict(self) -> dict[str, Any]:
         """The weights' content stands for their place."""
-        checksum = hashlib.sha256(_files(self.path)[1].read_bytes()).hexdigest()
-        return {"encoder": "whisper", "weights": checksum, "layer": self.layer, "statistics": ["mean", "std"]}
+        return {"encoder": "whisper", "weights": self._checksum, "layer": self.layer, "statistics": ["mean", "std"]}
 
     def extractor(self) -> Callable[[Tensor], NDArray[np.float32]]:
         """A function from audio at 16 kHz, ``(samples,)``, to its embedding, ``(1, width)``."""

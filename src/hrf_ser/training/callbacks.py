@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import lightning
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, RichProgressBar
 from torch.nn.utils import parametrize
 
 from hrf_ser.hrf import insert_hrf, is_factorised
@@ -51,3 +51,11 @@ class HRF(Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
         self._cached_products.close()
+
+
+class ProgressBar(RichProgressBar):
+    """Lightning's bar without the logger's version number, which tells the reader nothing."""
+
+    def get_metrics(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> dict[str, Any]:
+        metrics: dict[str, Any] = super().get_metrics(trainer, pl_module)
+        return {name: value for name, value in metrics.items() if name != "v_num"}

@@ -34,7 +34,7 @@ from hrf_ser.hrf import insert_hrf, merge_state_dict
 from hrf_ser.identity import idle_callbacks
 from hrf_ser.initial_weights import InitialWeights
 from hrf_ser.models import Backbone, members_of
-from hrf_ser.training.callbacks import HRF
+from hrf_ser.training.callbacks import HRF, ProgressBar
 from hrf_ser.training.checkpoints import AtomicCheckpointIO, at_least_single, read_checkpoint
 from hrf_ser.training.loggers import Wandb
 from hrf_ser.training.module import EmotionModule
@@ -139,10 +139,10 @@ def instantiate_teacher(config: DictConfig, data: SpeechData, bundle: Path | Non
     """
     if config.teacher is None:
         return None
-    teacher, path = config.teacher, Path(config.teacher.path).expanduser()
-    head = Head(teacher.c, teacher.folds, balanced=config.loss.class_weights == "balanced")
     if bundle is not None:
         return bundle_targets(data, BundleOutputs(bundle))
+    teacher, path = config.teacher, Path(config.teacher.path).expanduser()
+    head = Head(teacher.c, teacher.folds, balanced=config.loss.class_weights == "balanced")
     if teacher.name == "table":
         return table_targets(data, path, head)
     return whisper_targets(data, WhisperEmbeddings(path, teacher.layer), head)
@@ -165,11 +165,12 @@ def instantiate_hrf(config: DictConfig, module: EmotionModule) -> list[Callback]
 
 
 def instantiate_callbacks(config: DictConfig) -> list[Callback]:
-    """The callbacks of the configuration's group, without those that have nothing to monitor."""
+    """The progress bar, and the callbacks of the configuration's group without those that have nothing to monitor."""
     idle = idle_callbacks(config)
     for name, monitor in idle.items():
         log.info("callbacks.%s, which monitors %s, is left out, as there is no validation split", name, monitor)
-    return [hydra.utils.instantiate(entry) for name, entry in config.callbacks.items() if name not in idle]
+    bars: list[Callback] = [] if config.trainer.get("enable_progress_bar") is False else [ProgressBar()]
+    return bars + [hydra.utils.instantiate(entry) for name, entry in config.callbacks.items() if name not in idle]
 
 
 def instantiate_loggers(config: DictConfig, data: SpeechData) -> list[Logger]:

@@ -139,8 +139,8 @@ class EmotionModule(LightningModule):
             labels = batch["labels"][targets]
             if distillation is None:
                 return self._loss(logits, labels)
-            # The mean over no label at all is not a number.
-            labelled = self._loss(logits, labels) if (labels != NO_LABEL).any() else logits.new_zeros(())
+            # The mean over no label at all is not a number. Selected on the device: a condition would wait for it.
+            labelled = torch.where((labels == NO_LABEL).all(), 0.0, self._loss(logits, labels))
             taught: Tensor = distillation(number, logits, embedding, batch["copies"][targets], batch["rows"][targets])
             return (1 - distillation.weight) * labelled + taught
 

@@ -27,15 +27,9 @@ def read_unlabelled(places: Sequence[Path]) -> Corpus:
         paths = _in_folder(place) if place.is_dir() else _in_table(place)
         if not paths:
             raise UserError(f"data.unlabelled={place} has no recording: name a folder or a table of recordings.")
-        name = f"unlabelled-{number}"
-        utterances += [
-            Utterance(f"{name}/{path.as_posix()}", _place(place) / path, "", name, group=name) for path in paths
-        ]
+        name, folder = f"unlabelled-{number}", place if place.is_dir() else place.parent
+        utterances += [Utterance(f"{name}/{path.as_posix()}", folder / path, "", name, group=name) for path in paths]
     return Corpus("unlabelled", utterances, ("",), {})
-
-
-def _place(place: Path) -> Path:
-    return place if place.is_dir() else place.parent
 
 
 def _in_folder(folder: Path) -> list[Path]:

@@ -14,6 +14,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,12 +48,15 @@ class Forks:
 
     def __enter__(self) -> Forks:
         line = [sys.executable, __file__]
+        # Not in the folder of the command: that may be on a full disk.
+        self._logs = tempfile.TemporaryDirectory()
         self._server = subprocess.Popen(line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         return self
 
     def __exit__(self, *error: object) -> None:
         self._server.stdin.close()
         self._server.wait()
+        self._logs.cleanup()
 
     def run(self, folder: Path, verb: str, *overrides: str, **fault: Any) -> Ended:
         """Run ``python -m hrf_ser.<verb> <overrides>`` in ``folder``.
@@ -67,7 +71,7 @@ class Forks:
                 (Python code to run first).
         """
         folder.mkdir(parents=True, exist_ok=True)
-        log = folder.parent / f"{folder.name}.log"
+        log = Path(self._logs.name) / "output.log"
         order = {"verb": verb, "overrides": overrides, "folder": str(folder), "log": str(log), **fault}
         started = time.monotonic()
         self._server.stdin.write(json.dumps(order) + "\n")

@@ -103,7 +103,16 @@ def write_table(path: Path, corpora: Sequence[Corpus]) -> None:
 
 
 def _train(overrides: Sequence[str]) -> None:
-    command = [sys.executable, "-m", "hrf_ser.train", "-m", "experiment=builtin", "logger=none", *overrides]
+    command = [
+        sys.executable,
+        "-m",
+        "hrf_ser.train",
+        "-m",
+        "experiment=builtin",
+        "logger=none",
+        "trainer.enable_progress_bar=false",
+        *overrides,
+    ]
     subprocess.run(command, check=True)
 
 

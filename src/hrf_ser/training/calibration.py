@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torchmetrics.functional.classification import multiclass_calibration_error
 
-from hrf_ser.data.batches import NO_LABEL
+from hrf_ser.data.batches import NO_LABEL, Batch
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.training.module import EmotionModule
 
@@ -28,7 +29,8 @@ def calibrate(module: EmotionModule, data: SpeechData) -> float | None:
     module = module.cpu().eval()
     module.out_of_fold = data.out_of_fold
     with torch.inference_mode():
-        batches = [(module.validation_logits(batch), batch["labels"]) for batch in data.val_dataloader()]
+        loaded = cast(Iterable[Batch], data.val_dataloader())
+        batches = [(module.validation_logits(batch), batch["labels"]) for batch in loaded]
     logits, labels = (torch.cat(values) for values in zip(*batches, strict=True))
     known = labels != NO_LABEL
     return fit_temperature(logits[known], labels[known]) if known.any() else None

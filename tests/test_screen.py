@@ -24,6 +24,7 @@ RECORD = {
     "macs_per_second_of_audio": 7_000_000,
     "macs_per_second_of_audio_training": 8_000_000,
     "teacher": None,
+    "calibration": {"temperature": 1.4, "ece": 0.031, "ece_uncalibrated": 0.12, "brier": 0.55},
     "merge": {"max_abs_diff": 4e-7, "argmax_changes": 0, "compared": 192},
 }
 
@@ -36,7 +37,7 @@ def shown(record) -> str:
 
 def test_the_last_screen_tells_scores_costs_places_and_the_next_command():
     text = shown(RECORD)
-    for words in ("test UA 0.750", "chance 0.250", "1,700,000", "220,000", "4.0e-07", "0 of 192", "n/a"):
+    for words in ("test UA 0.750", "chance 0.250", "1,700,000", "220,000", "4.0e-07", "0 of 192", "n/a", "by 1.40"):
         assert words in text
     assert "bundle='/runs/one two/bundle'" in text or "'bundle=/runs/one two/bundle'" in text
     assert "test_oracle" not in text

@@ -5,7 +5,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache
-from statistics import mean
+from statistics import mean, stdev
 
 import pytest
 
@@ -203,7 +203,7 @@ def test_distillation_table_shows_the_records():
     changed = ("data.unlabelled", "augment.speed")
     pilots = records("distillation_pilots")
     taught = [run for run in pilots if not any(override.startswith(changed) for override in run["overrides"])]
-    rows = section("Distillation, first runs")[2:]
+    rows = section("Distillation, first runs")[2:6]
     assert len(rows) == len(taught)
     for run in taught:
         (row,) = (row for row in rows if row[:2] == [run["protocol"], run["fold"]])
@@ -216,3 +216,20 @@ def test_distillation_table_shows_the_records():
     assert is_shown(mean(run["test"]["ua"] for run in selected), "0.656")
     pairs = [plain["validation", run["fold"], 0]["test"]["ua"] for run in selected]
     assert is_shown(mean(pairs), "0.625")
+
+
+def test_single_distilled_models_show_the_records():
+    runs = {(run["variant"], run["fold"], run["seed"]): run for run in records("distillation_single")}
+    rows = section("Distillation, first runs")[-2:]
+    ua = {
+        variant: [runs[variant, fold, seed] for fold in "123" for seed in (0, 1)]
+        for variant in ("distilled", "frame hints")
+    }
+    assert len(runs) == 12
+    for row, own in zip(rows, ua.values(), strict=True):
+        assert is_shown(mean(run["val"]["ua"] for run in own), row[1])
+        assert is_shown(mean(run["test"]["ua"] for run in own), row[2])
+        assert {run["parameters"]["deployed"] for run in own} == {68_232}
+    differences = [b["test"]["ua"] - a["test"]["ua"] for a, b in zip(*ua.values(), strict=True)]
+    assert is_shown(mean(differences), rows[1][3].split()[0])
+    assert is_shown(stdev(differences) / 6**0.5, rows[1][3].split()[1].strip("()"))

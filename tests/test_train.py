@@ -23,6 +23,7 @@ FILES = {
     "history.csv",
     "metrics.json",
     "predictions.csv",
+    "reliability.png",
 }
 
 
@@ -56,6 +57,19 @@ def test_a_run_leaves_a_complete_record(train, tmp_path, model, hrf):
     assert sexes.keys() == {"female", "male"}
     assert sum(one["ua"] * one["scored"] for one in sexes.values()) / 36 == pytest.approx(record["test"]["ua"])
     assert f"UA **{record['test']['ua']:.3f}**" in (tmp_path / "bundle/README.md").read_text()
+    calibration = record["calibration"]
+    assert 0.25 <= calibration["temperature"] <= 4
+    assert json.loads((tmp_path / "bundle/bundle.json").read_text())["temperature"] == calibration["temperature"]
+
+
+def test_a_temperature_of_the_user_is_deployed(train, tmp_path):
+    record = train(tmp_path, "temperature=2")
+    assert record["calibration"]["temperature"] == 2
+    assert json.loads((tmp_path / "bundle/bundle.json").read_text())["temperature"] == 2
+    plain = train(tmp_path / "plain", "temperature=1")
+    assert plain["calibration"]["ece"] == plain["calibration"]["ece_uncalibrated"]
+    assert record["calibration"]["ece_uncalibrated"] == plain["calibration"]["ece"]
+    assert record["test"] == plain["test"]
 
 
 def test_test_scores_come_from_the_best_epoch_and_the_bundle(train, cache, tmp_path):

@@ -27,6 +27,16 @@ def merged(state, reparam) -> dict[str, torch.Tensor]:
     return {key.removeprefix("model."): value for key, value in plain.items() if key.startswith("model.")}
 
 
+def test_the_fold_all_trains_on_every_speaker_and_its_scores_are_marked(train, tmp_path, caplog):
+    record = train(tmp_path, "protocol=last_epoch", "fold=all")
+    assert record["utterances"] == {"train": 144, "val": 0, "test": 144}
+    assert record["leaks"] == [
+        "fold=all trains on all speakers and tests the same; the scores are no estimate for unseen speakers"
+    ]
+    assert record["leaks"][0] in caplog.text
+    assert "**Leaking: fold=all trains on all speakers" in (tmp_path / "bundle/README.md").read_text()
+
+
 @pytest.mark.parametrize("callbacks", ["default", "ema"])
 def test_the_last_epoch_is_merged_and_tested(train, tmp_path, caplog, capsys, recwarn, callbacks):
     # With so little patience a monitored score would end the run early.
@@ -37,6 +47,7 @@ def test_the_last_epoch_is_merged_and_tested(train, tmp_path, caplog, capsys, re
     assert not [warning for warning in recwarn if "zero" in str(warning.message)]
     assert (record["protocol"], record["val"], record["best_epoch"], record["epochs"]) == ("last_epoch", None, 2, 3)
     assert record["utterances"] == {"train": 108, "val": 0, "test": 36}
+    assert record["calibration"]["temperature"] is None
     assert record["merge"]["argmax_changes"] == 0
     assert json.loads((tmp_path / "metrics.json").read_text())["val"] is None
     assert [list(row) for row in rows(tmp_path / "history.csv")] == [["epoch", "lr", "train/loss"]] * 3

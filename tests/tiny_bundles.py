@@ -27,6 +27,7 @@ def write_bundle(folder, model="conv_transformer", labels=LABELS, card=None, **f
         FrontEndConfig(**({"n_mels": 20} | front_end)),
         "train",
         card or {"corpus": "demo"},
+        temperature=1.5,
     )
     classifier = SpeechClassifier(description)
     with torch.no_grad():

@@ -5,7 +5,7 @@ from pathlib import Path
 
 METRICS = "metrics.json"  # written last: where it stands, the run is finished
 PREDICTIONS, SEGMENTS = "predictions.csv", "segments.csv"
-HISTORY, CONFUSION, CONFIG = "history.csv", "confusion.png", "config.yaml"
+HISTORY, CONFUSION, RELIABILITY, CONFIG = "history.csv", "confusion.png", "reliability.png", "config.yaml"
 CHECKPOINTS, BUNDLE = "checkpoints", "bundle"
 DESCRIPTION = "bundle.json"  # in the bundle
 FAILED = "failed.json"  # of a run of a sweep

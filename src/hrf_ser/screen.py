@@ -25,6 +25,7 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
         f"[bold]test UA {_score(test['ua'])}[/] over {record['classes']} classes (chance {1 / record['classes']:.3f})",
         f"protocol {protocol.name}: epoch {record['best_epoch']}, {protocol.selection}",
         *(_teacher(record) if record["teacher"] else []),
+        _calibration(record["calibration"]),
         *(f"[bold red]{warning}[/]" for warning in warnings),
     ]
     title = f"{record['model']}  {hrf}  on {record['corpus']}, fold {record['fold']}, seed {record['seed']}"
@@ -55,6 +56,14 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _calibration(calibration: dict[str, Any]) -> str:
+    """How far probabilities are from accuracies, and what temperature scaling did about it."""
+    after, before = _score(calibration["ece"]), _score(calibration["ece_uncalibrated"])
+    if calibration["temperature"] is None:
+        return f"calibration error {after}; no speakers to calibrate on"
+    return f"calibration error {after}, {before} before temperature scaling by {calibration['temperature']:.2f}"
 
 
 def _teacher(record: dict[str, Any]) -> list[str]:

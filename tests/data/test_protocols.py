@@ -38,6 +38,19 @@ def test_oracle_validates_on_the_test_split_and_all_other_speakers_train():
     assert len(parts.train) == 8
 
 
+def test_the_fold_all_trains_on_all_speakers_and_says_that_it_tests_them():
+    parts = split_corpus(corpus(), "all", "last_epoch")
+    assert parts.train == parts.test == tuple(range(10))
+    assert parts.val == ()
+    assert parts.leaks == (
+        "fold=all trains on all speakers and tests the same; the scores are no estimate for unseen speakers",
+    )
+    assert not split_corpus(corpus(), "g1", "last_epoch").leaks
+    for protocol in ("validation", "out_of_fold", "test_oracle"):
+        with pytest.raises(UserError, match="fold=all is not a fold of c"):
+            split_corpus(corpus(), "all", protocol)
+
+
 def test_last_epoch_has_no_validation_split_and_trains_on_all_other_speakers():
     table = corpus()
     for fold in table.folds:

@@ -154,6 +154,9 @@ class Train(Group):
     )
     threads: Count | None = Field(description="CPU threads; null: all. Use 1 for runs side by side.")
     compile: bool = Field(description="Use torch.compile, which needs a C++ compiler.")
+    temperature: Annotated[float, Field(ge=0.01, le=100)] | None = Field(
+        description="Divides the deployed model's logits; null: fitted on validation speakers, or 1 where there are none."
+    )
     init_from: str | None = Field(description="Weights to start from: a run's folder, its bundle/ or a checkpoint.")
     ckpt_path: str | None = Field(description="last: resume the run in hydra.run.dir; or a checkpoint of the same run.")
     cache_dir: str = Field(description="Folder of features and of the demo corpus.")

@@ -99,6 +99,11 @@ class SpeechData(LightningDataModule):
         return self.split.train + self.unlabelled
 
     @property
+    def leaks(self) -> tuple[str, ...]:
+        """Sentences about what makes the test scores no estimate for unseen speakers: of the corpus, and of the split."""
+        return (*self.corpus.leaks, *self.dataset.split.leaks)
+
+    @property
     def out_of_fold(self) -> Tensor | None:
         """Under ``protocol=out_of_fold`` the ensemble member that leaves out each row, ``(rows,)``."""
         index = self.dataset.out_of_fold
@@ -135,7 +140,7 @@ class SpeechData(LightningDataModule):
         self._prepared = True
         for sentence in self.corpus.count_mismatches:
             log.warning("%s differs from the distribution: %s", self.corpus.name, sentence)
-        for sentence in (*self.corpus.notes, *self.corpus.leaks):
+        for sentence in (*self.corpus.notes, *self.leaks):
             log.warning("%s: %s", self.corpus.name, sentence)
         if self.dataset.unlabelled is not None:
             for sentence in self.dataset.unlabelled.notes:

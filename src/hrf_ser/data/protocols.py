@@ -14,7 +14,7 @@ from hrf_ser.data.folds import DEV, OFFICIAL, Folds, folds_of
 from hrf_ser.errors import UserError
 
 SPLITS = ("train", "val", "test")
-# The only fold where all of a corpus trains.
+# The fold where all of a corpus trains.
 ALL = "all"
 
 
@@ -101,9 +101,21 @@ class Split:
         rows: tuple[int, ...] = getattr(self, name)
         return rows
 
+    @property
+    def leaks(self) -> tuple[str, ...]:
+        """A sentence where the test speakers have trained."""
+        if self.train != self.test:
+            return ()
+        return (
+            f"fold={self.fold} trains on all speakers and tests the same; the scores are no estimate for unseen speakers",
+        )
+
 
 def split_corpus(corpus: Corpus, fold: str | None, protocol: str, rule: str | int = "corpus") -> Split:
     """Split a corpus for one fold.
+
+    For a model that is deployed rather than compared, ``fold=all`` trains on all speakers under ``last_epoch``. The test then
+    shows what was learned of them, see :attr:`Split.leaks`.
 
     Args:
         corpus: the table and its folds.
@@ -115,6 +127,9 @@ def split_corpus(corpus: Corpus, fold: str | None, protocol: str, rule: str | in
         UserError: an unknown fold, rule or protocol, an empty split, or a speaker or dialog in two splits.
     """
     kind = _protocol(protocol)
+    if fold == ALL and ALL not in corpus.folds and kind.validates_on is None:
+        everything = tuple(range(len(corpus.utterances)))
+        return _split_without_selection(ALL, kind, everything, everything)
     folds, name = _select_fold(corpus, fold, rule)
     split = _official_split(corpus, name, kind) if folds.is_official(name) else _group_split(corpus, folds, name, kind)
     return _checked(split, corpus)

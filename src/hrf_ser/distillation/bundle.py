@@ -59,7 +59,7 @@ class BundleOutputs:
         def compute(waveform: Tensor) -> NDArray[np.float32]:
             features, frames = self._classifier.front_end(waveform[None], torch.tensor([len(waveform)]))
             features = self._classifier.normaliser(features, frames)
-            logits = self._classifier.model(features, frames)
+            logits = self._classifier.calibrated(self._classifier.model(features, frames))
             embeddings = [member.embed(features, frames) for member in self._members]
             return torch.cat([logits.log_softmax(-1), *embeddings], dim=1).numpy()
 

@@ -26,6 +26,7 @@ def write_bundle(
         labels=data.labels,
         front_end=data.front_end,
         normalisation=config.features.normalisation,
+        temperature=record["calibration"]["temperature"] or 1.0,
         card={
             **record,
             # With these, the corpus can be read and split again as the run had it.

@@ -17,11 +17,13 @@ from hrf_ser.data.protocols import SPLITS
 from hrf_ser.distillation.targets import Targets
 from hrf_ser.hrf import compare
 from hrf_ser.models import count_macs, count_parameters
-from hrf_ser.run_folder import CONFUSION, PREDICTIONS, SEGMENTS
+from hrf_ser.run_folder import CONFUSION, PREDICTIONS, RELIABILITY, SEGMENTS
+from hrf_ser.training.calibration import calibrate, calibration_scores, scale
 from hrf_ser.training.confusion_plot import draw_confusion
 from hrf_ser.training.metrics import UnitConfusion, confusion, mean_by_unit, recalls, scores
 from hrf_ser.training.module import EmotionModule
 from hrf_ser.training.record import write_predictions
+from hrf_ser.training.reliability_plot import draw_reliability
 
 # Long enough that attention and merging stages weigh as they do on real utterances.
 _MACS_SECONDS = 4.0
@@ -45,19 +47,32 @@ def evaluate(
     Returns:
         Its part of ``metrics.json``.
     """
-    row_numbers, probabilities = (torch.cat(batches).cpu() for batches in zip(*deployed.predictions, strict=True))
+    row_numbers, uncalibrated = (torch.cat(batches).cpu() for batches in zip(*deployed.predictions, strict=True))
+    temperature = calibrate(deployed, data) if config.temperature is None else float(config.temperature)
+    probabilities = scale(uncalibrated, temperature or 1.0)
     rows = row_numbers.tolist()
     units = [(one.utterance, one.speaker, one.label) for one in map(data.utterance, rows)]
     if data.scores_participants:
         write_predictions(folder / SEGMENTS, units, data.labels, probabilities)
-        numbers, probabilities = mean_by_unit(probabilities, torch.from_numpy(data.units)[rows])
+        tested = torch.from_numpy(data.units)[rows]
+        numbers, probabilities = mean_by_unit(probabilities, tested)
+        _, uncalibrated = mean_by_unit(uncalibrated, tested)
         rows = [int(np.flatnonzero(data.units == number)[0]) for number in numbers]
         units = [(one.speaker, one.speaker, one.label) for one in map(data.utterance, rows)]
     write_predictions(folder / PREDICTIONS, units, data.labels, probabilities)
     predicted = probabilities.argmax(1)
-    table = confusion(torch.from_numpy(data.targets)[rows], predicted, len(data.labels))
+    labels = torch.from_numpy(data.targets)[rows]
+    table = confusion(labels, predicted, len(data.labels))
     test = scores(table)
     draw_confusion(folder / CONFUSION, table, data.labels, _title(config, data, test["ua"]))
+    before, after = (calibration_scores(each, labels) for each in (uncalibrated, probabilities))
+    draw_reliability(
+        folder / RELIABILITY,
+        uncalibrated,
+        probabilities,
+        labels,
+        f"ECE {before['ece']:.3f}, deployed {after['ece']:.3f}",
+    )
 
     # In single precision, as the merged model is deployed, whatever trainer.precision made of it.
     trained = copy.deepcopy(module).cpu().float()
@@ -67,6 +82,7 @@ def evaluate(
     return {
         "test": test,
         "recall": {label: value for label, value in recall.items() if not math.isnan(value)},
+        "calibration": {"temperature": temperature, "ece_uncalibrated": before["ece"], **after},
         "sexes": _scores_by_sex(data, rows, predicted),
         "utterances": {name: len(data.split.rows(name)) for name in SPLITS},
         "evaluation_unit": data.corpus.evaluation_unit,
@@ -119,5 +135,5 @@ def _scores_by_sex(data: SpeechData, rows: list[int], predicted: Tensor) -> dict
 def _title(config: DictConfig, data: SpeechData, ua: float) -> str:
     name = f"{config.model.label} + HRF x{config.rank:g}" if config.hrf else str(config.model.label)
     marks = f" (protocol {data.protocol.name})" if data.protocol.warning else ""
-    marks += " (leaking)" if data.corpus.leaks else ""
+    marks += " (leaking)" if data.leaks else ""
     return f"{name} on {data.corpus.name}, fold {data.split.fold}: UA {ua:.3f}{marks}"

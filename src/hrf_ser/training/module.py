@@ -171,12 +171,12 @@ class EmotionModule(LightningModule):
     # Evaluation
 
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        logits = self._validation_logits(batch)
+        logits = self.validation_logits(batch)
         self.confusion.update(logits.float().softmax(-1), batch["labels"], batch["units"])
         loss = self._loss(logits, batch["labels"])
         self.log("val/loss", loss, on_step=False, on_epoch=True, batch_size=len(logits))
 
-    def _validation_logits(self, batch: Batch) -> Tensor:
+    def validation_logits(self, batch: Batch) -> Tensor:
         """``(batch, classes)`` of the model; of the member that leaves out the utterance, where there is one."""
         features, lengths = batch["features"], batch["lengths"]
         if self.out_of_fold is None:

@@ -36,7 +36,7 @@ def describe_run(config: DictConfig, data: SpeechData, initial: InitialWeights |
         "init_from": None if initial is None else initial.record,
         "test_speakers_hash": hash_test_speakers(data.corpus, data.dataset.split),
         "classes": len(data.labels),
-        "leaks": list(data.corpus.leaks),
+        "leaks": list(data.leaks),
         "versions": {
             "hrf_ser": __version__,
             "torch": torch.__version__,

@@ -41,6 +41,28 @@ def test_loaded_classifier_gives_the_same_logits(bundle):
     assert not loaded.training
 
 
+def test_the_temperature_divides_the_logits(bundle):
+    path, classifier = bundle
+    edit(path, lambda content: content.update(temperature=2.0))
+    waveform, lengths = torch.randn(2, 12_000) * 0.1, torch.tensor([12_000, 7_000])
+    with torch.inference_mode():
+        assert torch.equal(load_bundle(path)(waveform, lengths), classifier(waveform, lengths) / 2)
+
+
+def test_a_bundle_of_an_earlier_version_has_no_temperature(bundle):
+    path, _ = bundle
+    edit(path, lambda content: content.pop("temperature"))
+    assert load_bundle(path).description.temperature == 1.0
+
+
+@pytest.mark.parametrize("value", [0, -1.0, float("nan"), "hot"])
+def test_an_impossible_temperature_is_refused(bundle, value):
+    path, _ = bundle
+    edit(path, lambda content: content.update(temperature=value))
+    with pytest.raises(UserError, match=r"bundle.json: is damaged"):
+        load_bundle(path)
+
+
 def test_a_bundle_is_two_files_and_nothing_else(bundle):
     path, _ = bundle
     assert sorted(file.name for file in path.iterdir()) == ["bundle.json", "model.safetensors"]

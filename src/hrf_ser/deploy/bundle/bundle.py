@@ -52,6 +52,7 @@ class BundleDescription:
     front_end: FrontEndConfig
     normalisation: Any  # train, utterance or none
     card: dict[str, Any]  # for readers: corpus, protocol, scores, versions
+    temperature: float = 1.0  # divides the logits, so that probabilities are calibrated
 
 
 class SpeechClassifier(nn.Module):
@@ -68,7 +69,12 @@ class SpeechClassifier(nn.Module):
         """``(batch, samples)`` at 16 kHz and lengths ``(batch,)`` in samples -> logits ``(batch, classes)``."""
         features, frames = self.front_end(waveform, lengths)
         logits: Tensor = self.model(self.normaliser(features, frames), frames)
-        return logits
+        return self.calibrated(logits)
+
+    def calibrated(self, logits: Tensor) -> Tensor:
+        """Logits of ``model``, ``(batch, classes)``, at the temperature of the bundle."""
+        temperature = self.description.temperature
+        return logits if temperature == 1.0 else logits / temperature
 
 
 def save_bundle(
@@ -86,6 +92,7 @@ def save_bundle(
                 "labels": list(description.labels),
                 "front_end": description.front_end.as_dict(),
                 "normalisation": description.normalisation,
+                "temperature": description.temperature,
                 "weights": {"file": WEIGHTS, "sha256": _sha256(folder / WEIGHTS)},
                 "card": description.card,
             },
@@ -198,7 +205,10 @@ def read_description(path: Path) -> tuple[BundleDescription, str]:
             front_end=front_end,
             normalisation=content["normalisation"],
             card=dict(content["card"]),
+            temperature=float(content.get("temperature", 1.0)),
         )
+        if not 0.01 <= description.temperature <= 100:
+            raise ValueError(f"its temperature is {description.temperature}")
     except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise UserError(f"{file}: is damaged ({_first_line(error)}); write the bundle again.") from error
     return description, sha256

@@ -46,7 +46,7 @@ def to_onnx(classifier: SpeechClassifier, entries: dict[str, str]) -> onnx.Model
     front_end = UtteranceFrontEnd(classifier.front_end)
     outputs = ["features", "first", "end"]
     first = _export(front_end, (torch.randn(1, SAMPLE_RATE),), ({1: dynamic},), ["waveform"], outputs)
-    backbone = UtteranceClassifier(classifier.normaliser, for_export(classifier.model))
+    backbone = UtteranceClassifier(classifier, for_export(classifier.model))
     features = torch.randn(1, _FRAMES, classifier.description.front_end.n_mels)
     second = _export(backbone, (features,), ({1: dynamic},), ["features"], ["logits"])
     model = _join(first, second, len(classifier.description.labels))

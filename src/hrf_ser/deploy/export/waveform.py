@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from hrf_ser.audio.front_end import LogMel, Normaliser
+from hrf_ser.audio.front_end import LogMel
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import SpeechClassifier
 
@@ -106,15 +106,16 @@ class UtteranceFrontEnd(nn.Module):
 
 
 class UtteranceClassifier(nn.Module):
-    """The features of one utterance -> logits, without any mask."""
+    """The features of one utterance -> logits at the bundle's temperature, without any mask."""
 
-    def __init__(self, normaliser: Normaliser, model: nn.Module) -> None:
+    def __init__(self, classifier: SpeechClassifier, model: nn.Module) -> None:
         super().__init__()
-        self.normaliser, self.model = normaliser, model
+        self.normaliser, self.model = classifier.normaliser, model
+        self.calibrated = classifier.calibrated
 
     def forward(self, features: Tensor) -> Tensor:
         """``(1, frames, n_mels)`` -> ``(1, classes)``."""
-        return cast(Tensor, self.model(self.normaliser(features, None), None))
+        return self.calibrated(cast(Tensor, self.model(self.normaliser(features, None), None)))
 
 
 class PaddedClassifier(nn.Module):

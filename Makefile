@@ -62,6 +62,11 @@ format: $(READY)  ## Format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
+.PHONY: builtin-model
+builtin-model: $(READY)  ## Put BUNDLE=runs/<run>/bundle in place as the built-in model, int8; ARGS="data=... data.root=..."
+	test -n "$(BUNDLE)"
+	$(BIN)/python -m hrf_ser.export bundle=$(BUNDLE) format=onnx-int8 out=src/hrf_ser/builtin/model.onnx $(ARGS)
+
 .PHONY: bench
 bench: $(READY)  ## Benchmark speed and memory, half an hour; DATA=ravdess ROOT=... for real speech
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.suite $(if $(ROOT),--data $(DATA) --root $(ROOT)) --out runs/bench

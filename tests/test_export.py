@@ -81,7 +81,7 @@ def test_file_and_bundle_are_compared_on_real_audio(command, ravdess, tmp_path):
     assert report["equivalence"]["audio"] == "real"
     assert report["equivalence"]["utterances"] == 5
     assert report["equivalence"]["ua_before"] is not None
-    assert report["metadata"]["quantisation"] == "int8-static"
+    assert report["quantisation"] == "int8-static"
     assert "5 real utterances" in finished.stdout
 
 

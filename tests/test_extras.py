@@ -12,6 +12,9 @@ from hydra.errors import HydraException
 from omegaconf import OmegaConf
 
 from helpers import REPOSITORY
+from hrf_ser.deploy.hub import (
+    upload,
+)  # Before the test hides the package, which torchmetrics imports where it finds transformers.
 from hrf_ser.entry import conf_dir, describe, register_resolvers
 from hrf_ser.errors import UserError
 from hrf_ser.extras import PLUGINS
@@ -52,6 +55,10 @@ def runtime(folder):
     from hrf_ser.deploy.runtime.model_file import _session
 
     _session(b"", 1)
+
+
+def hub(folder):
+    upload(folder, "owner/name")
 
 
 def microphone(_):
@@ -97,6 +104,7 @@ USES = {
     "export": (["onnxscript"], export),
     "runtime": (["onnxruntime"], runtime),
     "mic": (["sounddevice"], microphone),
+    "hub": (["huggingface_hub"], hub),
     "executorch": (["executorch", "executorch.exir"], program("executorch")),
     "litert": (["litert_torch"], program("litert")),
 }

@@ -30,12 +30,16 @@ def test_the_runtime_needs_only_what_its_wheel_installs():
         SOURCE / "__init__.py",
         SOURCE / "errors.py",
         SOURCE / "extras.py",
+        SOURCE / "builtin" / "__init__.py",
         SOURCE / "deploy" / "__init__.py",
     ]:
         for name in imports(path):
             top_level = name.split(".")[0]
             if top_level == "hrf_ser":
-                shipped = ("hrf_ser.deploy.runtime", "hrf_ser.media", "hrf_ser.errors", "hrf_ser.extras")
+                shipped = tuple(
+                    f"hrf_ser.{name}"
+                    for name in ("deploy.runtime", "deploy.load", "media", "errors", "extras", "builtin")
+                )
                 assert name == "hrf_ser" or name.startswith(shipped), f"{path} imports {name}"
             else:
                 assert top_level in sys.stdlib_module_names | RUNTIME_PACKAGES, f"{path} imports {name}"

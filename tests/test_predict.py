@@ -1,9 +1,14 @@
 import csv
+import io
 import json
 import shutil
 
 import pytest
+from omegaconf import OmegaConf
 
+from hrf_ser import predict
+from hrf_ser.entry import conf_dir
+from hrf_ser.errors import UserError
 from tiny_bundles import write_bundle
 
 # A sounddevice whose microphone gives three seconds of noise at once.
@@ -99,13 +104,13 @@ def test_mistakes_end_in_one_sentence(command, bundle, tone, tmp_path):
         ("bundle=nowhere", "audio=one.wav"): "Error: nowhere: holds no bundle.json",
         (f"bundle={copy}", "audio=one.wav"): f"Error: {copy}/bundle.json: is damaged",
         (f"bundle={bundle}", "audio=gone.wav"): "Error: audio=gone.wav: no audio file is there",
-        (f"bundle={bundle}", "audio=[one.wav,two.wav]"): "Error: audio takes one path, not a list",
+        (f"bundle={bundle}", "out=[a.csv,b.csv]", "audio=one.wav"): "Error: out takes one path, not a list",
         (f"bundle={bundle}",): "Error: audio has no value",
     }
     for arguments, message in cases.items():
         finished = command("predict", *arguments, cwd=tmp_path)
         assert finished.returncode == 1
-        assert finished.stderr.startswith(message)
+        assert finished.stderr.startswith(message), finished.stderr
         assert len(finished.stderr.strip().splitlines()) == 1
         assert finished.stdout == ""
     assert sorted(path.name for path in tmp_path.iterdir()) == ["copy", "one.wav"]
@@ -127,7 +132,7 @@ def test_results_are_written_for_good_and_bad_files(command, bundle, tone, tmp_p
     assert rows[0]["emotion"] == rows[1]["error"] == ""
     content = json.loads((tmp_path / "results.json").read_text())
     for row, one in zip(rows[1:], content[1:], strict=True):
-        assert row["emotion"] == one["label"]
+        assert row["emotion"] == one["emotion"]
         assert sum(float(row[label]) for label in ("angry", "happy", "neutral", "sad")) == pytest.approx(1, abs=1e-5)
         assert float(row["end"]) == pytest.approx(one["seconds"], abs=1e-3)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["results.csv", "results.json", "speech"]
@@ -144,7 +149,41 @@ def test_names_come_from_standard_input(command, bundle, tone, tmp_path):
     assert [row["file"] for row in rows] == ["one.wav", "with space.wav", "gone.wav"]
     finished = command("predict", f"bundle={bundle}", "audio=-", cwd=tmp_path, input="\n")
     assert finished.returncode == 1
-    assert finished.stderr.startswith("Error: audio=-: the standard input names no file")
+    assert finished.stderr.startswith("Error: audio=-: the standard input is no recording and names no file")
+
+
+def test_plain_paths_are_predicted_for_pipes(command, bundle, tone, tmp_path):
+    tone("one.wav", seconds=0.5)
+    tone("more/two (1).wav", seconds=0.5)
+    finished = command("predict", "one.wav", "more", f"bundle={bundle}", "--json", cwd=tmp_path)
+    assert finished.returncode == 0, finished.stderr
+    content = json.loads(finished.stdout)
+    assert [one["file"] for one in content] == ["one.wav", "more/two (1).wav"]
+    finished = command("predict", "more/two (1).wav", "--csv", "--bundle", str(bundle), cwd=tmp_path)
+    (row,) = csv.DictReader(finished.stdout.splitlines())
+    assert row["emotion"] == content[1]["emotion"]
+
+
+def test_a_recording_on_standard_input_is_predicted(bundle, tone, capsys, monkeypatch):
+    path = tone("one.wav", seconds=0.5)
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(path.read_bytes())))
+    (recording,) = predict.audio_files("-")
+    assert str(recording) == "-"
+    from hrf_ser import load
+
+    model = load(bundle)
+    assert model(recording).probabilities == pytest.approx(model(path).probabilities, abs=1e-6)
+    with pytest.raises(UserError, match=r"^-: cannot be read"):
+        model(predict.Recording(bytes(range(256))))
+
+
+def test_without_a_bundle_the_built_in_model_predicts(tone, monkeypatch, tmp_path):
+    from hrf_ser import builtin, load
+
+    monkeypatch.setattr(builtin, "MODEL", tmp_path / "gone.onnx")
+    with pytest.raises(UserError, match="has no built-in model"):
+        load(None)
+    assert OmegaConf.load(conf_dir() / "predict.yaml").bundle is None
 
 
 def test_an_exported_file_is_predicted_without_torch(command, tone, tmp_path):

@@ -28,7 +28,7 @@ def test_a_source_is_followed_and_stops_in_time():
     source = chunks(1_000)
     found = list(Level().follow(source, Windows(1.0, 0.5, 0.0), seconds=2.2))
     assert [one.end for one in found] == pytest.approx([1.0, 1.5, 2.0, 2.2])
-    assert {one.label for one in found} == {"loud"}
+    assert {one.emotion for one in found} == {"loud"}
     assert len(list(source)) == 1_000 - 22
 
 

@@ -25,8 +25,9 @@ def wheel(tmp_path_factory):
 
 def test_wheel_holds_the_files_of_this_repository_and_no_others(wheel):
     source = REPOSITORY / "src"
-    files = ("__init__.py", "py.typed", "errors.py", "extras.py", "deploy/__init__.py")
+    files = ("__init__.py", "py.typed", "errors.py", "extras.py", "deploy/__init__.py", "deploy/load.py")
     expected = [source / "hrf_ser" / name for name in files]
+    expected += [path for path in (source / "hrf_ser" / "builtin").iterdir() if path.is_file()]
     for package in ("media", "deploy/runtime"):
         expected += (source / "hrf_ser" / package).rglob("*.py")
     with zipfile.ZipFile(wheel) as archive:
@@ -73,5 +74,5 @@ def test_an_empty_environment_predicts_as_the_bundle_and_has_no_torch(wheel, ton
     classifier, waveform = load_bundle(bundle), torch.from_numpy(read_audio(path))
     with torch.inference_mode():
         expected = classifier(waveform[None], torch.tensor([len(waveform)]))[0].softmax(-1)
-    assert prediction["label"] == classifier.description.labels[int(expected.argmax())]
+    assert prediction["emotion"] == classifier.description.labels[int(expected.argmax())]
     assert list(prediction["probabilities"].values()) == pytest.approx(expected.tolist(), abs=1e-5)

@@ -38,6 +38,14 @@ def test_every_config_file_is_in_the_wheel(wheel):
     assert not [name for name in names if name.startswith(("tests/", "benchmarks/"))]
 
 
+def test_wheel_is_small_and_has_the_command(wheel):
+    assert wheel.stat().st_size <= 5_000_000
+    with zipfile.ZipFile(wheel) as archive:
+        (entries,) = (name for name in archive.namelist() if name.endswith("entry_points.txt"))
+        assert "hrf-ser = hrf_ser.cli:main" in archive.read(entries).decode()
+        assert "hrf_ser/builtin/__init__.py" in archive.namelist()
+
+
 def test_page_of_the_demo_is_in_the_wheel(wheel):
     names = set(zipfile.ZipFile(wheel).namelist())
     for folder in ("site", "vendor"):
@@ -61,6 +69,9 @@ def test_installed_wheel_trains_from_an_unrelated_folder(wheel, tmp_path):
     finished = run_there(python, elsewhere, "hrf=true")
     assert finished.returncode == 0, finished.stderr
     assert list(elsewhere.glob("runs/*/*_demo_conv_transformer_hrf4/metrics.json"))
+    script = tmp_path / "venv" / "bin" / "hrf-ser"
+    command = subprocess.run([str(script), "--help"], cwd=elsewhere, capture_output=True, text=True, check=True)
+    assert "hrf-ser predict a.wav" in command.stdout
     where = subprocess.run(
         [str(python), "-c", "import hrf_ser; print(hrf_ser.__file__)"],
         cwd=elsewhere,

@@ -18,11 +18,15 @@ def main(config: DictConfig) -> None:
 
     validate(config, "demo")
 
+    from hrf_ser.builtin import builtin_model
     from hrf_ser.deploy.demo.serve import Server
     from hrf_ser.deploy.demo.site import build_site
     from hrf_ser.deploy.runtime.model_file import load_model
 
-    path = path_to_serve(Path(config.bundle).expanduser(), exports_folder(config.cache_dir))
+    if config.bundle is None:
+        path = builtin_model()
+    else:
+        path = path_to_serve(Path(config.bundle).expanduser(), exports_folder(config.cache_dir))
     file, _, content = load_model(path)
     with Server(build_site(file, content), config.port) as server:
         print(f"{file.name}, {len(content) / 1e3:,.0f} kB: {server.address}", flush=True)

@@ -10,8 +10,9 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NoReturn
 
 import hydra
@@ -44,7 +45,11 @@ def conf_dir() -> Path:
 
 
 def entry_point(
-    config_name: str, paths: tuple[str, ...] = (), lists: tuple[str, ...] = ()
+    config_name: str,
+    paths: tuple[str, ...] = (),
+    lists: tuple[str, ...] = (),
+    positional: str | None = None,
+    flags: Mapping[str, str] = MappingProxyType({}),
 ) -> Callable[[Callable[[DictConfig], Any]], Callable[[], None]]:
     """Decorator for a main function that takes the composed config.
 
@@ -52,6 +57,8 @@ def entry_point(
         config_name: file in conf/.
         paths: keys whose values are paths: taken as they are, so that spaces and commas in file names need no quoting.
         lists: those of them that may also be lists of paths.
+        positional: the key that takes the words without a key.
+        flags: a word of the command line -> the override that it stands for.
     """
 
     def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -82,7 +89,9 @@ def entry_point(
             # Hydra would print its own pages of errors; with this it raises them, and each becomes a sentence.
             os.environ[_FULL_ERROR] = "1"
             try:
-                words = normalise(sys.argv[1:], conf_dir())
+                words = normalise([flags.get(word, word) for word in sys.argv[1:]], conf_dir())
+                if positional is not None:
+                    words = name_paths(words, positional)
                 overrides = sys.argv[1:] = [quote_path(word, paths) for word in words]
                 refuse_renamed(config_name, overrides)
                 if {"--help", "-h"} & set(overrides):
@@ -152,6 +161,19 @@ def refuse_lists(config: DictConfig, keys: tuple[str, ...]) -> None:
             raise UserError(
                 f"{key} takes one path, not a list; quote it if its name has brackets: \"{key}='[1].wav'\"."
             )
+
+
+def name_paths(words: list[str], key: str) -> list[str]:
+    """``a.wav b.wav threads=2`` -> ``threads=2 audio=['a.wav','b.wav']``; options of Hydra stay, with their values."""
+    found: list[str] = []
+    rest: list[str] = []
+    for before, word in zip(["", *words], words, strict=False):
+        plain = word == "-" or not re.match(r"-|\{|[+~]*[\w.@/]+=", word) or Path(word).is_file()
+        (found if plain and not before.startswith("--") else rest).append(word)
+    if len(found) == 1:
+        return [*rest, f"{key}={QuotedString(found[0], Quote.single).with_quotes()}"]
+    quoted = ",".join(QuotedString(path, Quote.single).with_quotes() for path in found)
+    return [*rest, f"{key}=[{quoted}]"] if found else rest
 
 
 def quote_path(argument: str, keys: tuple[str, ...]) -> str:

@@ -1,4 +1,4 @@
-"""``python -m hrf_ser.predict bundle=... audio=file.wav|folder|pattern|-|mic``: predict emotions with a trained model."""
+"""``python -m hrf_ser.predict audio=file.wav|folder|pattern|-|mic``: predict emotions with any model of hrf_ser."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import glob
 import io
 import json
+import os
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -28,10 +29,18 @@ if TYPE_CHECKING:
     # A file as the user named it, and its prediction or why there is none.
     Result = tuple[str, Prediction | UserError]
 
-MICROPHONE, LIST, SCREEN = "mic", "-", "-"
+MICROPHONE, STDIN = "mic", "-"
+# Results for a pipe, as CSV and as JSON.
+SCREENS = ("-", "-.csv", "-.json")
 
 
-@entry_point("predict", paths=("bundle", "audio", "out"))
+@entry_point(
+    "predict",
+    paths=("bundle", "audio", "out"),
+    lists=("audio",),
+    positional="audio",
+    flags={"--json": "out=-.json", "--csv": "out=-"},
+)
 def main(config: DictConfig) -> None:
     from hrf_ser.config import validate
 
@@ -40,17 +49,18 @@ def main(config: DictConfig) -> None:
         check_out(config.out, config.audio)
     files = None if config.audio == MICROPHONE else audio_files(config.audio)
 
+    from hrf_ser.deploy.load import load
     from hrf_ser.deploy.runtime.windows import Windows
 
     windows = Windows(config.window_s, config.hop_s, config.smoothing_s)
-    predictor = open_predictor(Path(config.bundle).expanduser(), config.threads)
+    predictor = load(config.bundle, config.threads)
     if files is None:
         predict_microphone(config, predictor, windows)
     else:
         predict_files(config, predictor, windows, files)
 
 
-def predict_files(config: DictConfig, predictor: Predictor, windows: Any, files: list[Path]) -> None:
+def predict_files(config: DictConfig, predictor: Predictor, windows: Any, files: list[Path | Recording]) -> None:
     """Predict for each file; the status is 1 where one is bad, and the others are predicted all the same."""
     results: list[Result] = []
     for file in files:
@@ -58,7 +68,7 @@ def predict_files(config: DictConfig, predictor: Predictor, windows: Any, files:
             results.append((str(file), predictor(file, windows=windows, whole_s=float(config.whole_s))))
         except UserError as error:
             results.append((str(file), error))
-    if config.out != SCREEN:
+    if config.out not in SCREENS:
         show_results(results)
     if config.out is not None:
         write_results(config.out, predictor.labels, results, config.rows == "window")
@@ -87,54 +97,58 @@ def predict_microphone(config: DictConfig, predictor: Predictor, windows: Any) -
             _write(config.out, predictor.labels, content, [_row(MICROPHONE, posterior) for posterior in kept])
 
 
-def open_predictor(path: Path, threads: int | None = None) -> Predictor:
-    """An ``.onnx`` file on onnxruntime, without torch; any other path as a bundle."""
-    if path.suffix == ".onnx":
-        from hrf_ser.deploy.runtime import Emotion
-
-        return Emotion(path, threads or 1)
-
-    import torch
-
-    from hrf_ser.deploy.bundle import BundlePredictor, load_bundle
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    return BundlePredictor(load_bundle(path))
-
-
 def check_out(out: str, audio: str) -> None:
     """Refuse a place for the results that cannot take them, before torch is imported."""
-    if out == SCREEN:
+    if out in SCREENS:
         if audio == MICROPHONE:
-            raise UserError("out=-: the screen has the meter already; give a .csv or .json file.")
+            raise UserError(f"out={out}: the screen has the meter already; give a .csv or .json file.")
     elif Path(out).suffix.lower() not in (".csv", ".json"):
-        raise UserError(f"out={out}: is neither a .csv nor a .json file, nor - for CSV on the screen.")
+        raise UserError(
+            f"out={out}: is neither a .csv nor a .json file, nor - for CSV or -.json for JSON on the screen."
+        )
     elif Path(out).expanduser().is_dir():
         raise UserError(f"out={out}: is a folder; give the name of a file in it.")
 
 
-def audio_files(audio: str) -> list[Path]:
-    """The files that ``audio`` names: one, all below a folder, those that match a pattern, or a list on standard input."""
-    if audio == LIST:
-        listed = [Path(line).expanduser() for line in sys.stdin.read().splitlines() if line.strip()]
+class Recording(io.BytesIO):
+    """A recording on standard input."""
+
+    name = STDIN
+
+    def __str__(self) -> str:
+        return self.name
+
+
+def audio_files(audio: str | Sequence[str]) -> list[Path | Recording]:
+    """The files that ``audio`` names: one, all below a folder, those that match a pattern; or standard input, which is a
+    recording or a list of names.
+    """
+    if not isinstance(audio, str):
+        return [file for entry in audio for file in audio_files(str(entry))]
+    if audio == STDIN:
+        content = sys.stdin.buffer.read()
+        if b"\0" in content:  # Names have none.
+            return [Recording(content)]
+        listed = [Path(line).expanduser() for line in os.fsdecode(content).splitlines() if line.strip()]
         if not listed:
-            raise UserError("audio=-: the standard input names no file; give one a line.")
-        return listed
+            raise UserError("audio=-: the standard input is no recording and names no file; give one a line.")
+        return [*listed]
     path = Path(audio).expanduser()
     if path.is_file():
         return [path]
     if path.is_dir():
-        found = sorted(p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("._"))
+        found: list[Path] = sorted(
+            p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith("._")
+        )
     else:
         found = sorted(Path(match) for match in glob.glob(str(path), recursive=True) if Path(match).is_file())
     if not found:
         raise UserError(f"audio={audio}: no audio file is there; give a file, a folder or a pattern.")
-    return found
+    return [*found]
 
 
 def write_results(out: str, labels: Sequence[str], results: Sequence[Result], by_window: bool) -> None:
-    """Write CSV or JSON, a row for each window or each file, to a path or, as ``-``, to the standard output."""
+    """Write CSV or JSON, a row for each window or each file, to a path or, as ``-`` or ``-.json``, to standard output."""
     from hrf_ser.deploy.runtime import Posterior
 
     content: list[dict[str, Any]] = []
@@ -155,14 +169,18 @@ def _write(out: str, labels: Sequence[str], content: list[dict[str, Any]], rows:
 
     path = Path(out).expanduser()
     if path.suffix.lower() == ".json":
-        write_text(path, json.dumps(content, indent=2) + "\n")
+        listed = json.dumps(content, indent=2) + "\n"
+        if out in SCREENS:
+            print(listed, end="")
+        else:
+            write_text(path, listed)
         return
     text = io.StringIO()
     columns = ["file", "start", "end", "emotion", "probability", *labels, "error"]
     table = csv.DictWriter(text, columns, lineterminator="\n")
     table.writeheader()
     table.writerows(rows)
-    if out == SCREEN:
+    if out in SCREENS:
         print(text.getvalue(), end="")
     else:
         write_text(path, text.getvalue())
@@ -171,9 +189,9 @@ def _write(out: str, labels: Sequence[str], content: list[dict[str, Any]], rows:
 def _row(file: str, posterior: Posterior) -> dict[str, str]:
     """Silence has no emotion."""
     row = {"file": file, "start": f"{posterior.start:.3f}", "end": f"{posterior.end:.3f}"}
-    if posterior.label is not None and posterior.probabilities is not None:
+    if posterior.emotion is not None and posterior.probabilities is not None:
         shown = {name: f"{probability:.6f}" for name, probability in posterior.probabilities.items()}
-        row |= {"emotion": posterior.label, "probability": shown[posterior.label], **shown}
+        row |= {"emotion": posterior.emotion, "probability": shown[posterior.emotion], **shown}
     return row
 
 

@@ -110,7 +110,7 @@ def _predicts(path: Path) -> None:
     from hrf_ser.deploy.runtime import Emotion
 
     prediction = Emotion(path)(_SECOND, 16_000)
-    assert prediction.label in prediction.probabilities
+    assert prediction.emotion in prediction.probabilities
     assert all(np.isfinite(list(prediction.probabilities.values())))
 
 

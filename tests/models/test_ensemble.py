@@ -6,7 +6,7 @@ import torch
 from hrf_ser.hrf import factorised_layers, insert_hrf, merge_hrf
 from hrf_ser.models import create_model
 from hrf_ser.models.conv_transformer import ConvTransformer
-from hrf_ser.models.ensemble import Ensemble
+from hrf_ser.models.ensemble import Ensemble, can_embed
 
 SIZES = {"n_features": 6, "n_classes": 3, "width": 16, "layers": 1, "heads": 2, "ffn": 32, "dropout": 0.0}
 LENGTHS = torch.tensor([40, 23])
@@ -55,3 +55,16 @@ def test_one_member_is_the_model_itself() -> None:
 def test_other_numbers_are_refused(members: object) -> None:
     with pytest.raises(ValueError, match=r"ensemble_size=.*: Input should be"):
         create_model("conv_transformer", ensemble_size=members, **SIZES)
+
+
+def test_embeddings_of_members_stand_side_by_side_and_classify_to_the_same() -> None:
+    torch.manual_seed(0)
+    options = {"width": 16, "layers": 1, "heads": 2, "ffn": 32, "ensemble_size": 3}
+    model = create_model("conv_transformer", n_features=20, n_classes=3, **options).eval()
+    features, lengths = torch.randn(2, 40, 20), torch.tensor([40, 25])
+    with torch.inference_mode():
+        embedding = model.embed(features, lengths)
+        assert embedding.shape == (2, 3 * model.members[0].pooling.out_width)
+        torch.testing.assert_close(model.classify(embedding), model(features, lengths), atol=0, rtol=0)
+    assert can_embed(model)
+    assert not can_embed(torch.nn.Identity())

@@ -265,9 +265,13 @@ class Export(Group):
 
 
 class Predict(Group):
-    bundle: str = Field(description="A bundle, run in torch, or an exported .onnx file.")
-    audio: str = Field(description="A file, folder or pattern; -: names on standard input; mic: the microphone.")
-    out: str | None = Field(description="results.csv, results.json, or - for CSV on standard output.")
+    bundle: str | None = Field(
+        description="An exported .onnx file, or a bundle, run in torch; null: the built-in model."
+    )
+    audio: str | list[str] = Field(
+        description="Files, folders or patterns; -: a recording or names on standard input; mic: the microphone."
+    )
+    out: str | None = Field(description="results.csv or results.json; - or -.json for standard output.")
     rows: Literal["file", "window"] = Field(description="Rows of the results.")
     threads: Count | None = Field(description="CPU threads; null: torch's default, and 1 for an .onnx file.")
     whole_s: Amount = Field(description="Longest recording that is classified as a whole; others in windows.")
@@ -293,7 +297,9 @@ class Benchmark(Group):
 
 
 class Demo(Group):
-    bundle: str = Field(description="A bundle folder, which is exported first, or an .onnx file.")
+    bundle: str | None = Field(
+        description="A bundle folder, which is exported first, or an .onnx file; null: the built-in model."
+    )
     port: int = Field(ge=0, le=65535, description="Port on 127.0.0.1; 0: any free one.")
     open: bool = Field(description="Open the page in the browser.")
     cache_dir: str = Field(description="Folder of exported files.")

@@ -252,7 +252,7 @@ def test_newest_wish_wins(page, voice, emotion):
     # A second file while the first is still at work: its prediction and no other stays.
     page.one("#sample").click()
     page.choose(voice)
-    assert page.text("#word") == emotion(voice).label
+    assert page.text("#word") == emotion(voice).emotion
     assert "voice.wav" in page.text("#status")
 
 

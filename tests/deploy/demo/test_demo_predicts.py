@@ -45,7 +45,7 @@ def same(page, prediction, tolerance=1e-3):
     assert page.probabilities() == pytest.approx(list(prediction.probabilities.values()), abs=tolerance)
     # Where values may differ by more, two classes may be nearer to each other than that.
     if tolerance <= 1e-3:
-        assert page.text("#word") == prediction.label
+        assert page.text("#word") == prediction.emotion
     return True
 
 

@@ -9,7 +9,8 @@ from helpers import REPOSITORY
 from hrf_ser.deploy.bundle import load_bundle
 from hrf_ser.errors import UserError
 from hrf_ser.models import create_model
-from tiny_bundles import OPTIONS
+from hrf_ser.models.ensemble import members_of
+from tiny_bundles import OPTIONS, write_bundle
 
 MODELS = ["conv_transformer", "conformer", "speechformer"]
 
@@ -50,6 +51,57 @@ def test_backbone_for_export_is_the_same_function(model, members):
         torch.testing.assert_close(for_export(backbone)(features, None), backbone(features, None), atol=1e-5, rtol=0)
 
 
+@pytest.mark.parametrize("front_end", [{}, {"window_ms": 80, "hop_ms": 40, "f_min": 50, "f_max": 7_000}])
+def test_matrices_that_the_runtime_computes_give_the_posteriors_of_stored_ones(tmp_path, monkeypatch, front_end):
+    pytest.importorskip("onnxscript")
+    from hrf_ser.deploy.export import onnx
+    from hrf_ser.deploy.export.write import describe
+
+    bundle = write_bundle(tmp_path / "bundle", n_mels=64, **front_end)
+    classifier = load_bundle(bundle)
+    entries = describe(classifier, bundle)
+    computed = onnx.to_onnx(classifier, entries)
+    monkeypatch.setattr(onnx, "_compute_matrices", lambda *_: None)
+    stored = onnx.to_onnx(classifier, entries)
+    assert len(stored.SerializeToString()) > len(computed.SerializeToString()) + 400_000
+    waveform = (0.1 * np.random.default_rng(0).normal(size=(1, 40_000))).astype(np.float32)
+    np.testing.assert_allclose(predict(computed, waveform)[1], predict(stored, waveform)[1], rtol=0, atol=1e-6)
+
+
+def test_members_of_an_ensemble_share_the_front_end(exported):
+    classifier, graph = exported("conformer")[1:]
+    assert len(classifier.model.members) == 2
+    operators = [node.op_type for node in graph.graph.node if node.name.startswith("front_end/")]
+    assert operators.count("Log") == 1
+    assert [node.op_type for node in graph.graph.node].count("Log") == 1
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_embedding_is_the_pooled_vector_and_of_an_ensemble_all_of_them_side_by_side(exported, model):
+    import onnxruntime
+
+    _, classifier, graph = exported(model)
+    waveform = (0.1 * np.random.default_rng(0).normal(size=(1, 48_000))).astype(np.float32)
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), providers=["CPUExecutionProvider"])
+    (embedding,) = session.run(["embedding"], {"waveform": waveform})
+    with torch.inference_mode():
+        features, frames = classifier.front_end(torch.from_numpy(waveform), torch.tensor([48_000]))
+        features = classifier.normaliser(features, frames)
+        expected = [member.embed(features, frames) for member in members_of(classifier.model)]
+    np.testing.assert_allclose(embedding, torch.cat(expected, 1), atol=2e-5)
+    assert session.get_outputs()[2].shape == list(embedding.shape)
+
+
+def test_a_model_without_a_pooled_vector_has_no_embedding():
+    pytest.importorskip("onnxscript")
+    from hrf_ser.deploy.export.waveform import UtteranceClassifier
+
+    plain = torch.nn.Module()
+    plain.forward = lambda features, _: features.mean(1)
+    classifier = UtteranceClassifier(torch.nn.Identity(), plain)
+    assert not classifier.embeds
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_silence_and_one_sample_give_finite_logits(exported, model):
     graph = exported(model)[2]
@@ -70,7 +122,8 @@ def test_metadata_has_all_that_a_runtime_needs(exported):
     assert entries["quantisation"] == "none"
     assert entries["bundle_sha256"] == hashlib.sha256((bundle / "bundle.json").read_bytes()).hexdigest()
     assert [one.name for one in graph.graph.input] == ["waveform"]
-    assert [one.name for one in graph.graph.output] == ["logits", "probabilities"]
+    assert entries["licence"] == "not stated"
+    assert [one.name for one in graph.graph.output] == ["logits", "probabilities", "embedding"]
     assert [(opset.domain, opset.version) for opset in graph.opset_import] == [("", 20)]
 
 
@@ -79,7 +132,8 @@ def test_file_is_small_and_holds_nothing_of_the_machine_that_wrote_it(exported, 
     _, classifier, graph = exported(model)
     data = graph.SerializeToString()
     weights = sum(4 * parameter.numel() for parameter in classifier.model.parameters())
-    assert len(data) < weights + 150_000  # The DFT matrices alone would be 400 kB.
+    # The DFT matrices alone would be 400 kB, the mel filters of a window of 80 ms 260 kB.
+    assert len(data) < weights + 80_000
     assert str(REPOSITORY).encode() not in data
     assert b"site-packages" not in data
 

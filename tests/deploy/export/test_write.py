@@ -1,10 +1,12 @@
 import json
+import re
 import shutil
 
 import pytest
 
 pytest.importorskip("onnxruntime")
 
+from helpers import REPOSITORY
 from hrf_ser.deploy.bundle import BundlePredictor
 from hrf_ser.deploy.export.equivalence import synthetic
 from hrf_ser.deploy.export.write import Export, export_bundle
@@ -34,10 +36,22 @@ def test_file_and_report_stand_side_by_side(bundles, tmp_path, capsys):
     assert report["equivalence"]["audio"] == "synthetic"
     assert report["equivalence"]["max_logit_difference"] < 1e-4
     assert report["bytes"] == out.stat().st_size
-    assert report["metadata"]["labels"] == '["angry", "happy", "sad"]'
+    assert report["labels"] == ["angry", "happy", "sad"]
+    assert report["sample_rate"] == 16_000
+    assert report["card"] == {"corpus": "demo"}
+    assert report["licence"] == "not stated"
+    assert report["inputs"] == {"waveform": [1, "samples"]}
+    assert report["outputs"] == {"logits": [1, 3], "probabilities": [1, 3], "embedding": [1, 16]}
     assert {"torch", "onnx", "onnxruntime"} <= set(report["versions"])
     show_report(report, out)
     assert "Compared on synthetic signals" in capsys.readouterr().out
+
+
+def test_every_key_of_the_report_is_described(bundles, tmp_path):
+    report = export_bundle(Export(bundles["conv_transformer"], tmp_path / "model.onnx", "onnx"))
+    section = (REPOSITORY / "docs/reference/files.md").read_text().partition("### <file>.json")[2].partition("\n## ")[0]
+    rows = [line for line in section.splitlines() if line.startswith("| `")]
+    assert sorted(re.findall(r"`(\w+)`", " ".join(row.split("|")[1] for row in rows))) == sorted(report)
 
 
 def test_a_file_alone_is_trusted_until_a_bit_of_it_changes(bundles, tmp_path):

@@ -65,7 +65,7 @@ def test_what_is_no_audio_is_refused_and_not_guessed(samples, message):
 def test_an_array_needs_its_rate_and_a_file_has_its_own():
     with pytest.raises(UserError, match="rate is missing"):
         read(np.zeros(16_000, np.float32))
-    with pytest.raises(UserError, match="leave it away"):
+    with pytest.raises(UserError, match="leave it out"):
         read(io.BytesIO(encoded(speechlike(16_000), 16_000, "WAV")), 8_000)
     with pytest.raises(UserError, match="list: is no audio"):
         read([0.0] * 16_000)

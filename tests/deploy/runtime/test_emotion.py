@@ -47,7 +47,7 @@ def test_real_speech_is_predicted_as_by_the_bundle(emotion, of_bundle, ravdess, 
         expected = of_bundle(read_audio(file))
         prediction = emotion(file)
         assert list(prediction.probabilities.values()) == pytest.approx(expected, abs=2e-5)
-        assert prediction.label == emotion.labels[int(expected.argmax())]
+        assert prediction.emotion == emotion.labels[int(expected.argmax())]
         # At another rate, so that both resample.
         high = soxr.resample(read_audio(file), RATE, 44_100)
         soundfile.write(tmp_path / "high.wav", high, 44_100, subtype="FLOAT")
@@ -99,7 +99,7 @@ def test_unusable_audio_is_refused(emotion, waveform, message):
 def test_the_smallest_sample_of_16_bits_is_not_silence(emotion):
     samples = np.zeros(RATE, np.int16)
     samples[5_000] = 1
-    assert emotion(samples, RATE).label in emotion.labels
+    assert emotion(samples, RATE).emotion in emotion.labels
 
 
 def test_calls_from_many_threads_do_not_mix(emotion):

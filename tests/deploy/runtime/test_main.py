@@ -10,7 +10,7 @@ def test_a_file_is_predicted_as_from_python(exported_file, tone, capsys):
     path = tone("speech.wav", seconds=1.5, rate=44_100, channels=2)
     assert main([str(exported_file), str(path)]) == 0
     expected = Emotion(exported_file)(path)
-    assert capsys.readouterr().out == f"{path}  {expected.label}  {expected.probability:.2f}\n"
+    assert capsys.readouterr().out == f"{path}  {expected.emotion}  {expected.probability:.2f}\n"
     assert main([str(exported_file), str(path), "--json"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line) == {"file": str(path), **expected.as_dict(windows=False)}

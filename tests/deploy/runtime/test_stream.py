@@ -85,9 +85,9 @@ def test_silence_and_nothing_have_no_emotion(level):
     assert stream.finish() == []  # 40 ms are too short.
     loud, silent = noise(16_000, 1.0), np.zeros(16_000, np.float32)
     first, second, third = stream.push(np.concatenate([silent, loud, silent]))
-    assert (first.silent, first.label, first.probabilities, first.smoothed) == (True, None, None, None)
-    assert second.label == "quiet"
-    assert (third.silent, third.label, third.smoothed) == (True, None, second.smoothed)
+    assert (first.silent, first.emotion, first.probabilities, first.smoothed) == (True, None, None, None)
+    assert second.emotion == "quiet"
+    assert (third.silent, third.emotion, third.smoothed) == (True, None, second.smoothed)
 
 
 @pytest.mark.parametrize("smoothing_s", [0.0, 2.0])

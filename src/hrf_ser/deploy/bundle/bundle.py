@@ -25,6 +25,7 @@ from hrf_ser.deploy.bundle.card import CARD
 from hrf_ser.errors import UserError
 from hrf_ser.files import new_folder
 from hrf_ser.models import create_model
+from hrf_ser.models.ensemble import can_embed
 from hrf_ser.run_folder import DESCRIPTION
 
 FORMAT = "hrf_ser bundle"
@@ -75,6 +76,14 @@ class SpeechClassifier(nn.Module):
         """Logits of ``model``, ``(batch, classes)``, at the temperature of the bundle."""
         temperature = self.description.temperature
         return logits if temperature == 1.0 else logits / temperature
+
+    def embed(self, waveform: Tensor, lengths: Tensor) -> Tensor:
+        """As :meth:`forward`, to the pooled vector before the classifier, ``(batch, width)``."""
+        if not can_embed(self.model):
+            raise UserError(f"model={self.description.model}: has no pooled vector; it is no Backbone.")
+        features, frames = self.front_end(waveform, lengths)
+        vector: Tensor = self.model.embed(self.normaliser(features, frames), frames)  # type: ignore[operator]
+        return vector
 
 
 def save_bundle(

@@ -40,13 +40,28 @@ class BundlePredictor(Predictor):
         probabilities: NDArray[np.float32] = torch.from_numpy(self.logits(waveform)).softmax(-1).numpy()
         return probabilities
 
+    def embedding(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``(samples,)`` at 16 kHz -> the pooled vector before the classifier, ``(width,)``."""
+        with torch.inference_mode():
+            vector = self.classifier.embed(torch.tensor(waveform)[None], torch.tensor([len(waveform)]))
+        return vector[0].numpy()
+
     def __call__(
-        self, source: Source, rate: int | None = None, *, windows: Windows | None = None, whole_s: float = WHOLE_S
+        self,
+        source: Source,
+        sampling_rate: int | None = None,
+        *,
+        windows: Windows | None = None,
+        whole_s: float = WHOLE_S,
     ) -> Prediction:
         """As :meth:`Predictor.__call__`; a file that is one input is read as training reads it."""
-        if rate is None and isinstance(source, str | os.PathLike) and duration(path := Path(source)) <= whole_s:
-            source, rate = read_audio(path), self.sample_rate
-        return super().__call__(source, rate, windows=windows or Windows(), whole_s=whole_s)
+        if (
+            sampling_rate is None
+            and isinstance(source, str | os.PathLike)
+            and duration(path := Path(source)) <= whole_s
+        ):
+            source, sampling_rate = read_audio(path), self.sample_rate
+        return super().__call__(source, sampling_rate, windows=windows or Windows(), whole_s=whole_s)
 
 
 def torch_latency(

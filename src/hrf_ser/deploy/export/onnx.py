@@ -1,4 +1,4 @@
-"""A bundle as one ONNX file: ``waveform (1, samples)`` -> ``logits`` and ``probabilities``, ``(1, classes)`` each.
+"""A bundle as one ONNX file: ``waveform (1, samples)`` -> ``logits``, ``probabilities`` and the pooled vector ``embedding``.
 
 Front end and backbone are exported apart and joined, with a cut between them that removes leading and trailing silence. The
 graph takes one utterance at a time, so that nothing is padding and no operation masks it. All that the runtime needs beside
@@ -11,7 +11,7 @@ import copy
 import hashlib
 import logging
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, cast
 
 import numpy as np
@@ -48,7 +48,9 @@ def to_onnx(classifier: SpeechClassifier, entries: dict[str, str]) -> onnx.Model
     first = _export(front_end, (torch.randn(1, SAMPLE_RATE),), ({1: dynamic},), ["waveform"], outputs)
     backbone = UtteranceClassifier(classifier, for_export(classifier.model))
     features = torch.randn(1, _FRAMES, classifier.description.front_end.n_mels)
-    second = _export(backbone, (features,), ({1: dynamic},), ["features"], ["logits"])
+    # torch names a value "embedding" itself where a model looks positions up.
+    results = ["logits", "pooled_vector"] if backbone.embeds else ["logits"]
+    second = _export(backbone, (features,), ({1: dynamic},), ["features"], results)
     model = _join(first, second, len(classifier.description.labels))
     if isinstance(front_end.log_mel.mel, MatrixMel):
         _compute_matrices(model.graph, front_end.log_mel.mel)
@@ -110,6 +112,13 @@ def set_metadata(model: onnx.ModelProto, entries: dict[str, str]) -> None:
 def metadata(model: onnx.ModelProto) -> dict[str, str]:
     """``metadata_props`` as a dictionary."""
     return {entry.key: entry.value for entry in model.metadata_props}
+
+
+def shapes(tensors: Iterable[onnx.ValueInfoProto]) -> dict[str, list[int | str]]:
+    """Inputs or outputs by name; a dimension is a number or, where it varies, its name."""
+    return {
+        tensor.name: [dim.dim_value or dim.dim_param for dim in tensor.type.tensor_type.shape.dim] for tensor in tensors
+    }
 
 
 def seal(model: onnx.ModelProto) -> bytes:
@@ -190,10 +199,15 @@ def _join(front_end: onnx.ModelProto, model: onnx.ModelProto, classes: int) -> o
     graph = joined.graph
     graph.node.append(helper.make_node("Identity", ["model/logits"], ["logits"], "logits"))
     graph.node.append(helper.make_node("Softmax", ["model/logits"], ["probabilities"], "probabilities", axis=-1))
+    widths = {"logits": classes, "probabilities": classes}
+    for output in model.graph.output:
+        if output.name == "model/pooled_vector":
+            graph.node.append(helper.make_node("Identity", ["model/pooled_vector"], ["embedding"], "embedding"))
+            widths["embedding"] = output.type.tensor_type.shape.dim[1].dim_value
     del graph.output[:], graph.input[:], graph.value_info[:]
     graph.input.append(helper.make_tensor_value_info("waveform", TensorProto.FLOAT, [1, "samples"]))
-    for name in ("logits", "probabilities"):
-        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, classes]))
+    for name, width in widths.items():
+        graph.output.append(helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, width]))
     del joined.opset_import[:]
     joined.opset_import.append(helper.make_opsetid("", _OPSET))
     joined.producer_name, joined.producer_version = "hrf_ser", __version__
@@ -202,34 +216,48 @@ def _join(front_end: onnx.ModelProto, model: onnx.ModelProto, classes: int) -> o
 
 
 def _compute_matrices(graph: onnx.GraphProto, mel: MatrixMel) -> None:
-    """Replace the DFT matrices by their computation, which the runtime does once when it loads the file: 5 kB for 400.
+    """Replace the front end's matrices by their computation, which the runtime does once when it loads the file.
 
-    Every entry is one of ``n_fft`` numbers times one of the window.
+    An entry of a DFT matrix is one of ``n_fft`` cosines times one of the window; the filters are triangles over the bins.
     """
-    matrices = {"cosines": 0, "sines": mel.n_fft // 4}
-    found = {
-        kind: initializer
-        for initializer in graph.initializer
-        for kind in matrices
-        if initializer.name.endswith(f"mel.{kind}")
-    }
-    table, window = mel.tables()
-    _constant(graph, "dft/row", np.arange(mel.reach)[:, None])
-    _constant(graph, "dft/column", np.arange(mel.first, mel.last)[None])
-    _constant(graph, "dft/period", np.array(mel.n_fft))
-    _constant(graph, "dft/window", window.numpy().astype(np.float32))
-    nodes = [
-        helper.make_node("Mul", ["dft/row", "dft/column"], ["dft/turn"], "front_end/dft/turn"),
-        helper.make_node("Mod", ["dft/turn", "dft/period"], ["dft/index"], "front_end/dft/index"),
-    ]
-    for kind, shift in matrices.items():
-        name = found[kind].name
-        graph.initializer.remove(found[kind])
-        _constant(graph, f"dft/{kind}", np.roll(table.numpy(), shift).astype(np.float32))
-        nodes += [
-            helper.make_node("Gather", [f"dft/{kind}", "dft/index"], [f"dft/{kind}_all"], f"front_end/dft/{kind}"),
-            helper.make_node("Mul", [f"dft/{kind}_all", "dft/window"], [name], f"front_end/dft/{kind}_window"),
-        ]
+    nodes: list[onnx.NodeProto] = []
+
+    def add(operator: str, output: str, *inputs: str, **attributes: Any) -> str:
+        nodes.append(helper.make_node(operator, inputs, [output], f"{FRONT_END}{output}", **attributes))
+        return output
+
+    def constant(name: str, values: Any) -> str:
+        _constant(graph, name, np.asarray(values))
+        return name
+
+    names = {}
+    for initializer in list(graph.initializer):
+        kind = initializer.name.rpartition("mel.")[2]
+        if kind in ("cosines", "sines", "filters"):
+            names[kind] = initializer.name
+            graph.initializer.remove(initializer)
+    cosines, window = mel.tables()
+    zero, step, period = constant("dft/zero", 0), constant("dft/step", 1), constant("dft/period", mel.n_fft)
+    table = constant("dft/table", cosines.numpy().astype(np.float32))
+    half_window = constant("dft/window", window.numpy().astype(np.float32))
+    samples = add("Range", "dft/samples", zero, constant("dft/reach", mel.reach), step)
+    bins = add("Range", "dft/bins", constant("dft/first", mel.first), constant("dft/last", mel.last), step)
+    rows = add("Unsqueeze", "dft/rows", samples, constant("dft/axis", [1]))
+    turns = add("Mul", "dft/turns", rows, bins)
+    # A sine is the cosine three quarters of a period later.
+    later = add("Add", "dft/later", turns, constant("dft/shift", 3 * mel.n_fft // 4))
+    for kind, turn in (("cosines", turns), ("sines", later)):
+        index = add("Mod", f"dft/{kind}/index", turn, period)
+        add("Mul", names[kind], add("Gather", f"dft/{kind}/values", table, index), half_window)
+    lower, centre, upper = (
+        constant(f"mel/{name}", mel.edges[first : first + len(mel.edges) - 2].numpy())
+        for first, name in enumerate(("lower", "centre", "upper"))
+    )
+    column = add("Unsqueeze", "mel/column", add("Cast", "mel/bins", bins, to=TensorProto.FLOAT), "dft/axis")
+    hertz = add("Mul", "mel/hertz", column, constant("mel/width", np.float32(SAMPLE_RATE / mel.n_fft)))
+    rise = add("Div", "mel/rise", add("Sub", "mel/above", hertz, lower), add("Sub", "mel/before", centre, lower))
+    fall = add("Div", "mel/fall", add("Sub", "mel/below", upper, hertz), add("Sub", "mel/after", upper, centre))
+    add("Relu", names["filters"], add("Min", "mel/triangle", rise, fall))
     for position, node in enumerate(nodes):
         graph.node.insert(position, node)
 

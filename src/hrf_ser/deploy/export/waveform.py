@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import copy
 import math
-from typing import cast
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 from hrf_ser.audio.front_end import LogMel
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.deploy.bundle import SpeechClassifier
+from hrf_ser.models.backbone import Backbone
+from hrf_ser.models.ensemble import Ensemble, can_embed
 
 # From here on SpeechFormer has two tokens in its last stage.
 _MIN_SAMPLES = 2 * SAMPLE_RATE
@@ -29,7 +31,8 @@ class MatrixMel(nn.Module):
     the odd half: two products over half a window each, half the multiply-adds of a DFT as convolution. The phase is
     counted from the window's centre, which the energy does not see.
 
-    The matrices are ``table[(row * column) % n_fft] * window``: an ONNX file keeps the table (see ``onnx.py``).
+    The matrices are ``table[(row * column) % n_fft] * window``, the filters triangles: an ONNX file keeps the table and the
+    edges of the triangles (see ``onnx.py``).
     """
 
     cosines: Tensor
@@ -50,6 +53,7 @@ class MatrixMel(nn.Module):
         self.register_buffer("cosines", (cosine_table[index] * window).float())
         self.register_buffer("sines", (sine_table[index] * window).float())
         self.register_buffer("filters", filters[self.first : self.last].clone())
+        self.edges = _edges(mel.mel_scale)
 
     def tables(self) -> tuple[Tensor, Tensor]:
         """One period of the cosine ``(n_fft,)`` and half a window ``(reach, 1)`` from its centre on, float64."""
@@ -81,6 +85,13 @@ class MatrixMel(nn.Module):
         return torch.cat(pieces, 2)
 
 
+def _edges(scale: Any) -> Tensor:
+    """Where the triangles of the HTK mel scale begin, peak and end, Hz, ``(n_mels + 2,)``, in torchaudio's own steps."""
+    low, high = (2595.0 * math.log10(1.0 + frequency / 700.0) for frequency in (scale.f_min, scale.f_max))
+    edges: Tensor = 700.0 * (10.0 ** (torch.linspace(low, high, int(scale.n_mels) + 2) / 2595.0) - 1.0)
+    return edges
+
+
 def with_matrices(front_end: LogMel) -> LogMel:
     """A copy that computes its spectrum by :class:`MatrixMel`, where its window has a centre."""
     front_end = copy.deepcopy(front_end)
@@ -106,16 +117,25 @@ class UtteranceFrontEnd(nn.Module):
 
 
 class UtteranceClassifier(nn.Module):
-    """The features of one utterance -> logits at the bundle's temperature, without any mask."""
+    """The features of one utterance -> logits at the bundle's temperature, and the pooled vector where the model has one.
+
+    There is no mask.
+    """
 
     def __init__(self, classifier: SpeechClassifier, model: nn.Module) -> None:
         super().__init__()
         self.normaliser, self.model = classifier.normaliser, model
         self.calibrated = classifier.calibrated
+        self.embeds = can_embed(model)
 
-    def forward(self, features: Tensor) -> Tensor:
-        """``(1, frames, n_mels)`` -> ``(1, classes)``."""
-        return self.calibrated(cast(Tensor, self.model(self.normaliser(features, None), None)))
+    def forward(self, features: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        """``(1, frames, n_mels)`` -> ``(1, classes)`` and ``(1, width)``."""
+        features = self.normaliser(features, None)
+        if not self.embeds:
+            return self.calibrated(cast(Tensor, self.model(features, None)))
+        assert isinstance(self.model, Backbone | Ensemble)
+        embedding = self.model.embed(features, None)
+        return self.calibrated(self.model.classify(embedding)), embedding
 
 
 class PaddedClassifier(nn.Module):

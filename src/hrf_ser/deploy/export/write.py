@@ -24,7 +24,7 @@ from hrf_ser.deploy.bundle import BundlePredictor, SpeechClassifier, load_bundle
 from hrf_ser.deploy.export.equivalence import Example, Run, compare, synthetic
 from hrf_ser.deploy.export.formats import FORMATS
 from hrf_ser.deploy.runtime.benchmark import measure_latency
-from hrf_ser.deploy.runtime.model_file import FORMAT, VERSION
+from hrf_ser.deploy.runtime.model_file import CHECKSUM, FORMAT, VERSION
 from hrf_ser.errors import UserError
 from hrf_ser.extras import need
 from hrf_ser.files import new_file, write_text
@@ -82,12 +82,12 @@ def export_bundle(
             "format": settings.format,
             "published": not failures,
             "failures": failures,
+            **entries,
             "equivalence": asdict(equivalence),
             "limits": asdict(limits),
             "bytes": temporary.stat().st_size,
             "sha256": hashlib.sha256(temporary.read_bytes()).hexdigest(),
             "latency": {"seconds_of_audio": seconds, "threads": 1, "milliseconds": latency},
-            "metadata": entries,
             "versions": _versions(),
         }
         if failures:
@@ -120,6 +120,7 @@ def describe(classifier: SpeechClassifier, bundle: Path) -> dict[str, str]:
         "version": str(VERSION),
         "labels": json.dumps(list(description.labels)),
         "sample_rate": str(SAMPLE_RATE),
+        "licence": str(description.card.get("licence") or "not stated"),
         "model": description.model,
         "quantisation": "none",
         "bundle_sha256": hashlib.sha256((bundle / DESCRIPTION).read_bytes()).hexdigest(),
@@ -130,13 +131,23 @@ def describe(classifier: SpeechClassifier, bundle: Path) -> dict[str, str]:
     }
 
 
+def _parsed(entries: dict[str, str]) -> dict[str, Any]:
+    """The metadata for the report, where it is JSON and not text, without what names the format of the entries."""
+    texts = {key: value for key, value in entries.items() if key not in ("format", "version", CHECKSUM)}
+    parsed = {
+        key: json.loads(texts.pop(key), parse_constant=lambda _: None)
+        for key in ("labels", "sample_rate", "front_end", "card")
+    }
+    return texts | parsed
+
+
 def _write(
     settings: Export,
     classifier: SpeechClassifier,
     path: Path,
     calibration: Callable[[], Sequence[NDArray[np.float32]]],
-) -> tuple[dict[str, Run], dict[str, str]]:
-    """Write the file; it and what to compare it with, as functions, and its metadata."""
+) -> tuple[dict[str, Run], dict[str, Any]]:
+    """Write the file; it and what to compare it with, as functions, and what the report says of it."""
     runs: dict[str, Run] = {"bundle": BundlePredictor(classifier).logits}
     entries = describe(classifier, settings.bundle)
     # Imported here, since each wants packages that the others do not.
@@ -147,11 +158,11 @@ def _write(
             run = programs.write_torch_export(classifier, path, entries)
         else:
             run = programs.write_fixed_length(classifier, path, settings.format, settings.seconds)
-        return {**runs, settings.format: run}, entries
+        return {**runs, settings.format: run}, _parsed(entries)
 
     for package in ("onnx", "onnxscript", "onnxruntime"):
         need(package, "export")
-    from hrf_ser.deploy.export.onnx import metadata, seal, to_onnx
+    from hrf_ser.deploy.export.onnx import metadata, seal, shapes, to_onnx
     from hrf_ser.deploy.export.quantise import quantise
     from hrf_ser.deploy.runtime import Emotion
 
@@ -164,7 +175,8 @@ def _write(
         model = quantise(model, method, calibration() if method == "int8-static" else ())
         path.write_bytes(seal(model))
         runs[settings.format] = Emotion(path).logits
-    return runs, metadata(model)
+    tensors = {"inputs": shapes(model.graph.input), "outputs": shapes(model.graph.output)}
+    return runs, _parsed(metadata(model)) | tensors
 
 
 def _check_lengths(examples: Iterable[Example], longest: float) -> Iterable[Example]:

@@ -44,9 +44,9 @@ def _results(emotion: Emotion, name: str, windows: Windows, stream: bool) -> Ite
 
 def _line(content: dict[str, Any]) -> str:
     place = f"{content['end']:8.2f} s  " if "end" in content else ""
-    if content["label"] is None:
+    if content["emotion"] is None:
         return f"{content['file']}  {place}silence"
-    return f"{content['file']}  {place}{content['label']}  {content['probabilities'][content['label']]:.2f}"
+    return f"{content['file']}  {place}{content['emotion']}  {content['probabilities'][content['emotion']]:.2f}"
 
 
 def _bad(error: UserError) -> int:

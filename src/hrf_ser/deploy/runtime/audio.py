@@ -48,11 +48,13 @@ def open_audio(source: Source, rate: int | None, to: int) -> Iterator[tuple[str,
     """
     if isinstance(source, np.ndarray) and source.ndim:
         if rate is None:
-            raise UserError("rate is missing: say how many samples a second the array has, rate=16000.")
+            raise UserError(
+                "sampling_rate is missing: say how many samples a second the array has, sampling_rate=16000."
+            )
         yield "the array", _resample(_mixed(_pieces(source), rate), resampler(rate, to))
     elif isinstance(source, str | os.PathLike) or hasattr(source, "read"):
         if rate is not None:
-            raise UserError(f"rate={rate}: is for arrays; a file says its own rate, so leave it away.")
+            raise UserError(f"sampling_rate={rate}: is for arrays; a file states its own, so leave it out.")
         name = str(source) if isinstance(source, str | os.PathLike) else str(getattr(source, "name", "the file object"))
         with _sound_file(source, name) as file:
             if file.frames >= UNKNOWN and not isinstance(file, FfmpegFile):
@@ -73,7 +75,7 @@ def resampler(rate: Any, to: int) -> Any:
     number = isinstance(rate, int | float | np.integer | np.floating)
     if not number or not LOWEST_RATE <= rate <= HIGHEST_RATE or rate % 1:
         raise UserError(
-            f"rate={rate!r}: is not between {LOWEST_RATE:,} and {HIGHEST_RATE:,} Hz; give whole samples per second."
+            f"sampling_rate={rate!r}: is not between {LOWEST_RATE:,} and {HIGHEST_RATE:,} Hz; give whole samples per second."
         )
     return soxr.ResampleStream(int(rate), to, num_channels=1, dtype="float32")
 

@@ -30,6 +30,7 @@ class Emotion(Predictor):
             raise UserError(f"threads={threads}: is not a number of at least 1.")
         self.file, self._session, _ = load_model(path, threads)
         self.labels, self.sample_rate = self.file.labels, self.file.sample_rate
+        self._outputs = {output.name for output in self._session.get_outputs()}
 
     def posterior(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         """``(samples,)`` at :attr:`sample_rate` -> probabilities ``(classes,)``."""
@@ -41,6 +42,12 @@ class Emotion(Predictor):
     def logits(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         """``(samples,)`` at :attr:`sample_rate` -> logits ``(classes,)``, which may be NaN."""
         return self._run("logits", waveform)
+
+    def embedding(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``(samples,)`` at :attr:`sample_rate` -> the pooled vector before the classifier, ``(width,)``."""
+        if "embedding" not in self._outputs:
+            raise UserError(f"{self.file.path}: has no output embedding; export it again.")
+        return self._run("embedding", waveform)
 
     def _run(self, output: str, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         try:

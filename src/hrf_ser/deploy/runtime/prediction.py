@@ -25,7 +25,7 @@ class Posterior:
         return self.probabilities is None
 
     @property
-    def label(self) -> str | None:
+    def emotion(self) -> str | None:
         """The most probable class of the window itself; None in silence."""
         return None if self.probabilities is None else top(self.probabilities)
 
@@ -34,7 +34,7 @@ class Posterior:
         return {
             "start": round(self.start, 4),
             "end": round(self.end, 4),
-            "label": self.label,
+            "emotion": self.emotion,
             "probabilities": self.probabilities,
             "smoothed": self.smoothed,
         }
@@ -44,7 +44,7 @@ class Posterior:
 class Prediction:
     """The prediction for a whole recording."""
 
-    label: str
+    emotion: str  # the most probable class
     probabilities: dict[
         str, float
     ]  # by class, sum 1: of the recording as one input, or the mean over windows with sound
@@ -53,13 +53,13 @@ class Prediction:
 
     @property
     def probability(self) -> float:
-        """Of the label."""
-        return self.probabilities[self.label]
+        """Of the emotion."""
+        return self.probabilities[self.emotion]
 
     def as_dict(self, windows: bool = True) -> dict[str, Any]:
         """For JSON."""
         content: dict[str, Any] = {
-            "label": self.label,
+            "emotion": self.emotion,
             "probability": self.probability,
             "probabilities": self.probabilities,
             "seconds": round(self.seconds, 4),

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hrf_ser.deploy.runtime.audio import Source, check_length, open_audio
+from hrf_ser.deploy.runtime.audio import Source, check_length, is_silent, open_audio
 from hrf_ser.deploy.runtime.prediction import Posterior, Prediction, by_label, top
 from hrf_ser.deploy.runtime.stream import Stream
-from hrf_ser.deploy.runtime.windows import Windows
+from hrf_ser.deploy.runtime.windows import Window, Windows
 from hrf_ser.errors import UserError
 
 # Up to here a recording is one input, as utterances of training were.
@@ -30,8 +30,12 @@ class Predictor(ABC):
     def posterior(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
         """``(samples,)`` at :attr:`sample_rate` -> probabilities ``(classes,)``."""
 
+    def embedding(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
+        """``(samples,)`` at :attr:`sample_rate` -> the pooled vector before the classifier, ``(width,)``."""
+        raise NotImplementedError
+
     def __call__(
-        self, source: Source, rate: int | None = None, *, windows: Windows = _DEFAULT, whole_s: float = WHOLE_S
+        self, source: Source, sampling_rate: int | None = None, *, windows: Windows = _DEFAULT, whole_s: float = WHOLE_S
     ) -> Prediction:
         """Predict the emotion of a recording.
 
@@ -40,42 +44,70 @@ class Predictor(ABC):
 
         Args:
             source: path, file object, or array ``(samples,)`` or ``(samples, channels)``.
-            rate: of an array, Hz.
+            sampling_rate: of an array, Hz.
             windows: of a longer recording.
             whole_s: longest recording that is one input, seconds; 0 takes windows always.
 
         Raises:
             UserError: audio that is unreadable, truncated, shorter than 50 ms, silent, NaN or infinite.
         """
-        with open_audio(source, rate, self.sample_rate) as (name, blocks):
+        with open_audio(source, sampling_rate, self.sample_rate) as (name, blocks):
             posteriors = tuple(self._posteriors(name, blocks, windows, whole_s))
         found = [posterior.probabilities for posterior in posteriors if posterior.probabilities is not None]
         if not found:
-            raise UserError(f"{name}: is silent (every sample is zero); replace or remove it.")
+            raise _silent(name)
         mean = by_label(self.labels, np.mean([list(probabilities.values()) for probabilities in found], axis=0))
         return Prediction(top(mean), mean, posteriors[-1].end, posteriors)
 
-    def windows(self, source: Source, rate: int | None = None, *, windows: Windows = _DEFAULT) -> Iterator[Posterior]:
+    def embed(
+        self, source: Source, sampling_rate: int | None = None, *, windows: Windows = _DEFAULT, whole_s: float = WHOLE_S
+    ) -> NDArray[np.float32]:
+        """The pooled vector before the classifier, ``(width,)``, of an ensemble those of its members side by side.
+
+        Of a longer recording it is the mean over the windows that are not silent; arguments and errors are those of a call.
+        """
+        with open_audio(source, sampling_rate, self.sample_rate) as (name, blocks):
+            found = [
+                self.embedding(samples)
+                for _, samples in self._cut(name, blocks, windows, whole_s)
+                if not is_silent(samples)
+            ]
+        if not found:
+            raise _silent(name)
+        mean: NDArray[np.float32] = np.mean(found, axis=0)
+        return mean
+
+    def windows(
+        self, source: Source, sampling_rate: int | None = None, *, windows: Windows = _DEFAULT
+    ) -> Iterator[Posterior]:
         """Posteriors window by window as the recording is read, silent ones included: as :meth:`stream` gives them."""
-        with open_audio(source, rate, self.sample_rate) as (name, blocks):
+        with open_audio(source, sampling_rate, self.sample_rate) as (name, blocks):
             yield from self._posteriors(name, blocks, windows, whole_s=0)
 
     def _posteriors(
         self, name: str, blocks: Iterator[NDArray[np.float32]], windows: Windows, whole_s: float
     ) -> Iterator[Posterior]:
-        stream, limit = self._stream(windows), round(whole_s * self.sample_rate)
+        stream = self._stream(windows)
+        for window in self._cut(name, blocks, windows, whole_s):
+            yield stream.classify(*window)
+
+    def _cut(
+        self, name: str, blocks: Iterator[NDArray[np.float32]], windows: Windows, whole_s: float
+    ) -> Iterator[Window]:
+        """The recording as one window, or the windows of a longer one."""
+        windower, limit = windows.windower(self.sample_rate), round(whole_s * self.sample_rate)
         samples, kept = 0, []
         for block in blocks:
             samples += len(block)
             kept.append(block)
             if samples > limit:
-                yield from stream.push_resampled(np.concatenate(kept))
+                yield from windower.push(np.concatenate(kept))
                 kept = []
         check_length(name, samples / self.sample_rate)
         if samples > limit:
-            yield from stream.finish()
+            yield from windower.finish()
         else:
-            yield stream.classify(0, np.concatenate(kept))
+            yield 0, np.concatenate(kept)
 
     def stream(self, **options: float) -> Stream:
         """A stream to push chunks to: ``stream(window_s=3, hop_s=1, smoothing_s=2)``."""
@@ -95,3 +127,7 @@ class Predictor(ABC):
             if seconds is not None and read >= seconds:
                 break
         yield from stream.finish()
+
+
+def _silent(name: str) -> UserError:
+    return UserError(f"{name}: is silent (every sample is zero); replace or remove it.")

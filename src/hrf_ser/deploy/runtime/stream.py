@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from hrf_ser.deploy.runtime.audio import MIN_SECONDS, checked, finish, is_silent, resampler
 from hrf_ser.deploy.runtime.prediction import Posterior, by_label
-from hrf_ser.deploy.runtime.windows import Windower, Windows
+from hrf_ser.deploy.runtime.windows import Windows
 from hrf_ser.errors import UserError
 from hrf_ser.media.channels import Downmix
 
@@ -31,7 +31,7 @@ class Stream:
         windows: Windows,
     ) -> None:
         self.posterior, self.labels, self.sample_rate = posterior, tuple(labels), sample_rate
-        self.windower = Windower(round(windows.window_s * sample_rate), max(round(windows.hop_s * sample_rate), 1))
+        self.windower = windows.windower(sample_rate)
         # Of the moving average, a hop later.
         self.weight = math.exp(-windows.hop_s / windows.smoothing_s) if windows.smoothing_s else 0.0
         self.reset()
@@ -44,23 +44,25 @@ class Stream:
         self._downmix = Downmix()
         self._average: NDArray[np.float64] | None = None
 
-    def push(self, chunk: NDArray[Any], rate: int | None = None) -> list[Posterior]:
+    def push(self, chunk: NDArray[Any], sampling_rate: int | None = None) -> list[Posterior]:
         """Posteriors of the windows that a chunk completes: often none, several where a chunk is longer than a hop.
 
         Args:
             chunk: ``(samples,)`` or ``(samples, channels)``, integers or floats in [-1, 1].
-            rate: of the chunk, Hz; None is the model's own. It stays the same until :meth:`finish` or :meth:`reset`.
+            sampling_rate: of the chunk, Hz; None is the model's own. It stays the same until :meth:`finish` or :meth:`reset`.
 
         Raises:
             UserError: no audio, NaN or infinite samples, another rate than before. The stream is then as it was before.
         """
-        rate = self.sample_rate if rate is None else rate
+        sampling_rate = self.sample_rate if sampling_rate is None else sampling_rate
         samples = checked(np.asarray(chunk), "the chunk")
         if self._rate is None:
-            self._resampler = resampler(rate, self.sample_rate)
-            self._rate = rate
-        elif rate != self._rate:
-            raise UserError(f"rate={rate}: the stream began with {self._rate} Hz; call finish() or reset() first.")
+            self._resampler = resampler(sampling_rate, self.sample_rate)
+            self._rate = sampling_rate
+        elif sampling_rate != self._rate:
+            raise UserError(
+                f"sampling_rate={sampling_rate}: the stream began with {self._rate} Hz; call finish() or reset() first."
+            )
         return self.push_resampled(self._resampler.resample_chunk(np.ascontiguousarray(self._downmix(samples))))
 
     def push_resampled(self, samples: NDArray[np.float32]) -> list[Posterior]:

@@ -29,6 +29,10 @@ class Windows:
                 length = ", the length of a window" if name == "hop_s" else ""
                 raise UserError(f"{name}={value}: is not a number of seconds from {least:g} to {most:g}{length}.")
 
+    def windower(self, sample_rate: int) -> Windower:
+        """What cuts audio of that rate."""
+        return Windower(round(self.window_s * sample_rate), max(round(self.hop_s * sample_rate), 1))
+
 
 class Windower:
     """Cuts a stream into windows of so many samples, a hop apart, and holds one window of samples."""

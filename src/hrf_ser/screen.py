@@ -23,7 +23,7 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
     warnings += [f"leaking: {sentence}" for sentence in record["leaks"]]
     lines = [
         f"[bold]test UA {_score(test['ua'])}[/] over {record['classes']} classes (chance {1 / record['classes']:.3f})",
-        f"protocol {protocol.name}: epoch {record['best_epoch']}, {protocol.selection}",
+        f"protocol {protocol.name}: epoch {record['best_epoch'] + 1} of {record['epochs']}, {protocol.selection}",
         *(_teacher(record) if record["teacher"] else []),
         *(f"[bold red]{warning}[/]" for warning in warnings),
     ]

@@ -33,6 +33,7 @@ from hrf_ser.renamed import refuse_renamed, renamed
 _HYDRAS_OWN = ("Config group override must be", "Exceeds the limit")
 # Exit status of a process that Ctrl-C ended, as shells report it.
 SIGINT_STATUS = 130
+_TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".parquet", ".xlsx")
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _FULL_WANTED = "HRF_SER_FULL_ERROR"
 
@@ -178,9 +179,17 @@ def _one_line(error: Exception, verb: str) -> str:
             return sentence
         if extra := PLUGINS.get((match["group"], match["name"])):
             return str(missing(f"Hydra's plugin for {match['group']}={match['name']}", extra))
+        if match["group"].partition("/")[0] == "data" and Path(match["name"]).suffix.lower() in _TABLES:
+            file = "/".join((*match["group"].split("/")[1:], match["name"]))
+            return f"data={file} is a file: write data=table data.root={file}."
         known = re.search(r"Available options in '.*?':(?P<known>(?:\n\t\S+)*)", text)
         options = ", ".join(known["known"].split()) if known else "none"
         return f"{match['group']}={match['name']} is unknown: use one of {options}."
+    if match := re.match(r"Error parsing override '(?P<word>.*?)'", text):
+        if "=" not in match["word"]:
+            return f"{match['word']} is no setting: write key=value, such as data=table; --help lists all settings."
+    if match := re.match(r"Ambiguous value for argument '(?P<override>.*?)'", text):
+        return f"{match['override']} has several values: add -m to do a run with each, or quote it if it is one text."
     if match := re.match(r"Could not override '(?P<key>.*?)'", text):
         from hrf_ser.config import unknown_key
 

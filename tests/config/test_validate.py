@@ -76,7 +76,7 @@ def sentence(*overrides, verb="train"):
         ("protocol=out_of_fold", "protocol=out_of_fold leaves other speakers out for each member"),
         ("~rank", "rank has no value: give it on the command line as rank=..."),
         ("data=ravdess", "data.root has no value: give it on the command line as data.root=..."),
-        ("+learning_rate=1", "learning_rate is unknown: --help lists all settings."),
+        ("+learning_rate=1", "learning_rate is unknown: it is called optimizer.lr here."),
         ("+batchsize=1", "batchsize is unknown: did you mean batch_size?"),
         ("+optimizer.lrr=1", "optimizer.lrr is unknown: did you mean optimizer.lr?"),
         ("+loss.gamma=1", "loss.gamma is unknown: use one of loss.class_weights, loss.label_smoothing."),

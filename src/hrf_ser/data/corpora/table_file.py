@@ -25,6 +25,8 @@ _ALSO_CALLED = {
         *("subject", "speaker_id", "spk_id", "spk", "actor", "participant", "person", "sprecher", "sprecherin"),
         *("proband", "patient", "user"),
     ),
+    "start": ("begin", "beginn", "onset", "start_time", "begin_time", "xmin", "tmin", "von"),
+    "end": ("ende", "stop", "end_time", "xmax", "tmax", "bis"),
     "part": ("split", "set", "subset", "partition", "fold_name"),
 }
 DURATION = "duration"
@@ -56,6 +58,7 @@ _ANNOTATIONS = (
     (re.compile(r"-?\d+\.\d+\t-?\d+\.\d+\t"), "an Audacity label track", "write a header and the columns"),
 )
 _INVISIBLE = re.compile("[\u200b\u200e\u200f\u2060\ufeff]")  # that web pages and chats leave in copied text
+_HEADER = 10_000  # bytes
 _TITLE = 10  # lines in which a header is looked for
 _FORMS = "CSV, JSON lines (.jsonl) or Parquet (.parquet)"
 
@@ -75,9 +78,9 @@ def read_table(path: Path, columns: Mapping[str, str], encoding: str | None) -> 
     if suffix in (".parquet", ".pq"):
         header, rows = _parquet(path)
     elif suffix in (".json", ".jsonl", ".ndjson"):
-        header, rows = _json(path, _text(path, encoding))
+        header, rows = _json(path, _text(path, encoding, columns))
     else:
-        header, rows, delimiter = _csv(path, _text(path, encoding), columns)
+        header, rows, delimiter = _csv(path, _text(path, encoding, columns), columns)
     names = _names(path, header, columns)
     if "start" in names and "end" not in names and DURATION in header:
         names[DURATION] = DURATION
@@ -113,12 +116,17 @@ def _unused(header: Sequence[str], names: Mapping[str, str]) -> list[str]:
         notes.append(
             f"the column {split} is not used: 'data.options.columns={{part: {split}}}' takes it as the official split"
         )
+    for name in ("start", "end"):
+        column = None if name in names else _known(name, header)
+        if column is not None and column not in names.values():
+            option = f"'data.options.columns={{{name}: {typed(column)}}}'"
+            notes.append(f"the column {column} is not used: {option} takes it as seconds")
     if "channel" in header and "channel" not in names.values():
         notes.append("the column channel is not used: channels are averaged; write the channels to files of their own")
     return notes
 
 
-def _text(path: Path, encoding: str | None) -> str:
+def _text(path: Path, encoding: str | None, columns: Mapping[str, str]) -> str:
     try:
         data = path.read_bytes()
     except OSError as error:
@@ -137,7 +145,7 @@ def _text(path: Path, encoding: str | None) -> str:
         line = data[: getattr(error, "start", 0)].count(b"\n") + 1
         raise UserError(
             f"{path} is not {found.upper()} (line {line}): name its encoding with data.options.encoding=, cp1252 for a CSV "
-            "file that Windows wrote in a western European language."
+            f"file that Windows wrote in a western European language{_other_columns(data, columns)}."
         ) from None
     if "\0" in text:
         raise UserError(
@@ -148,6 +156,22 @@ def _text(path: Path, encoding: str | None) -> str:
         if pattern.match(text.lstrip()):
             raise UserError(f"{path} is {what}: {remedy}, and give each row a path, a label and a speaker.")
     return _INVISIBLE.sub("", text)
+
+
+def _other_columns(data: bytes, columns: Mapping[str, str]) -> str:
+    """What else to set for a file whose encoding is not known, so that the user need not try twice."""
+    text = data[:_HEADER].decode("cp1252", errors="replace").replace("\r", "\n")
+    header = [cell.strip(' "').lower() for cell in text.partition("\n")[0].split(_delimiter(text, columns)[0])]
+    missing = [name for name in REQUIRED if name not in header and name not in columns]
+    found = [name for name in missing if _known(name, header)]
+    return f", and its columns with {_columns_option(missing, header, columns)}" if found else ""
+
+
+def _columns_option(missing: Sequence[str], header: Sequence[str], columns: Mapping[str, str]) -> str:
+    """The option that names missing columns, and times under other names."""
+    times = [name for name in ("start", "end") if name not in header and name not in columns and _known(name, header)]
+    wanted = {**columns, **{name: _nearest(name, columns.get(name, name), header) for name in (*missing, *times)}}
+    return "'data.options.columns={" + ", ".join(f"{name}: {typed(column)}" for name, column in wanted.items()) + "}'"
 
 
 def _csv(path: Path, text: str, columns: Mapping[str, str]) -> tuple[list[str], list[Row], str]:
@@ -277,17 +301,16 @@ def _names(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> dic
             raise UserError(
                 f"{path} has no header: write the line {','.join(REQUIRED)} above its rows, with the columns in their order."
             )
-        nearest = {name: _nearest(name, names[name], header) for name in missing}
-        hint = ", ".join(f"{name}: {typed(column)}" for name, column in nearest.items())
-        if nearest == {"speaker": "..."}:
-            raise UserError(
-                f"{path} lacks the column {names['speaker']} but has {', '.join(header)[:200]}: add who speaks, or name the "
-                "column that says so with 'data.options.columns={speaker: ...}'; without speakers no score is of unseen ones."
-            )
-        raise UserError(
-            f"{path} lacks the column {', '.join(names[name] for name in missing)} but has "
-            f"{', '.join(header)[:200]}: rename it, or say which it is with 'data.options.columns={{{hint}}}'."
+        option = _columns_option(missing, header, columns)
+        shown = (
+            f"{path} lacks the column {', '.join(names[name] for name in missing)} but has {', '.join(header)[:200]}"
         )
+        if missing == ["speaker"] and _known("speaker", header) is None and "speaker" not in columns:
+            raise UserError(
+                f"{shown}: add who speaks, or name the column that says so with {option}; without speakers no score is of "
+                "unseen ones."
+            )
+        raise UserError(f"{shown}: rename it, or say which it is with {option}.")
     return {name: column for name, column in names.items() if column in header}
 
 
@@ -296,6 +319,10 @@ def typed(text: str) -> str:
     return text if re.fullmatch(r"[\w.]+", text, re.ASCII) else f'"{text}"'
 
 
+def _known(name: str, header: Sequence[str]) -> str | None:
+    """The column of the header that other tools use for ours."""
+    return next((other for other in _ALSO_CALLED.get(name, ()) if other in header), None)
+
+
 def _nearest(name: str, column: str, header: Sequence[str]) -> str:
-    known = next((other for other in _ALSO_CALLED.get(name, ()) if other in header), None)
-    return known or next(iter(difflib.get_close_matches(column, header, n=1)), "...")
+    return _known(name, header) or next(iter(difflib.get_close_matches(column, header, n=1)), "...")

@@ -116,26 +116,28 @@ def _quoted(override: str, several: bool) -> str:
         names = value.split(",") if several else [value]
         if any(_NO_NAME.fullmatch(name) for name in names):
             return begin + ",".join(_quote(name) if _NO_NAME.fullmatch(name) else name for name in names)
-    if parses(override):
+    if _is_sweep(override) is not None:
         return override
-    candidates = [_ODD.sub(lambda match: _quote(match[0]), value)]
-    if value[:1] not in ("[", "{", *_QUOTES) and "(" not in value.partition(" ")[0]:
-        whole = ",".join(map(_quote, value.split(","))) if several else _quote(value)
-        candidates = [whole, *candidates] if parts["key"] == "fold" else [*candidates, whole]
-    return next((begin + candidate for candidate in candidates if parses(begin + candidate)), override)
+    nested = value[:1] in ("[", "{")
+    candidates = [_ODD.sub(lambda match: _quote(match[0]), value)] if nested or not several else []
+    if parts["key"] == "fold" and several:
+        candidates = [",".join(map(_quote, value.split(",")))]
+    elif not nested and value[:1] not in _QUOTES and not (several and "," in value):
+        candidates.append(_quote(value))
+    accepted = (True, False) if several else (False,)
+    return next((begin + one for one in candidates if _is_sweep(begin + one) in accepted), override)
 
 
 def _quote(text: str) -> str:
     return str(QuotedString(text, Quote.single).with_quotes())
 
 
-def parses(override: str) -> bool:
-    """Whether it is in Hydra's grammar."""
+def _is_sweep(override: str) -> bool | None:
+    """Whether it has several values; None where it is not in Hydra's grammar."""
     try:
-        OverridesParser.create().parse_override(override)
+        return bool(OverridesParser.create().parse_override(override).is_sweep_override())
     except (HydraException, ValueError, RecursionError):
-        return False
-    return True
+        return None
 
 
 def _literal(text: str) -> Any:

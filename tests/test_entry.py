@@ -52,6 +52,21 @@ def test_a_list_is_no_path(value):
     refuse_lists(config, ("data.root", "out", "bundle"))
 
 
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("data", "data is no setting: write key=value, such as data=table; --help lists all settings."),
+        ("data=my/table.csv", "data=my/table.csv is a file: write data=table data.root=my/table.csv."),
+        ("data=ravdess,emodb", "data=ravdess,emodb has several values: add -m to do a run with each, or quote it"),
+    ],
+)
+def test_habits_of_other_tools_are_sentences(override, sentence):
+    line = [sys.executable, "-m", "hrf_ser.train", override]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 1
+    assert done.stderr.strip().splitlines()[-1].startswith(f"Error: {sentence}")
+
+
 def test_errors_that_the_user_can_mend_are_sentences_and_others_are_not():
     assert describe(UserError("a.wav: is silent.")) == "a.wav: is silent."
     full = describe(OSError(errno.ENOSPC, "No space left on device", "/runs/a.ckpt"))

@@ -18,6 +18,7 @@ RECORD = {
     "classes": 4,
     "leaks": [],
     "best_epoch": 8,
+    "epochs": 12,
     "val": {"wa": 0.5, "ua": 0.6, "wf1": 0.5, "f1": 0.5},
     "test": {"wa": 0.7, "ua": 0.75, "wf1": 0.7, "f1": None},
     "parameters": {"training": 1_700_000, "deployed": 220_000},
@@ -45,7 +46,7 @@ def test_the_last_screen_tells_scores_costs_places_and_the_next_command():
 
 def test_the_last_screen_says_where_no_checkpoint_was_selected():
     text = shown({**RECORD, "protocol": "last_epoch", "val": None})
-    assert "protocol last_epoch: epoch 8, the last one; no checkpoint was selected" in " ".join(
+    assert "protocol last_epoch: epoch 9 of 12, the last one; no checkpoint was selected" in " ".join(
         text.replace("│", " ").split()
     )
     assert "validation" not in text

@@ -251,6 +251,7 @@ main()
         pytest.param(signal.SIGKILL, 7, 0, 1, 18, marks=pytest.mark.faults),
         pytest.param(signal.SIGKILL, 7, 1, 1, 18, marks=pytest.mark.faults),
         (signal.SIGTERM, 7, 0, 1, 18 + 8),
+        (signal.SIGINT, 7, 0, 1, 18),
         pytest.param(signal.SIGTERM, 7, 1, 1, 18 + 8, marks=pytest.mark.faults),
         # Gradients that were not used yet are in no checkpoint.
         pytest.param(signal.SIGTERM, 6, 0, 4, 5, marks=pytest.mark.faults),
@@ -273,10 +274,13 @@ def test_an_interrupted_run_continues_as_if_it_had_not_been(
     ]
     line = [sys.executable, "-c", KILLER, str(int(number)), "1", str(batch), *command]
     killed = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
-    assert killed.returncode == (143 if number == signal.SIGTERM else -9), killed.stderr
+    assert killed.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}.get(number, -9), killed.stderr
     assert not (folder / "metrics.json").exists()
-    if number == signal.SIGTERM:
-        assert "ckpt_path=last" in killed.stderr
+    if number != signal.SIGKILL:
+        name = "SIGTERM" if number == signal.SIGTERM else "Ctrl-C"
+        last = killed.stderr.strip().splitlines()[-1]
+        assert last.startswith(f"Stopped by {name}; to resume: python -m hrf_ser.train ")
+        assert last.endswith(f"hydra.run.dir={folder} ckpt_path=last")
         assert "Traceback" not in killed.stderr
     import torch
 

@@ -33,7 +33,10 @@ def test_all_other_speakers_train_and_validate(train, tmp_path, capsys, callback
         history = list(csv.DictReader(file))
     assert record["val"]["ua"] == max(float(row["val/ua"]) for row in history)
     shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert f"epoch {record['best_epoch']}, selected on the speakers that each ensemble member left out" in shown
+    assert (
+        f"epoch {record['best_epoch'] + 1} of {record['epochs']}, selected on the speakers that each ensemble member left out"
+        in shown
+    )
     assert (
         "members' predictions for the speakers they left out" in (tmp_path / "out_of_fold/bundle/README.md").read_text()
     )

@@ -34,6 +34,7 @@ from hrf_ser.renamed import refuse_renamed, renamed
 _HYDRAS_OWN = ("Config group override must be", "Exceeds the limit")
 # Exit status of a process that Ctrl-C ended, as shells report it.
 SIGINT_STATUS = 130
+_TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".parquet", ".xlsx")
 _FULL_ERROR = "HYDRA_FULL_ERROR"
 _FULL_WANTED = "HRF_SER_FULL_ERROR"
 
@@ -102,7 +103,11 @@ def entry_point(
                 os.environ[SWEEP_PROCESS] = str(os.getpid())
                 hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name=config_name)(job)()
             except KeyboardInterrupt:
-                print("Stopped by Ctrl-C; a sweep resumes with the same command.", file=sys.stderr, flush=True)
+                print(
+                    "Stopped by Ctrl-C; the same command resumes a sweep, or features that were not complete.",
+                    file=sys.stderr,
+                    flush=True,
+                )
                 sys.exit(SIGINT_STATUS)
             except Exception as error:
                 end(error, full, config_name)
@@ -192,17 +197,34 @@ def _parses(argument: str) -> bool:
     return isinstance(override.value(), str) and not override.is_sweep_override()
 
 
+def _not_an_override(text: str) -> str | None:
+    if (match := re.match(r"Error parsing override '(?P<word>.*?)'", text)) and "=" not in match["word"]:
+        return f"{match['word']} is no setting: write key=value, such as data=table; --help lists all settings."
+    if match := re.match(r"Ambiguous value for argument '(?P<override>.*?)'", text):
+        return f"{match['override']} has several values: add -m to do a run with each, or quote it if it is one text."
+    return None
+
+
+def _unknown_choice(verb: str, group: str, name: str, text: str) -> str:
+    if sentence := renamed(verb, group, name):
+        return sentence
+    if extra := PLUGINS.get((group, name)):
+        return str(missing(f"Hydra's plugin for {group}={name}", extra))
+    if group.partition("/")[0] == "data" and Path(name).suffix.lower() in _TABLES:
+        file = "/".join((*group.split("/")[1:], name))
+        return f"data={file} is a file: write data=table data.root={file}."
+    known = re.search(r"Available options in '.*?':(?P<known>(?:\n\t\S+)*)", text)
+    options = ", ".join(known["known"].split()) if known else "none"
+    return f"{group}={name} is unknown: use one of {options}."
+
+
 def _one_line(error: Exception, verb: str) -> str:
     """Hydra's and OmegaConf's messages without their line breaks and internals."""
     text = str(error).strip()
     if match := re.match(r"In '.*?': Could not find '(?P<group>.*)/(?P<name>.*?)'", text):
-        if sentence := renamed(verb, match["group"], match["name"]):
-            return sentence
-        if extra := PLUGINS.get((match["group"], match["name"])):
-            return str(missing(f"Hydra's plugin for {match['group']}={match['name']}", extra))
-        known = re.search(r"Available options in '.*?':(?P<known>(?:\n\t\S+)*)", text)
-        options = ", ".join(known["known"].split()) if known else "none"
-        return f"{match['group']}={match['name']} is unknown: use one of {options}."
+        return _unknown_choice(verb, match["group"], match["name"], text)
+    if sentence := _not_an_override(text):
+        return sentence
     if match := re.match(r"Could not override '(?P<key>.*?)'", text):
         from hrf_ser.config import unknown_key
 

@@ -28,12 +28,12 @@ def main(config: DictConfig) -> None:
 
     import torch
 
-    from hrf_ser.deploy.bundle import read_description
+    from hrf_ser.deploy.bundle import find_bundle, read_description
     from hrf_ser.deploy.export.formats import FORMATS
     from hrf_ser.deploy.export.write import Export, export_bundle
 
     torch.set_num_threads(1)
-    bundle = Path(config.bundle).expanduser()
+    bundle = find_bundle(Path(config.bundle).expanduser())
     if config.out is None:
         name = f"{read_description(bundle)[0].model}{FORMATS[config.format].suffix}"
         out = bundle.resolve().parent / "export" / name

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Column, Table
 
@@ -23,14 +24,14 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
     warnings += [f"leaking: {sentence}" for sentence in record["leaks"]]
     lines = [
         f"[bold]test UA {_score(test['ua'])}[/] over {record['classes']} classes (chance {1 / record['classes']:.3f})",
-        f"protocol {protocol.name}: epoch {record['best_epoch']}, {protocol.selection}",
+        f"protocol {protocol.name}: epoch {record['best_epoch'] + 1} of {record['epochs']}, {protocol.selection}",
         *(_teacher(record) if record["teacher"] else []),
         _calibration(record["calibration"]),
         *(f"[bold red]{warning}[/]" for warning in warnings),
     ]
     title = f"{record['model']}  {hrf}  on {record['corpus']}, fold {record['fold']}, seed {record['seed']}"
     console.print()
-    console.print(Panel.fit("\n".join(lines), title=title, title_align="left"))
+    console.print(Panel.fit("\n".join(lines), title=escape(title), title_align="left"))
     scores = _table("", "UA", "WA", "WF1", "F1")
     for name, values, style in (("test", test, "bold"), *([("validation", val, "dim")] if val else [])):
         scores.add_row(name, *(_score(values[key]) for key in ("ua", "wa", "wf1", "f1")), style=style)
@@ -48,10 +49,10 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
     shown = _short(folder)
     arguments = (f"bundle={shown}/bundle", f"audio={_short(example)}")
     console.print(
-        f"\nthe run       {shown}",
-        f"the model     {shown}/bundle",
-        f"the picture   {shown}/confusion.png",
-        f"\ntry it        [bold]{_python()} -m hrf_ser.predict {shlex.join(arguments)}[/]",
+        f"\nthe run       {escape(str(shown))}",
+        f"the model     {escape(str(shown))}/bundle",
+        f"the picture   {escape(str(shown))}/confusion.png",
+        f"\ntry it        [bold]{escape(f'{_python()} -m hrf_ser.predict {shlex.join(arguments)}')}[/]",
         sep="\n",
         highlight=False,
         soft_wrap=True,

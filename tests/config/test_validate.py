@@ -11,9 +11,11 @@ from omegaconf import OmegaConf, open_dict
 
 from hrf_ser.config import unknown_key, validate
 from hrf_ser.config.describe import is_group, settings_of
+from hrf_ser.config.other_names import OTHER_NAMES
 from hrf_ser.config.schema import SCHEMAS, Export
 from hrf_ser.entry import conf_dir, register_resolvers
 from hrf_ser.errors import UserError
+from hrf_ser.models.options import ModelOptions
 
 
 def config(*overrides, verb="train"):
@@ -76,7 +78,7 @@ def sentence(*overrides, verb="train"):
         ("protocol=out_of_fold", "protocol=out_of_fold leaves other speakers out for each member"),
         ("~rank", "rank has no value: give it on the command line as rank=..."),
         ("data=ravdess", "data.root has no value: give it on the command line as data.root=..."),
-        ("+learning_rate=1", "learning_rate is unknown: --help lists all settings."),
+        ("+learning_rate=1", "learning_rate is unknown: it is called optimizer.lr here."),
         ("+batchsize=1", "batchsize is unknown: did you mean batch_size?"),
         ("+optimizer.lrr=1", "optimizer.lrr is unknown: did you mean optimizer.lr?"),
         ("+loss.gamma=1", "loss.gamma is unknown: use one of loss.class_weights, loss.label_smoothing."),
@@ -233,3 +235,13 @@ def test_choices_are_those_of_the_code_behind_them():
 )
 def test_a_key_that_hydra_does_not_find_is_explained(key, message):
     assert unknown_key("train", key) == message
+
+
+def test_names_of_other_tools_lead_to_settings_that_exist():
+    known = {*settings_of(SCHEMAS["train"]), "data", "hydra.run.dir", "callbacks.early_stopping.patience"}
+    known |= {key for model in ModelOptions.known.values() for key in settings_of(model, "model.options.")}
+    assert set(OTHER_NAMES.values()) <= known
+    assert not set(OTHER_NAMES) & known
+    for other, ours in OTHER_NAMES.items():
+        assert unknown_key("train", other) == f"{other} is unknown: it is called {ours} here."
+    assert unknown_key("train", "sr") == "sr is no setting here, as audio of any rate is read: leave it out."

@@ -56,3 +56,24 @@ def test_a_class_that_only_test_speakers_have_is_named():
     ]
     other = make_dataset(dataset.corpus, fold="t")
     assert untrained_classes(other.corpus, other.split) == []
+
+
+def _two_classes(one: str, other: str) -> Corpus:
+    utterances = [
+        Utterance(f"u{n}", Path("a.wav"), (one, other)[n % 2], f"s{n // 2}", group=f"s{n // 2}") for n in range(8)
+    ]
+    return Corpus("table", utterances, (one, other), {f"s{n}": (f"s{n}",) for n in range(4)})
+
+
+@pytest.mark.parametrize("label", ["label", "file", "error", "speaker"])
+def test_a_class_called_like_a_column_of_predictions_is_refused(label):
+    with pytest.raises(UserError, match=rf"The class {label} is called like a column .*classes={{class_{label}: "):
+        make_dataset(_two_classes("sad", label))
+
+
+@pytest.mark.parametrize("fold", ["all", "*"])
+def test_all_folds_are_a_sweep(fold):
+    with pytest.raises(
+        UserError, match=r"is not a fold of table: use one of .*, or all of them: -m fold=s0,s1,s2,s3\."
+    ):
+        make_dataset(_two_classes("a", "b"), fold=fold)

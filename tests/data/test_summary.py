@@ -1,4 +1,5 @@
 import io
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -58,3 +59,11 @@ def test_summary_says_complete_or_what_to_do(changes, said, not_said):
     text = out.getvalue()
     assert all(sentence in text for sentence in said), text
     assert not any(sentence in text for sentence in not_said), text
+
+
+def test_brackets_in_names_are_shown():
+    utterances = [Utterance(f"u{row}", Path("a.wav"), "[red]", "b [x]", group="b [x]") for row in range(2)]
+    console = Console(file=io.StringIO(), width=100)
+    print_summary(Corpus("table", utterances, ("[red]",), {"b [x]": ("b [x]",)}), console)
+    assert "[red]" in console.file.getvalue()
+    assert "b [x]" in console.file.getvalue()

@@ -131,6 +131,13 @@ TABLE = (
     'a.wav,happy,s1,0,0.5,train,m,g1,d1,u1\n"b, c.wav",sad,s2,,,val,female,g2,d2,u2\nd.wav,"sa""d",s3,1.5,,test,,,,\n'
 )
 
+# As annotation tools and other computers write them.
+TOOLS = (
+    "path,label,speaker,start,duration,part,channel\n"
+    "'a.wav',0.0,1.0,00:00:00.010,0.02,training,1\n.\\d.wav,1.0,2.0,0:00,0 days 00:00:00.03,dev,1\n"
+    '"b, c.wav",a;b,3.0,,,testing,2\n%61.wav,1.0,3.0,0.01,0.02,test,2\n'
+)
+
 
 def _table(name: str, content: bytes) -> Callable[[Path], Path]:
     def write(folder: Path) -> Path:
@@ -146,6 +153,11 @@ def _table(name: str, content: bytes) -> Callable[[Path], Path]:
 
 def _jsonl() -> bytes:
     return "\n".join(json.dumps(row) for row in csv.DictReader(io.StringIO(TABLE))).encode()
+
+
+def _json_object() -> bytes:
+    rows = list(csv.DictReader(io.StringIO(TABLE)))
+    return json.dumps({f"u{number}": row for number, row in enumerate(rows)}).encode()
 
 
 def _iemocap(folder: Path) -> Path:
@@ -190,6 +202,10 @@ TARGETS = [
     Target("table.csv", _corpus("table", _table("table.csv", TABLE.encode()), "", options=TABLES)),
     Target("table.utf16", _corpus("table", _table("table.txt", TABLE.replace(",", ";").encode("utf-16")), "")),
     Target("table.jsonl", _corpus("table", _table("table.jsonl", _jsonl()), "", options=TABLES)),
+    Target("table.json", _corpus("table", _table("table.json", _json_object()), "", options=TABLES)),
+    Target(
+        "table.tools", _corpus("table", _table("table.csv", TOOLS.encode()), "", options=({}, {"audio_root": "/"}, {}))
+    ),
     Target("iemocap.labels", _corpus("iemocap", _iemocap, "EmoEvaluation/*.txt", seeds=4)),
     Target("iemocap.text", _corpus("iemocap", _iemocap, "transcriptions/*.txt", seeds=4)),
     Target("m3ed.annotation", _corpus("m3ed", releases_m3ed.miniature, "annotation.json", as_json=True)),

@@ -246,3 +246,21 @@ def test_cancelling_channels_are_noticed_here_too(encode, tmp_path):
     path = encode("speech.m4a", "-af", "pan=stereo|c0=c0|c1=-1*c0", "-c:a", "alac")
     assert peak_hertz(read_audio(path)) == pytest.approx(440, abs=2)
     np.testing.assert_array_equal(runtime(path), read_audio(path))
+
+
+@pytest.mark.parametrize("as_file_object", [False, True])
+def test_a_recording_that_was_cut_off_before_its_header_was_complete_is_read(tmp_path, monkeypatch, as_file_object):
+    path = tmp_path / "crashed.wav"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 16_000), 16_000)
+    content = bytearray(path.read_bytes())
+    content[40:44] = bytes(4)  # the number of bytes of samples
+    path.write_bytes(content)
+    if ffmpeg.available():
+        assert len(runtime(io.BytesIO(content))) == 16_000 if as_file_object else len(read_audio(path)) == 16_000
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(UserError, match="says that it is empty, as its recording was cut off; install ffmpeg"):
+        read_audio(path)
+
+
+def test_flac_in_ogg_is_read(encode):
+    assert len(read_audio(encode("a.oga", "-c:a", "flac", "-f", "ogg"))) == 32_000

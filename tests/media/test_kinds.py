@@ -49,6 +49,17 @@ NO_AUDIO = {
     "paper.wav": (b"%PDF-1.5\n", "a PDF document"),
     "notes.wav": (b"speaker,label\n1,angry\n", "a text that begins with 'speaker,label'"),
     "voice.amr": (b"\x02#!SILK_V3" + bytes(100), "a SILK recording of WeChat.*SILK decoder"),
+    "memo.dss": (b"\x02dss" + bytes(range(1, 200)), "a recording of a dictaphone.*its own program"),
+    "memo.ds2": (b"\x03ds2" + bytes(range(1, 200)), "a recording of a dictaphone"),
+    "memo.dvf": (b"MS_VOICE" + bytes(range(1, 200)), "a recording of a dictaphone"),
+    "array.wav": (b"\x93NUMPY\x01\x00v\x00{'descr': '<f8'}" + bytes(100), "a NumPy array.*soundfile.write"),
+    "base64.wav": (b"UklGRmztAABXQVZFZm10IBAAAAAB", "base64 text, not audio.*decode it"),
+    "url.webm": (b"data:audio/webm;base64,GkXfo59ChoEB", "a data URL, not audio.*base64"),
+    "song.mid": (b"MThd\x00\x00\x00\x06\x00\x01" + bytes(100), "a MIDI file"),
+    "call.pcm": (bytes(range(1, 201)) * 20, "without a header.*ffmpeg -f s16le -ar 16000 -i in.pcm out.wav"),
+    "call.raw": (bytes(range(1, 201)) * 20, "without a header.*ffmpeg -f s16le -ar 16000 -i in.raw out.wav"),
+    "call.al": (bytes(range(1, 201)) * 20, "without a header.*ffmpeg -f alaw -ar 8000"),
+    "call.ulaw": (bytes(range(1, 201)) * 20, "without a header.*ffmpeg -f mulaw -ar 8000"),
     "sphere.wav": (b"NIST_1A\n   1024\nsample_coding -s26 pcm,embedded-shorten-v2.00\n", "sph2pipe"),
 }
 

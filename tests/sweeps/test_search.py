@@ -3,9 +3,10 @@
 from types import SimpleNamespace
 
 import pytest
+from filelock import FileLock
 
 from hrf_ser.errors import UserError
-from hrf_ser.sweeps.search import count_completed, open_storage
+from hrf_ser.sweeps.search import LOCK, count_completed, open_storage, search
 
 optuna = pytest.importorskip("optuna")
 pytest.importorskip("hydra_plugins.hydra_optuna_sweeper")
@@ -13,7 +14,10 @@ RATE = optuna.distributions.LogUniformDistribution(0.001, 0.1)
 
 
 def sweeper(url, direction="maximize"):
-    return SimpleNamespace(study_name="s", storage=open_storage(url), _get_directions=lambda: [direction])
+    sampler = optuna.samplers.TPESampler(seed=0)
+    return SimpleNamespace(
+        study_name="s", storage=open_storage(url), sampler=sampler, _get_directions=lambda: [direction]
+    )
 
 
 @pytest.fixture
@@ -29,10 +33,31 @@ def url(tmp_path):
     return url
 
 
-def test_finished_trials_of_a_storage_count_and_those_of_a_killed_command_do_not(url):
+def test_finished_trials_of_a_storage_count_and_running_ones_are_left_to_their_command(url):
     assert count_completed(sweeper(url), {"optimizer.lr": RATE}) == 2
     states = [trial.state.name for trial in optuna.load_study(study_name="s", storage=open_storage(url)).trials]
-    assert states == ["COMPLETE", "COMPLETE", "FAIL"]
+    assert states == ["COMPLETE", "COMPLETE", "RUNNING"]
+
+
+def test_a_second_command_does_not_draw_the_settings_of_the_first_again(tmp_path):
+    url = f"sqlite:///{tmp_path}/search.db"
+    drawn = set()
+    for _ in range(3):
+        command = sweeper(url)
+        count_completed(command, {"optimizer.lr": RATE})
+        study = optuna.create_study(
+            study_name="s", storage=command.storage, sampler=command.sampler, direction="maximize", load_if_exists=True
+        )
+        drawn.add(study.ask()._suggest("optimizer.lr", RATE))
+    assert len(drawn) == 3
+
+
+def test_two_searches_in_one_folder_are_refused(tmp_path):
+    with (
+        FileLock(tmp_path / LOCK),
+        pytest.raises(UserError, match=r"^hydra.sweep.dir=.*: another search runs there; set"),
+    ):
+        search(SimpleNamespace(sweep_dir=str(tmp_path)), [])
 
 
 def test_a_storage_without_the_study_has_no_trials(tmp_path):

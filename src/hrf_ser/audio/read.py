@@ -26,6 +26,8 @@ LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000  # Hz
 _LARGEST = 10.0
 # Read in one go up to here (256 MB), as a decoder of mp3 rounds differently after a pause.
 _BLOCK = 1 << 26
+# A segment that ends beyond this many lengths of its file is in milliseconds or samples.
+_FAR = 100
 _MAX_TIME = 1e9  # seconds; keeps a sample's number finite
 
 
@@ -74,6 +76,11 @@ def read_recording(
         if 0 < frames <= first:
             raise UserError(_no_start(path, first / rate, frames / rate))
         most = MAX_SAMPLES * rate // max(rate, sample_rate)
+        if end is not None and frames < UNKNOWN and _frame(end, rate) > _FAR * frames:
+            raise UserError(
+                f"{path}: a segment ends at {round(end, 3)} s but the file at {frames / rate:.3f} s; write times in seconds, "
+                "not in milliseconds or samples"
+            )
         mono = _mono(path, file, first, max(last - first, 0), most, downmix)
     _check(path, mono, rate)
     if rate != sample_rate:
@@ -142,7 +149,7 @@ def _mono(path: Path, file: Any, first: int, wanted: int, most: int, downmix: Do
 
 
 def _no_start(path: Path, start: float, end: float) -> str:
-    return f"{path}: starts at {round(start, 3)} s but the file ends at {end:.3f} s; correct its row"
+    return f"{path}: starts at {round(start, 3)} s but the file ends at {end:.3f} s; correct its row (times are in seconds)"
 
 
 def _too_long(path: Path, seconds: float, most: float) -> str:

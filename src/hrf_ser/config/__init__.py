@@ -12,6 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, ValidationError
 
 from hrf_ser.config.describe import Node, choices, expected, settings_of, shown
+from hrf_ser.config.other_names import other_name
 from hrf_ser.config.schema import SCHEMAS
 from hrf_ser.config.trainer import refused_argument
 from hrf_ser.errors import UserError
@@ -74,13 +75,16 @@ def unknown_key(verb: str, key: str) -> str:
         return f"{key} is not in this configuration: add it as +{key}=..."
     if key in settings_of(SCHEMAS["train"]):
         return f"{key} is a setting of train and not of {verb}: leave it out."
-    sentence = _unknown(key, known)
+    sentence = _unknown(verb, key, known)
     if key.partition(".")[0] in _UNRESOLVED:
         return f"{sentence.rstrip('.?')}, or +{key}=... for a setting of Lightning."
     return sentence
 
 
-def _unknown(key: str, known: Iterable[str]) -> str:
+def _unknown(verb: str, key: str, known: Iterable[str]) -> str:
+    known = list(known)
+    if key not in known and (sentence := other_name(key)) and (verb == "train" or sentence.split()[-2] in known):
+        return sentence
     group, _, last = key.rpartition(".")
     siblings = {other.rpartition(".")[2]: other for other in known if group and other.rpartition(".")[0] == group}
     names = siblings or {other: other for other in known}
@@ -107,7 +111,7 @@ def _sentence(error: ValidationError, schema: type[BaseModel], values: Any, verb
     settings = settings_of(schema, prefix)
     if problem["type"] in ("extra_forbidden", "invalid_key"):
         value = shown(problem["input"])
-        return renamed(verb, key, value) or refused_argument(key, value) or _unknown(key, settings)
+        return renamed(verb, key, value) or refused_argument(key, value) or _unknown(verb, key, settings)
     if problem["type"] == "missing":
         return _no_value(key)
     # What follows the key is an element of a list, or one of several types.

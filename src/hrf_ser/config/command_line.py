@@ -9,7 +9,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.errors import HydraException
 
 from hrf_ser.errors import UserError
 
@@ -17,6 +19,13 @@ from hrf_ser.errors import UserError
 _HYDRA = {"cfg", "package", "info", "help", "run", "multirun", "resolve", "version"}
 _FLAG = re.compile(r"--(?P<key>[A-Za-z_][\w.@/]*)(?:=(?P<value>.*))?", re.DOTALL)
 _OVERRIDE = re.compile(r"(?P<prefix>\+{0,2})(?P<key>[A-Za-z_][\w.@/]*)=(?P<value>.*)", re.DOTALL)
+_QUOTES = ("'", '"')
+# Names of speakers that YAML reads as truth values and fractions.
+_NO_NAME = re.compile(
+    r"true|false|[+-]?(?:\d+\.\d*|\.\d+|\d+(?=[eE]))(?:[eE][+-]?\d+)?|[+-]?(?:nan|inf)", re.IGNORECASE
+)
+# A text with a character that Hydra does not take without quotes.
+_ODD = re.compile(r"(?<!['\"\w])[^\s,:'\"()\[\]{}]*[^\x00-\x7f\s=][^\s,:'\"()\[\]{}]*")
 _NULL = {"None", "null", "Null", "NULL"}
 
 
@@ -30,7 +39,8 @@ def normalise(words: Sequence[str], conf: Path) -> list[str]:
     Raises:
         UserError: a file of arguments, as ``${args_json_file}`` of a W&B sweep gives it.
     """
-    return [override for word in _join_flags(words) for override in _expand(word, conf)]
+    several = bool({"-m", "--multirun"} & set(words))
+    return [_quoted(override, several) for word in _join_flags(words) for override in _expand(word, conf)]
 
 
 def _join_flags(words: Sequence[str]) -> Iterator[str]:
@@ -91,6 +101,45 @@ def _trainer_prefix(prefix: str, argument: str, conf: Path) -> str:
     return "" if argument in OmegaConf.load(conf / "trainer" / "default.yaml") else "++"
 
 
+def _quoted(override: str, several: bool) -> str:
+    """The override with quotes around texts that Hydra's grammar does not take without: umlauts, ``=``, a speaker ``true``.
+
+    Args:
+        override: of the command line.
+        several: whether it is of a sweep, where commas separate values.
+    """
+    parts = _OVERRIDE.fullmatch(override)
+    if parts is None:
+        return override
+    begin, value = f"{parts['prefix']}{parts['key']}=", parts["value"]
+    if parts["key"] == "fold" and value[:1] not in _QUOTES:
+        names = value.split(",") if several else [value]
+        if any(_NO_NAME.fullmatch(name) for name in names):
+            return begin + ",".join(_quote(name) if _NO_NAME.fullmatch(name) else name for name in names)
+    if _is_sweep(override) is not None:
+        return override
+    nested = value[:1] in ("[", "{")
+    candidates = [_ODD.sub(lambda match: _quote(match[0]), value)] if nested or not several else []
+    if parts["key"] == "fold" and several:
+        candidates = [",".join(map(_quote, value.split(",")))]
+    elif not nested and value[:1] not in _QUOTES and not (several and "," in value):
+        candidates.append(_quote(value))
+    accepted = (True, False) if several else (False,)
+    return next((begin + one for one in candidates if _is_sweep(begin + one) in accepted), override)
+
+
+def _quote(text: str) -> str:
+    return str(QuotedString(text, Quote.single).with_quotes())
+
+
+def _is_sweep(override: str) -> bool | None:
+    """Whether it has several values; None where it is not in Hydra's grammar."""
+    try:
+        return bool(OverridesParser.create().parse_override(override).is_sweep_override())
+    except (HydraException, ValueError, RecursionError):
+        return None
+
+
 def _literal(text: str) -> Any:
     """A list or dictionary that Python or JSON wrote; None for Hydra's own ``{width: 16}`` and anything else."""
     for parse in (ast.literal_eval, json.loads):
@@ -112,5 +161,5 @@ def _typed(value: Any) -> str:
     if value is None or isinstance(value, bool):
         return "null" if value is None else str(value).lower()
     if isinstance(value, str) and not re.fullmatch(r"[\w./@-]+", value):
-        return str(QuotedString(value, Quote.single).with_quotes())
+        return _quote(value)
     return str(value)

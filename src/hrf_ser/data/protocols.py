@@ -203,11 +203,22 @@ def hash_test_speakers(corpus: Corpus, split: Split) -> str:
     return hashlib.sha256(json.dumps(speakers).encode()).hexdigest()[:10]
 
 
+# Of the files of predictions, beside which each class has a column.
+_COLUMNS = frozenset(
+    ("utterance", "speaker", "label", "predicted", "file", "start", "end", "emotion", "probability", "error")
+)
+
+
 def check_classes(corpus: Corpus, split: Split) -> None:
-    """Refuse a split whose training speakers have one class only."""
+    """Refuse classes that are called like columns of predictions, and a split whose training speakers have one class only."""
     if len({one.label for one in corpus.utterances}) == 1:
         raise UserError(
             f"All utterances of {corpus.name} have the class {corpus.utterances[0].label}: add utterances of another class."
+        )
+    if taken := sorted(_COLUMNS & set(corpus.labels)):
+        raise UserError(
+            f"The class {taken[0]} is called like a column of predictions.csv: rename it with "
+            f"'+label_map.classes={{class_{taken[0]}: [{taken[0]}], ...}}'."
         )
     labels = {corpus.utterances[row].label for row in split.train}
     if len(labels) == 1:
@@ -247,7 +258,8 @@ def _select_fold(corpus: Corpus, fold: str | None, rule: str | int) -> tuple[Fol
     names = list(folds.held_out)
     name = names[0] if fold is None else str(fold)
     if name not in names:
-        raise UserError(f"fold={name} is not a fold of {corpus.name}: use one of {', '.join(names)}.")
+        every = f", or all of them: -m fold={','.join(names)}" if name.lower() in ("all", "*", "none") else ""
+        raise UserError(f"fold={name} is not a fold of {corpus.name}: use one of {', '.join(names)}{every}.")
     return folds, name
 
 

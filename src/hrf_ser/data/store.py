@@ -31,7 +31,7 @@ from hrf_ser.media.ffmpeg import NEEDS_FFMPEG, available
 log = logging.getLogger(__name__)
 
 # Raise it when the front end computes something else for the same options.
-VERSION = 1
+VERSION = 2
 
 
 class Features(Protocol):
@@ -110,7 +110,7 @@ def open_store(
     metadata = {
         "version": VERSION,
         "front_end": front_end.as_dict(),
-        "view": json.loads(json.dumps(augmentation.as_dict())),  # the name in stores that exist already
+        "augmentation": json.loads(json.dumps(augmentation.as_dict())),
         "audio": _fingerprint(corpus.utterances),
     }
     store = _load(folder, metadata, front_end.width)
@@ -143,24 +143,21 @@ def _load(folder: Path, metadata: dict[str, Any], width: int) -> FeatureStore | 
         index = json.loads((folder / INDEX).read_text(encoding="utf-8"))
         if {key: index[key] for key in metadata} != metadata:
             return None
-        if index["skipped"] and _may_be_read_now(index):
+        if _needed_ffmpeg(index["skipped"]) and available() is not None:
             return None
         offsets = np.asarray(index["offsets"], dtype=np.int64)
         frames = np.memmap(folder / FRAMES, dtype=np.float32, mode="r").reshape(-1, width)
         if len(frames) != offsets[-1] or zlib.crc32(frames.data) != index["crc32"]:
             raise ValueError("its checksum differs")
-        return FeatureStore(
-            frames, offsets[:-1], np.diff(offsets), dict(index["skipped"]), dict(index.get("notes", {}))
-        )
+        return FeatureStore(frames, offsets[:-1], np.diff(offsets), dict(index["skipped"]), dict(index["notes"]))
     except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         log.warning("%s: the feature file is damaged (%s) and is computed again.", folder, error)
         return None
 
 
-def _may_be_read_now(index: dict[str, Any]) -> bool:
-    """Whether utterances were skipped by a version without notes, which read fewer formats, or for want of ffmpeg."""
-    needs_ffmpeg = any(NEEDS_FFMPEG in reason for reason in index["skipped"].values())
-    return "notes" not in index or (needs_ffmpeg and available() is not None)
+def _needed_ffmpeg(skipped: dict[str, str]) -> bool:
+    """Whether utterances were skipped for want of ffmpeg."""
+    return any(NEEDS_FFMPEG in reason for reason in skipped.values())
 
 
 def _key(corpus: Corpus, front_end: FrontEnd, augmentation: OfflineAugmentation) -> str:

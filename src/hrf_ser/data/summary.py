@@ -48,7 +48,9 @@ def print_summary(corpus: Corpus, console: Console, rule: str | int = "corpus") 
 def print_split(corpus: Corpus, split: Split, console: Console) -> None:
     """Print the sizes of the splits of one fold."""
     sizes = ", ".join(f"{name} {len(split.rows(name))}" for name in SPLITS)
-    console.print(f"fold={split.fold}  {sizes} utterances under protocol={split.protocol.name}", highlight=False)
+    console.print(
+        f"fold={split.fold}  {sizes} utterances under protocol={split.protocol.name}", highlight=False, markup=False
+    )
     for sentence in untrained_classes(corpus, split):
         console.print(f"note          {sentence}", highlight=False, markup=False)
 
@@ -73,13 +75,14 @@ def print_audio_notes(notes: Mapping[str, str], console: Console) -> None:
 
 def count_table(corpus: Corpus, rule: str | int = "corpus") -> Table:
     """Utterances per fold, or official split, and class."""
+    from rich.markup import escape
     from rich.table import Table
 
     table = Table(
         title=f"{corpus.name}: utterances by fold and class", title_justify="left", box=None, padding=(0, 1, 0, 0)
     )
     for column in ("fold", *corpus.labels, "all", "speakers"):
-        table.add_column(column, justify="left" if column == "fold" else "right")
+        table.add_column(escape(column), justify="left" if column == "fold" else "right")
     folds = folds_of(corpus, rule)
     rows_of = {
         fold: [one for one in corpus.utterances if getattr(one, folds.column) in values]
@@ -91,7 +94,9 @@ def count_table(corpus: Corpus, rule: str | int = "corpus") -> Table:
     for fold, inside in rows_of.items():
         counts = Counter(one.label for one in inside)
         speakers = {one.speaker for one in inside}
-        table.add_row(fold, *(str(counts[label]) for label in corpus.labels), str(len(inside)), str(len(speakers)))
+        table.add_row(
+            escape(fold), *(str(counts[label]) for label in corpus.labels), str(len(inside)), str(len(speakers))
+        )
     total = Counter(one.label for one in corpus.utterances)
     speakers_of_all = {one.speaker for one in corpus.utterances}
     counts_of_all = (str(total[label]) for label in corpus.labels)

@@ -37,6 +37,7 @@ _MATROSKA = Kind("a WebM or Matroska file", True)
 _ARCHIVE = Kind("an archive, not audio", remedy="unpack it")
 _IMAGE = Kind("an image, not audio")
 _WEB_PAGE = Kind("a web page, not audio", remedy="download the file again")
+_DICTAPHONE = Kind("a recording of a dictaphone (DSS, DS2 or DVF)", remedy="convert it to wav with its own program")
 _XML = Kind("an XML document, not audio", remedy="download the file again")
 _BEGINNINGS = (
     (b"\x1a\x45\xdf\xa3", _MATROSKA),
@@ -53,6 +54,11 @@ _BEGINNINGS = (
     (b"caff", Kind("a Core Audio file with a codec that libsndfile does not read", True)),
     (b"#!SILK", Kind("a SILK recording of WeChat or QQ", remedy="convert it to wav with a SILK decoder")),
     (b"\x02#!SILK", Kind("a SILK recording of WeChat or QQ", remedy="convert it to wav with a SILK decoder")),
+    *((begin, _DICTAPHONE) for begin in (b"\x02dss", b"\x03dss", b"\x03ds2", b"MS_VOICE")),
+    (b"MThd", Kind("a MIDI file, not audio")),
+    (b"\x93NUMPY", Kind("a NumPy array, not audio", remedy="write it as wav with soundfile.write")),
+    (b"data:audio/", Kind("a data URL, not audio", remedy="decode what follows its comma from base64")),
+    (b"UklGR", Kind("base64 text, not audio", remedy="decode it")),
     (b"version https://git-lfs", Kind("a Git LFS pointer, not audio", remedy="fetch the file with git lfs pull")),
     (b"/annex/objects/", Kind("a git-annex pointer, not audio", remedy="fetch the file with git annex get")),
     (b"PK\x03\x04", Kind("a zip archive, not audio", remedy="unpack it")),
@@ -69,6 +75,11 @@ _BEGINNINGS = (
     (b"[playlist]", Kind("a playlist, not audio", remedy="give the recordings that it lists")),
     (b"\x00\x05\x16\x07", Kind("a resource fork that macOS wrote, not audio", remedy="remove it")),
 )
+_RAW = {
+    **dict.fromkeys((".pcm", ".raw", ".s16"), "-f s16le -ar 16000"),
+    **dict.fromkeys((".al", ".alaw"), "-f alaw -ar 8000"),
+    **dict.fromkeys((".ul", ".ulaw", ".mulaw"), "-f mulaw -ar 8000"),
+}
 _MP4_BOXES = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip")
 # Codecs of WAV files that libsndfile reads; an extensible header and unknown chunks are its own affair.
 _WAV_CODECS = {0x0001, 0x0002, 0x0003, 0x0006, 0x0007, 0x0011, 0x0031, 0x0038, 0x0040, 0xFFFE}
@@ -113,14 +124,17 @@ def _of_riff(head: bytes) -> Kind | None:
 
 def _of_stream(head: bytes, suffix: str) -> Kind | None:
     """Streams, which have no header."""
-    if head[:4] == b"OggS" and any(codec in head for codec in (b"Speex  ", b"theora", b"fishead")):
-        return Kind("an Ogg file with Speex or video", True)
+    if head[:4] == b"OggS" and any(codec in head for codec in (b"Speex  ", b"theora", b"fishead", b"\x7fFLAC")):
+        return Kind("an Ogg file with Speex, FLAC or video", True)
     # ADTS: twelve bits of synchronisation, and the layer bits that MPEG audio never has at zero.
     adts = len(head) > 1 and head[0] == 0xFF and head[1] & 0xF6 == 0xF0
     if adts or (head[:3] == b"ID3" and suffix == ".aac"):
         return Kind("an AAC file", True)
     if len(head) > 188 and head[0] == head[188] == 0x47:
         return Kind("an MPEG transport stream", True)
+    if suffix in _RAW and _of_text(head) is None and any(head):
+        remedy = f"write it as wav, as ffmpeg {_RAW[suffix]} -i in{suffix} out.wav does for what it holds most often"
+        return Kind("a recording without a header", remedy=remedy)
     if suffix in (".g722", ".sln") and _of_text(head) is None and any(head):
         return Kind("a recording of a telephone exchange without a header", True)
     return None

@@ -46,12 +46,29 @@ def open_sound(source: Path | IO[bytes], name: str) -> Any:
     if file.format == "RAW" and isinstance(source, Path) and (kind := _kind(source, None, name)) is not None:
         file.close()
         raise _refusal(name, kind, None)
+    if _says_that_it_is_empty(file, source, begin):
+        file.close()
+        if not available():
+            raise UserError(
+                f"{name}: says that it is empty, as its recording was cut off; install ffmpeg, or repair it with ffmpeg or sox"
+            )
+        if not isinstance(source, Path):
+            source.seek(begin or 0)
+        return FfmpegFile(source, name, Kind("a WAV file whose recording was cut off", by_ffmpeg=True))
     if file.frames >= UNKNOWN and available():
         file.close()
         if not isinstance(source, Path):
             source.seek(begin or 0)
         return FfmpegFile(source, name, Kind("a file that does not say how long it is", by_ffmpeg=True))
     return file
+
+
+def _says_that_it_is_empty(file: Any, source: Path | IO[bytes], begin: int | None) -> bool:
+    """Whether a WAV file states no samples and has some, as its recorder had no time to write how many."""
+    if file.frames or file.format not in ("WAV", "WAVEX"):
+        return False
+    size = source.stat().st_size if isinstance(source, Path) else source.seek(0, 2) - (begin or 0)
+    return size > HEAD
 
 
 def length_unknown(name: str) -> UserError:

@@ -5,7 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from filelock import FileLock, Timeout
+
 from hrf_ser.errors import UserError
+
+LOCK = ".search.lock"
 
 
 def open_storage(url: str | None) -> Any:
@@ -30,21 +34,34 @@ def open_storage(url: str | None) -> Any:
 
 
 def search(sweeper: Any, arguments: list[str]) -> Any:
-    """Do the trials that are missing; those that an earlier command of this study completed count.
+    """Do the trials that are missing; those that other commands of this study completed count.
 
     Args:
         sweeper: the plugin's ``OptunaSweeperImpl``, set up.
         arguments: overrides of the command line.
 
     Raises:
-        UserError: a study of another search space or direction, or trials that all failed.
+        UserError: a study of another search space or direction, another search in this folder, or trials that all failed.
     """
+    folder = Path(sweeper.sweep_dir)
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(folder / LOCK).acquire(timeout=0)
+    except Timeout:
+        raise UserError(
+            f"hydra.sweep.dir={folder}: another search runs there; set hydra.sweep.dir to another folder."
+        ) from None
+    with lock:
+        return _search(sweeper, arguments, folder)
+
+
+def _search(sweeper: Any, arguments: list[str], folder: Path) -> Any:
     from hydra_plugins.hydra_optuna_sweeper._impl import create_params_from_overrides
 
     if sweeper.storage is not None:
         space, fixed = create_params_from_overrides([*sweeper._parse_sweeper_params_config(), *arguments])
         done = count_completed(sweeper, {key: space[key] for key in space.keys() - fixed.keys()})
-        sweeper.job_idx = _next_folder(Path(sweeper.sweep_dir))
+        sweeper.job_idx = _next_folder(folder)
         if done:
             print(f"{done} trials of study {sweeper.study_name} are finished; {max(0, sweeper.n_trials - done)} to do")
         sweeper.n_trials = max(0, sweeper.n_trials - done)
@@ -52,7 +69,7 @@ def search(sweeper: Any, arguments: list[str]) -> Any:
 
 
 def count_completed(sweeper: Any, space: dict[str, Any]) -> int:
-    """The number of completed trials of the study; a killed command leaves running ones, which count as failed."""
+    """The number of completed trials of the study. Running ones are another command's, or were left by a killed one."""
     import optuna
 
     known = {summary.study_name for summary in optuna.get_all_study_summaries(sweeper.storage)}
@@ -64,15 +81,17 @@ def count_completed(sweeper: Any, space: dict[str, Any]) -> int:
     if directions != [name.lower() for name in sweeper._get_directions()]:
         raise UserError(f"hydra.sweeper.direction: study {study.study_name} is to {directions[0]}; {hint}.")
     for trial in study.trials:
-        if trial.state is optuna.trial.TrialState.RUNNING:
-            sweeper.storage.set_trial_state(trial._trial_id, optuna.trial.TrialState.FAIL)
-        elif trial.distributions and trial.distributions != space:
+        # A running trial may not have all its parameters yet.
+        if trial.state is not optuna.trial.TrialState.RUNNING and trial.distributions not in ({}, space):
             differing = sorted(
                 key for key in {*space, *trial.distributions} if space.get(key) != trial.distributions.get(key)
             )
             raise UserError(
                 f"hydra.sweeper.params: study {study.study_name} was searched over another {', '.join(differing)}; {hint}."
             )
+    if study.trials and isinstance(sweeper.sampler, optuna.samplers.BaseSampler):
+        # With the seed of the first command it would draw the same settings again.
+        sweeper.sampler.reseed_rng()
     return sum(trial.state is optuna.trial.TrialState.COMPLETE for trial in study.trials)
 
 

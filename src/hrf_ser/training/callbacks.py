@@ -54,7 +54,12 @@ class HRF(Callback):
 
 
 class ProgressBar(RichProgressBar):
-    """Lightning's bar without the logger's version number, which tells the reader nothing."""
+    """Lightning's bar, which counts epochs from 1 and leaves out the logger's version number."""
+
+    def _get_train_description(self, current_epoch: int) -> str:
+        epochs = self.trainer.max_epochs
+        last = "" if epochs in (None, -1) else f"/{epochs}"
+        return f"Epoch {current_epoch + 1}{last}".ljust(len(self.validation_description))
 
     def get_metrics(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> dict[str, Any]:
         metrics: dict[str, Any] = super().get_metrics(trainer, pl_module)

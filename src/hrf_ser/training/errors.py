@@ -12,6 +12,7 @@ from lightning.fabric.utilities.exceptions import MisconfigurationException
 from hrf_ser.errors import UserError
 
 # On the CPU, on accelerators, and of workers that the system killed.
+_NO_ACCELERATOR = re.compile("backend found|can not run on your system since the accelerator is not available")
 _NO_MEMORY = re.compile("out of memory|can't allocate memory|not enough memory|DataLoader worker .* signal: Killed")
 
 
@@ -38,6 +39,11 @@ def _out_of_memory(error: Exception) -> str | None:
 
 def _refused_setting(error: Exception) -> str | None:
     text = next(iter(str(error).strip().splitlines()), "").removesuffix(".")
+    if isinstance(error, MisconfigurationException) and _NO_ACCELERATOR.search(text):
+        return (
+            "trainer.accelerator: this computer has no such device that its torch can use; leave it at auto, set cpu, or "
+            "install the build of torch for the device."
+        )
     if isinstance(error, MisconfigurationException):
         return f"trainer: {text}."
     if isinstance(error, RuntimeError) and text.startswith("Early stopping conditioned on metric"):

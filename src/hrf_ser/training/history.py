@@ -48,7 +48,7 @@ class History(Callback):
         loss = total / max(count, 1)
         if not math.isfinite(loss):
             raise UserError(
-                f"The training loss of epoch {trainer.current_epoch} is {loss}: lower optimizer.lr, "
+                f"The training loss of epoch {trainer.current_epoch + 1} is {loss}: lower optimizer.lr, "
                 "or set trainer.gradient_clip_val."
             )
         pl_module.log("train/loss", loss, prog_bar=True)

@@ -111,7 +111,7 @@ GOOD = "b.wav,sad,eve,s1,0,1,train"
         ("a.wav,sad,bob,s1,nan,1,train", "row 4: start=nan is no time"),
         ("a.wav,sad,bob,s1,-1,1,train", "row 4: start=-1 is no time"),
         ("a.wav,sad,bob,s1,0,inf,train", "row 4: end=inf is no time"),
-        ("a.wav,sad,bob,s1,0,1,dev", "row 4: part=dev is none of train, val, test"),
+        ("a.wav,sad,bob,s1,0,1,later", "row 4: part=later is none of train, val, test"),
         ("c/../b.wav,sad,bob,s1,0.0,1,train", "row 4 is the same path, start and end as .*row 2"),
         ("a.wav,sad,bob,s1,0,1,train,happy", "row 4 has more cells than the header"),
         ("a.wav,bored,bob,s1,0,1,train", r"row 4 has the label 'bored', which is none of .*labels=\[sad,happy\]: add"),

@@ -175,3 +175,15 @@ def test_header_length_of_a_hostile_file_is_not_trusted(bundle):
     edit(path, lambda c: c["weights"].update(sha256=hashlib.sha256(weights.read_bytes()).hexdigest()))
     with pytest.raises(UserError, match="cannot be used"):
         load_bundle(path)
+
+
+@pytest.mark.parametrize("named", ["", "bundle", "bundle/bundle.json", "checkpoints/best.ckpt", "metrics.json"])
+def test_a_run_and_its_files_lead_to_its_bundle(bundle, tmp_path, named):
+    run = tmp_path / "one/run"
+    shutil.copytree(bundle[0], run / "bundle")
+    (run / "checkpoints").mkdir()
+    for file in ("checkpoints/best.ckpt", "metrics.json"):
+        (run / file).write_bytes(b"")
+    assert load_bundle(run / named).description == bundle[1].description
+    with pytest.raises(UserError, match=r"holds no bundle.json; give the bundle/ .*, such as .*run/bundle"):
+        load_bundle(run.parent)

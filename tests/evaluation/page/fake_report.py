@@ -81,7 +81,7 @@ def configuration(
             detail.append(
                 {
                     **{"fold": fold, "seed": seed, "ua": ua, "wa": ua + 0.01, "wf1": ua - 0.003, "f1": ua - 0.012},
-                    **{"val_ua": ua + 0.02, "best_epoch": 38, "epochs": EPOCHS, "seconds": 310.0},
+                    **{"val_ua": ua + 0.02, "best_epoch": 37, "epochs": EPOCHS, "seconds": 310.0},
                     **{"folder": folder, "command": line},
                 }
             )
@@ -130,7 +130,7 @@ def confusion_matrix(chance: random.Random, recall: float) -> list[list[int]]:
 
 
 def history(chance: random.Random, best: float) -> dict[str, list[float]]:
-    epochs = list(range(1, EPOCHS + 1))
+    epochs = list(range(EPOCHS))
     ua = [0.125 + (best - 0.125) * (1 - 0.93**epoch) + chance.gauss(0, 0.006) for epoch in epochs]
     return {
         "epoch": epochs,

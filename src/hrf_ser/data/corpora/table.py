@@ -14,19 +14,25 @@ from __future__ import annotations
 import math
 import os
 import re
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from hrf_ser.data.corpora.files import Row
 from hrf_ser.data.corpora.options import reader
-from hrf_ser.data.corpora.table_file import REQUIRED, read_table
+from hrf_ser.data.corpora.table_file import DURATION, REQUIRED, read_table
 from hrf_ser.data.corpora.table_labels import is_gap, labelled_rows, rare_classes
+from hrf_ser.data.corpora.table_paths import AudioPaths
 from hrf_ser.data.corpora.utterance import SEXES, Corpus, Utterance
 from hrf_ser.errors import UserError
 
 SPLITS = ("train", "val", "test")
-_TIMEDELTA = re.compile(r"(\d+) days? (\d+):(\d\d):(\d\d(?:\.\d+)?)")  # as pandas and audformat write it
+_SPLITS = {
+    **dict.fromkeys(("training",), "train"),
+    **dict.fromkeys(("dev", "devel", "development", "valid", "validation"), "val"),
+    **dict.fromkeys(("testing",), "test"),
+}
+# 0 days 00:00:01.5 of pandas and audformat; 00:00:01.500, 0:01 and 00:00:01,500 of annotation tools and subtitles.
+_TIME = re.compile(r"(?:(\d{1,5}) days? )?(?:(\d{1,5}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)")
 _DECIMAL_COMMA = re.compile(r"\d+,\d+")
 
 
@@ -56,8 +62,7 @@ def read(
         UserError: The file, a column or a row is wrong; it is named.
     """
     if not root.is_file():
-        what = "is a folder" if root.is_dir() else "does not exist"
-        raise UserError(f"data.root={root} {what}: name a CSV file with the columns {', '.join(REQUIRED)}.")
+        raise UserError(f"data.root={root} {_no_file(root)}.")
     rows, notes = read_table(root, columns or {}, encoding)
     rows, classes, label_notes = labelled_rows(rows, labels, drop_unlabelled)
     base = root.parent if audio_root is None else Path(audio_root).expanduser()
@@ -65,7 +70,7 @@ def read(
         raise UserError(
             f"data.options.audio_root={audio_root} is no folder: name the one where the paths of {root} start."
         )
-    utterances = _utterances(rows, base)
+    utterances = _utterances(rows, AudioPaths(base, by_end=audio_root is not None))
     corpus = Corpus("table", utterances, classes, _folds(root, utterances), licence=f"{root.name}: not stated")
     corpus.notes = [*notes, *label_notes, *rare_classes(utterances)]
     present = {one.label for one in utterances}
@@ -73,22 +78,33 @@ def read(
     return corpus
 
 
-def _utterances(rows: list[Row], base: Path) -> list[Utterance]:
+def _no_file(root: Path) -> str:
+    table = f"name a CSV file with the columns {', '.join(REQUIRED)}"
+    if not root.is_dir():
+        return f"does not exist: {table}"
+    if (root / "db.yaml").is_file():
+        return f"is an audformat database: {table}, which db[table].get(map=...) of audformat gives"
+    tables = sorted(path.name for path in root.iterdir() if path.suffix.lower() in (".csv", ".tsv"))
+    if tables:
+        return f"is a folder: {table}, such as {root / tables[0]}"
+    return f"is a folder: {table}; the guide to your own corpus has a script that writes it from the names of folders"
+
+
+def _utterances(rows: list[Row], places: AudioPaths) -> list[Utterance]:
     for column in ("path", "speaker"):
         if gap := next((row for row in rows if is_gap(row[column])), None):
             raise UserError(f"{gap.where} has no {column}: write one or remove the row.")
-    paths = [_audio_path(base, row["path"]) for row in rows]
+    paths = [places.find(row["path"]) for row in rows]
     if missing := [row for row, path in zip(rows, paths, strict=True) if path is None]:
         more = f", nor are the paths of {len(missing) - 1} more rows" if len(missing) > 1 else ""
-        raise UserError(
-            f"{missing[0].where}: {base / missing[0]['path']} is no file{more}: correct the path, or name the folder where "
-            "relative paths start with data.options.audio_root=."
-        )
+        cell = missing[0]["path"]
+        name = cell if "://" in cell else places.base / cell
+        raise UserError(f"{missing[0].where}: {name} is no file{more}: {places.hint(cell)}.")
     utterances = []
     by_audio: dict[tuple[str, float | None, float | None], str] = {}
     by_id: dict[str, str] = {}
     for row, path in zip(rows, paths, strict=True):
-        one = _utterance(row, path or base)
+        one = _utterance(row, path or places.base)
         audio = (os.path.normpath(one.path), one.start, one.end)
         if audio in by_audio:
             raise UserError(f"{row.where} is the same path, start and end as {by_audio[audio]}: remove one of them.")
@@ -103,13 +119,22 @@ def _utterances(rows: list[Row], base: Path) -> list[Utterance]:
 
 
 def _utterance(row: Row, path: Path) -> Utterance:
-    start, end = (_seconds(row, column) for column in ("start", "end"))
+    start, end, duration = (_seconds(row, column) for column in ("start", "end", DURATION))
+    if duration is not None and start is not None and end is None:
+        end = start + duration
     if end is not None and (start or 0.0) >= end:
-        raise UserError(f"{row.where}: start={row['start'] or 0} is not before end={row['end']}: correct the times.")
+        raise UserError(
+            f"{row.where}: start={row['start'] or 0} is not before end={row['end'] or f'{end:g}'}: correct the times."
+        )
     group, split = ("" if is_gap(row[column]) else row[column] for column in ("group", "part"))
+    split = _SPLITS.get(split.lower(), split)
     if split and split.lower() not in SPLITS:
         raise UserError(f"{row.where}: part={split} is none of {', '.join(SPLITS)}: correct it or leave it empty.")
-    segment = "" if start is None and end is None else f"@{row['start'] or 0}-{row['end']}"
+    segment = (
+        ""
+        if start is None and end is None
+        else f"@{row['start'] or 0}-{row['end'] or ('' if end is None else f'{end:g}')}"
+    )
     return Utterance(
         utterance=row["utterance"] or row["path"].replace("\\", "/") + segment,
         path=path,
@@ -124,25 +149,13 @@ def _utterance(row: Row, path: Path) -> Utterance:
     )
 
 
-def _audio_path(base: Path, cell: str) -> Path | None:
-    """The file that a cell names, also where Windows wrote it; None where there is none."""
-    for name in (cell, cell.replace("\\", "/")):
-        path = Path(name)
-        with suppress(RuntimeError):  # a name that begins with ~ and is no user's
-            path = path.expanduser()
-        with suppress(OSError, ValueError):  # too long for a name, or a null in it
-            if (base / path).is_file():
-                return base / path
-    return None
-
-
 def _seconds(row: Row, column: str) -> float | None:
     cell = row[column]
     if not cell or cell == "NaT":
         return None
     try:
-        if parts := _TIMEDELTA.fullmatch(cell):
-            days, hours, minutes, rest = map(float, parts.groups())
+        if parts := _TIME.fullmatch(cell):
+            days, hours, minutes, rest = (float((part or "0").replace(",", ".")) for part in parts.groups())
             return 86400 * days + 3600 * hours + 60 * minutes + rest
         seconds = float(cell)
     except ValueError:

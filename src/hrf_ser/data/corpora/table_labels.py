@@ -48,7 +48,7 @@ def labelled_rows(
     if classes is None:
         classes = tuple(sorted({row["label"] for row in kept}))
         _refuse_no_classes(kept, classes)
-        return kept, classes, notes + _alike(classes)
+        return kept, classes, notes + _alike(classes) + _several(classes)
     for row in kept:
         if row["label"] not in classes:
             raise UserError(
@@ -84,7 +84,8 @@ def rare_classes(utterances: Iterable[Utterance]) -> list[str]:
 def _named_classes(labels: Sequence[object]) -> tuple[str, ...]:
     if isinstance(labels, str) or not isinstance(labels, Sequence) or not labels:
         raise UserError(f"data.options.labels={labels} is not a list of classes: write e.g. [neutral,angry].")
-    classes = tuple(str(label) for label in labels)  # 0 and 1 in YAML are numbers
+    # 0, 1 and 1.0 in YAML are numbers.
+    classes = tuple(str(int(label) if isinstance(label, float) and label.is_integer() else label) for label in labels)
     if len(set(classes)) < len(classes):
         raise UserError(f"data.options.labels={','.join(classes)} names a class twice: name each once.")
     return classes
@@ -106,6 +107,14 @@ def _refuse_no_classes(rows: Sequence[Row], classes: Sequence[str]) -> None:
             f"{file}: the column label holds {len(classes)} different values in {len(rows)} rows ({listed(classes)}): name the "
             "column of classes with data.options.columns={label: ...}."
         )
+
+
+def _several(classes: Sequence[str]) -> list[str]:
+    """A sentence for labels of annotation tools that hold several classes."""
+    several = [label for label in classes if re.search(r"\S\s*[;|]\s*\S", label) or label.startswith(("{", '["'))]
+    if not several:
+        return []
+    return [f"{listed([repr(label) for label in several])}: a class each; write one choice a row if they hold several"]
 
 
 def _number(label: str) -> float | None:

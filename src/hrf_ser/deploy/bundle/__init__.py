@@ -3,6 +3,7 @@
 from hrf_ser.deploy.bundle.bundle import (
     BundleDescription,
     SpeechClassifier,
+    find_bundle,
     load_bundle,
     read_description,
     save_bundle,
@@ -14,6 +15,7 @@ __all__ = [
     "BundleDescription",
     "BundlePredictor",
     "SpeechClassifier",
+    "find_bundle",
     "load_bundle",
     "read_description",
     "render_card",

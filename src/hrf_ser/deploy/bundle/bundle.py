@@ -118,7 +118,7 @@ def load_bundle(path: Path | str) -> SpeechClassifier:
     Raises:
         UserError: no bundle there, one of a newer version, or files that are damaged or do not fit together.
     """
-    path = Path(path).expanduser()
+    path = find_bundle(Path(path).expanduser())
     description, sha256 = read_description(path)
     weights = path / WEIGHTS
     if not weights.is_file():
@@ -185,11 +185,27 @@ def _at_most(parameters: int) -> Iterator[None]:
         hook.remove()
 
 
+def find_bundle(path: Path) -> Path:
+    """The bundle that a run's folder, a file of the bundle or of the run, or the bundle itself names."""
+    places = [path, path / "bundle"]
+    if path.is_file():
+        places = [path.parent, path.parent / "bundle", path.parent.parent / "bundle"]
+    return next((place for place in places if (place / DESCRIPTION).is_file()), path)
+
+
+def _runs_below(path: Path) -> str:
+    """``, such as ...`` for a folder of runs."""
+    found = sorted(path.glob("*/bundle")) if path.is_dir() else []
+    return f", such as {found[0]}" if found else ""
+
+
 def read_description(path: Path) -> tuple[BundleDescription, str]:
     """The content of ``bundle.json``, and the checksum of the weights; errors as of :func:`load_bundle`."""
-    file = path / DESCRIPTION
+    file = find_bundle(path) / DESCRIPTION
     if not file.is_file():
-        raise UserError(f"{path}: holds no {DESCRIPTION}; give the bundle/ folder of a finished run.")
+        raise UserError(
+            f"{path}: holds no {DESCRIPTION}; give the bundle/ folder of a finished run{_runs_below(path)}."
+        )
     try:
         content = json.loads(file.read_text(encoding="utf-8"))
         if content["format"] != FORMAT:

@@ -49,7 +49,7 @@ function curvePoints(configuration, column) {
   return history.epoch
     .map((epoch, index) => ({
       c: configuration,
-      epoch,
+      epoch: known(epoch) ? epoch + 1 : null,
       value: history[column]?.[index],
       low: history[`${column}_low`]?.[index],
       high: history[`${column}_high`]?.[index],

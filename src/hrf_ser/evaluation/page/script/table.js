@@ -116,7 +116,7 @@ function runsOf(configuration) {
     { title: "WF1", text: (run) => score(run.wf1), number: true },
     { title: "F1", text: (run) => score(run.f1), number: true },
     { title: "Validation UA", text: (run) => score(run.val_ua), number: true },
-    { title: "Best epoch", text: (run) => `${run.best_epoch ?? UNKNOWN} of ${run.epochs ?? UNKNOWN}`, number: true },
+    { title: "Best epoch", text: (run) => `${known(run.best_epoch) ? run.best_epoch + 1 : UNKNOWN} of ${run.epochs ?? UNKNOWN}`, number: true },
     { title: "Time", text: (run) => duration(run.seconds), number: true },
     { title: "Folder", text: (run) => element("code", {}, run.folder ?? UNKNOWN) },
     { title: "Command", text: (run) => copyButton(run.command, `${configuration.label}, fold ${run.fold}, seed ${run.seed}`) },

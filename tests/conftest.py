@@ -102,8 +102,25 @@ def tone(tmp_path):
     return write
 
 
+@pytest.fixture(scope="session")
+def draw_once():
+    """Draws the first confusion matrix and then copies it: pictures take a quarter of the time of a small run."""
+    from hrf_ser.training.confusion_plot import draw_confusion
+
+    first: list[bytes] = []
+
+    def draw(path: Path, *drawn: object) -> None:
+        if first:
+            path.write_bytes(first[0])
+        else:
+            draw_confusion(path, *drawn)
+            first.append(path.read_bytes())
+
+    return draw
+
+
 @pytest.fixture
-def train(cache):
+def train(cache, draw_once, monkeypatch):
     """Runs the main job in this process: ``train(folder, *overrides)`` -> the record."""
     from hydra import compose, initialize_config_dir
     from hydra.core.hydra_config import HydraConfig
@@ -114,6 +131,7 @@ def train(cache):
     def run(folder: Path, *overrides: str) -> dict:
         from hrf_ser.train import train
 
+        monkeypatch.setattr("hrf_ser.training.evaluate.draw_confusion", draw_once)
         register_resolvers()
         folder.mkdir(parents=True, exist_ok=True)
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):

@@ -33,7 +33,7 @@ demo: $(DEMO)  ## Train, merge and evaluate a small model on the built-in demo c
 	$(BIN)/python -m hrf_ser.train experiment=demo
 
 .PHONY: test
-test: $(READY)  ## Run the first tests: every promise once, a few minutes
+test: $(READY)  ## Run the first tests: every promise once, five minutes
 	$(PYTEST) -m "not serial and not ($(REST))" $(PARALLEL)
 	$(PYTEST) -m "serial and not ($(REST))"
 

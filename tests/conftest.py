@@ -1,14 +1,22 @@
 """Real audio and small helpers that tests of several folders share."""
 
+import gc
 import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import soundfile
 import torch
+from filelock import FileLock
 
+from forked import run_forked
 from helpers import REPOSITORY, TINY, TINY_OPTIONS
+from tiny_bundles import CARD, write_bundle
 
 # Fixture -> mark of every test that uses it.
 MARKS = {"browser": "browser", "forks": "faults", "outcomes": "fuzz", "wheel": "wheel"}
@@ -20,6 +28,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for fixture, mark in MARKS.items():
             if fixture in getattr(item, "fixturenames", ()):
                 item.add_marker(mark)
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the imports made out of garbage collections: statsmodels and Lightning force them, and each takes 0.2 s."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -38,6 +52,34 @@ def cache(tmp_path_factory) -> Path:
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "cache"
     folder.mkdir(exist_ok=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def exported(cache) -> Path:
+    """A folder made once for the whole test run, whose files tests may copy.
+
+    ``demo/`` has a bundle and the cache into which ``hrf_ser.demo`` exported it, ``run/`` the same as a run has it:
+    ``bundle/`` and ``export/model.onnx``.
+    """
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("onnxscript")
+    from hrf_ser.demo import exported
+
+    folder = cache.parent / "exported"
+    with FileLock(f"{folder}.lock"):
+        if not folder.exists():
+            bundle = write_bundle(folder / "demo/bundle", card=CARD)
+            file = exported(bundle, folder / "demo/cache")
+            shutil.copytree(bundle, folder / "run/bundle")
+            (folder / "run/export").mkdir()
+            shutil.copy(file, folder / "run/export/model.onnx")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def exported_run(exported) -> Path:
+    """A run's folder with ``bundle/`` and ``export/model.onnx``."""
+    return exported / "run"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -60,8 +102,25 @@ def tone(tmp_path):
     return write
 
 
+@pytest.fixture(scope="session")
+def draw_once():
+    """Draws the first confusion matrix and then copies it: pictures take a quarter of the time of a small run."""
+    from hrf_ser.training.confusion_plot import draw_confusion
+
+    first: list[bytes] = []
+
+    def draw(path: Path, *drawn: object) -> None:
+        if first:
+            path.write_bytes(first[0])
+        else:
+            draw_confusion(path, *drawn)
+            first.append(path.read_bytes())
+
+    return draw
+
+
 @pytest.fixture
-def train(cache):
+def train(cache, draw_once, monkeypatch):
     """Runs the main job in this process: ``train(folder, *overrides)`` -> the record."""
     from hydra import compose, initialize_config_dir
     from hydra.core.hydra_config import HydraConfig
@@ -72,6 +131,7 @@ def train(cache):
     def run(folder: Path, *overrides: str) -> dict:
         from hrf_ser.train import train
 
+        monkeypatch.setattr("hrf_ser.training.evaluate.draw_confusion", draw_once)
         register_resolvers()
         folder.mkdir(parents=True, exist_ok=True)
         with initialize_config_dir(str(conf_dir()), version_base="1.3"):
@@ -117,15 +177,25 @@ def train_and_stop(train, monkeypatch):
 
 @pytest.fixture
 def command(cache):
-    """Runs ``python -m hrf_ser.<verb> ...`` as a user does, from another folder; returns the finished process."""
-    import subprocess
-    import sys
+    """Runs ``python -m hrf_ser.<verb> ...`` as a user does, from another folder; returns the finished process.
 
-    def run(verb: str, *arguments: str, cwd: Path, **options) -> subprocess.CompletedProcess:
+    It is a fork of this process unless ``fresh`` is set, as where imports and the end of the program matter.
+    """
+
+    def run(
+        verb: str,
+        *arguments: str,
+        cwd: Path,
+        input: str = "",
+        fresh: bool = False,
+        setup: Callable[[], object] | None = None,
+    ) -> subprocess.CompletedProcess:
         environment = {**os.environ, "HRF_SER_CACHE": str(cache), "COLUMNS": "200"}
+        if not fresh:
+            return run_forked(verb, arguments, cwd, environment, input, setup)
         line = [sys.executable, "-m", f"hrf_ser.{verb}", *arguments]
         return subprocess.run(
-            line, cwd=cwd, env=environment, capture_output=True, text=True, timeout=300, check=False, **options
+            line, cwd=cwd, env=environment, input=input, capture_output=True, text=True, timeout=300, check=False
         )
 
     return run

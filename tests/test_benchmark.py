@@ -8,7 +8,7 @@ from tiny_bundles import write_bundle
 def test_light_merged_unmerged_and_large_are_measured_side_by_side(command, tmp_path):
     write_bundle(tmp_path / "bundle")
     words = ("bundle=bundle", "rounds=2", "seconds=[0.5]", "onnx=false", "rank=2", "out=numbers.json")
-    done = command("benchmark", *words, cwd=tmp_path)
+    done = command("benchmark", *words, cwd=tmp_path, fresh=True)
     assert done.returncode == 0, done.stderr
     models = json.loads((tmp_path / "numbers.json").read_text())["torch"]
     assert list(models) == ["light", "light + HRF x2, merged", "light + HRF x2, unmerged", "large"]

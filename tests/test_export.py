@@ -89,7 +89,7 @@ def test_another_corpus_has_no_test_split(command, ravdess, tmp_path):
     bundle = write_bundle(
         tmp_path / "bundle", labels=RAVDESS, card={"corpus": "emodb", "fold": "1", "protocol": "validation"}
     )
-    finished = command("export", f"bundle={bundle}", "data=ravdess", f"data.root={ravdess}", cwd=tmp_path)
+    finished = command("export", f"bundle={bundle}", "data=ravdess", f"data.root={ravdess}", cwd=tmp_path, fresh=True)
     assert finished.returncode == 1
     assert "the bundle was trained on emodb" in finished.stderr.splitlines()[-1]
 

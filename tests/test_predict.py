@@ -9,7 +9,6 @@ from omegaconf import OmegaConf
 from hrf_ser import predict
 from hrf_ser.entry import conf_dir
 from hrf_ser.errors import UserError
-from tiny_bundles import write_bundle
 
 # A sounddevice whose microphone gives three seconds of noise at once.
 FAKE_MICROPHONE = """
@@ -59,7 +58,7 @@ def test_a_file_a_folder_and_a_pattern_are_predicted(command, bundle, tone, tmp_
     for audio, count in (("speech/one.wav", 1), ("speech", 2), ("speech/*.wav", 1), ("speech/**/*.*a?", 2)):
         if "**" in audio:
             (tmp_path / "speech/notes.txt").unlink(missing_ok=True)
-        finished = command("predict", f"bundle={bundle}", f"audio={audio}", cwd=tmp_path)
+        finished = command("predict", f"bundle={bundle}", f"audio={audio}", cwd=tmp_path, fresh=audio == "speech")
         assert finished.returncode == 0, finished.stderr
         lines = [line for line in finished.stdout.splitlines() if "one.wav" in line or "two.flac" in line]
         assert len(lines) == count, finished.stdout
@@ -186,29 +185,21 @@ def test_without_a_bundle_the_built_in_model_predicts(tone, monkeypatch, tmp_pat
     assert OmegaConf.load(conf_dir() / "predict.yaml").bundle is None
 
 
-def test_an_exported_file_is_predicted_without_torch(command, tone, tmp_path):
-    pytest.importorskip("onnxruntime")
-    pytest.importorskip("onnxscript")
-    from hrf_ser.deploy.bundle import load_bundle
-    from hrf_ser.deploy.export.onnx import seal, to_onnx
-    from hrf_ser.deploy.export.write import describe
-
-    bundle = write_bundle(tmp_path / "bundle")
-    classifier = load_bundle(bundle)
-    (tmp_path / "model.onnx").write_bytes(seal(to_onnx(classifier, describe(classifier, bundle))))
+def test_an_exported_file_is_predicted_without_torch(command, exported_run, tone, tmp_path):
     # 3.5 s, in windows of 1 s.
     tone("long.wav", seconds=3.5, rate=44_100)
     (tmp_path / "torch.py").write_text("raise SystemExit('torch was imported')")
     windows = ("rows=window", "whole_s=2", "window_s=1", "hop_s=1", "out=-", "audio=long.wav")
     rows = {}
-    for model in ("model.onnx", "bundle"):
-        folder = tmp_path if model == "model.onnx" else tmp_path / "bundle"
+    for model in ("export/model.onnx", "bundle"):
+        file = model != "bundle"
         arguments = [word.replace("long.wav", str(tmp_path / "long.wav")) for word in windows]
-        finished = command("predict", f"bundle={tmp_path / model}", *arguments, cwd=folder)
+        line = ("predict", f"bundle={exported_run / model}", *arguments)
+        finished = command(*line, cwd=tmp_path if file else exported_run, fresh=file)
         assert finished.returncode == 0, finished.stderr
         rows[model] = list(csv.DictReader(finished.stdout.splitlines()))
-    assert [row["end"] for row in rows["model.onnx"]] == ["1.000", "2.000", "3.000", "3.500"]
-    for one, other in zip(rows["model.onnx"], rows["bundle"], strict=True):
+    assert [row["end"] for row in rows["export/model.onnx"]] == ["1.000", "2.000", "3.000", "3.500"]
+    for one, other in zip(rows["export/model.onnx"], rows["bundle"], strict=True):
         assert one["emotion"] == other["emotion"]
         assert float(one["happy"]) == pytest.approx(float(other["happy"]), abs=1e-4)
 

@@ -5,7 +5,7 @@ import soundfile
 
 
 def test_prepare_writes_the_manifest_and_prints_the_counts(command, cache, tmp_path):
-    finished = command("prepare", "data=demo", "data.options.utterances_per_cell=3", cwd=tmp_path)
+    finished = command("prepare", "data=demo", "data.options.utterances_per_cell=3", cwd=tmp_path, fresh=True)
     assert finished.returncode == 0, finished.stderr
     assert "demo: utterances by fold and class" in finished.stdout
     assert "complete" not in finished.stdout, "nobody distributes the demo corpus"

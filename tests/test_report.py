@@ -29,7 +29,8 @@ def runs(tmp_path):
 
 
 def test_runs_become_an_answer_and_files(command, runs):
-    finished = command("report", "runs=my runs, *", "out=the report", "latency=false", "title=A study", cwd=runs)
+    words = ("runs=my runs, *", "out=the report", "latency=false", "title=A study")
+    finished = command("report", *words, cwd=runs, fresh=True)
     assert finished.returncode == 0, finished.stderr
     assert "Light with HRF is better than light for Conformer on demo" in finished.stdout
     assert "my runs, hrf/damaged/metrics.json is damaged" in finished.stdout

@@ -1,16 +1,17 @@
 """The main job, from the command line's words to the files of a run."""
 
 import csv
+import functools
 import json
+import os
 import signal
-import subprocess
-import sys
 
 import pytest
 import torch
 
 from helpers import TINY, TINY_OPTIONS
 from hrf_ser.errors import UserError
+from hrf_ser.training.history import History
 
 FILES = {
     "bundle/README.md",
@@ -227,21 +228,17 @@ def test_a_damaged_checkpoint_is_named(train, tmp_path):
 
 INTERRUPTIBLE = ("hrf=true", "trainer.max_epochs=3", "batch_size=4", "augment.speed=[0.9]", "callbacks=none")
 
-# Runs the main job and ends itself by a signal within an epoch: a signal from outside would hit another place each time.
-KILLER = """
-import os, signal, sys
-import hrf_ser.training.history as history
-number, epoch, batch = (int(word) for word in sys.argv[1:4])
-del sys.argv[1:4]
-end = history.History.on_train_batch_end
-def on_train_batch_end(self, trainer, pl_module, outputs, data, batch_idx):
-    end(self, trainer, pl_module, outputs, data, batch_idx)
-    if (trainer.current_epoch, batch_idx) == (epoch, batch):
-        os.kill(os.getpid(), number)
-history.History.on_train_batch_end = on_train_batch_end
-from hrf_ser.train import main
-main()
-"""
+
+def end_within_an_epoch(number: int, epoch: int, batch: int) -> None:
+    """Make this process send a signal to itself after a batch: one from outside would hit another place each time."""
+    end = History.on_train_batch_end
+
+    def on_train_batch_end(self, trainer, pl_module, outputs, data, batch_idx):
+        end(self, trainer, pl_module, outputs, data, batch_idx)
+        if (trainer.current_epoch, batch_idx) == (epoch, batch):
+            os.kill(os.getpid(), number)
+
+    History.on_train_batch_end = on_train_batch_end
 
 
 @pytest.mark.parametrize(
@@ -259,21 +256,15 @@ main()
     ],
 )
 def test_an_interrupted_run_continues_as_if_it_had_not_been(
-    train, cache, tmp_path, number, batch, workers, accumulate, steps
+    train, command, tmp_path, number, batch, workers, accumulate, steps
 ):
     words = (*INTERRUPTIBLE, f"trainer.accumulate_grad_batches={accumulate}")
     train(tmp_path / "whole", *words)
     options = [*words, f"workers={workers}"]
     folder = tmp_path / "cut"
-    command = [
-        *TINY,
-        f"model.options={TINY_OPTIONS['conv_transformer']}",
-        f"cache_dir={cache}",
-        f"hydra.run.dir={folder}",
-        *words,
-    ]
-    line = [sys.executable, "-c", KILLER, str(int(number)), "1", str(batch), *command]
-    killed = subprocess.run(line, capture_output=True, text=True, timeout=300, check=False)
+    tiny = [*TINY, f"model.options={TINY_OPTIONS['conv_transformer']}", f"hydra.run.dir={folder}"]
+    ending = functools.partial(end_within_an_epoch, number, 1, batch)
+    killed = command("train", *tiny, *words, cwd=tmp_path, setup=ending)
     assert killed.returncode == {signal.SIGTERM: 143, signal.SIGINT: 130}.get(number, -9), killed.stderr
     assert not (folder / "metrics.json").exists()
     if number != signal.SIGKILL:
@@ -282,8 +273,6 @@ def test_an_interrupted_run_continues_as_if_it_had_not_been(
         assert last.startswith(f"Stopped by {name}; to resume: python -m hrf_ser.train ")
         assert last.endswith(f"hydra.run.dir={folder} ckpt_path=last")
         assert "Traceback" not in killed.stderr
-    import torch
-
     progress = torch.load(folder / "checkpoints/last.ckpt", weights_only=True)
     assert progress["global_step"] == steps
     train(folder, *options, "ckpt_path=last")

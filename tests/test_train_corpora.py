@@ -33,12 +33,25 @@ def write_noise(path, seconds: float, label: str) -> None:
     soundfile.write(path, 0.1 * np.random.default_rng(0).normal(size=round(seconds * 16_000)), 16_000)
 
 
+@pytest.fixture(scope="module")
+def releases(tmp_path_factory):
+    """Miniature releases, which no test changes, and ``cache/`` with their features."""
+    folder = tmp_path_factory.mktemp("releases")
+    releases_iemocap.miniature(folder / "iemocap", write_tone)
+    releases_crema_d.miniature(folder / "crema_d", write_tone)
+    releases_m3ed.miniature(folder / "m3ed", audio=write_noise)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def daic_woz(releases):
+    return releases_daic_woz.miniature(releases / "daic_woz", audio=write_noise)
+
+
 @pytest.mark.parametrize("protocol", ["validation", "test_oracle"])
-@pytest.mark.parametrize(("name", "releases"), [("iemocap", releases_iemocap), ("crema_d", releases_crema_d)])
-def test_a_miniature_release_trains_end_to_end(train, tmp_path, name, releases, protocol):
-    root = tmp_path / "release"
-    releases.miniature(root, write_tone)
-    options = (f"data={name}", f"data.root={root}", f"protocol={protocol}", f"cache_dir={tmp_path}/cache")
+@pytest.mark.parametrize("name", ["iemocap", "crema_d"])
+def test_a_miniature_release_trains_end_to_end(train, tmp_path, releases, name, protocol):
+    options = (f"data={name}", f"data.root={releases / name}", f"protocol={protocol}", f"cache_dir={releases}/cache")
     record = train(tmp_path / "run", *options, "hrf=true", "fold=2", "trainer.max_epochs=1")
     assert (record["corpus"], record["protocol"], record["fold"]) == (name, protocol, "2")
     assert record["merge"]["argmax_changes"] == 0
@@ -50,18 +63,16 @@ def test_a_miniature_release_trains_end_to_end(train, tmp_path, name, releases, 
 
 
 @pytest.mark.parametrize("protocol", ["validation", "last_epoch", "test_oracle"])
-def test_m3ed_trains_on_its_official_parts(train, tmp_path, protocol):
-    root = releases_m3ed.miniature(tmp_path / "M3ED", audio=write_noise)
-    options = ("data=m3ed", f"data.root={root}", f"protocol={protocol}", f"cache_dir={tmp_path}/cache")
+def test_m3ed_trains_on_its_official_parts(train, tmp_path, releases, protocol):
+    options = ("data=m3ed", f"data.root={releases}/m3ed", f"protocol={protocol}", f"cache_dir={releases}/cache")
     record = train(tmp_path / "run", *options, "hrf=true", "trainer.max_epochs=1")
     assert (record["fold"], record["classes"]) == ("official", 7)
 
 
 @pytest.mark.parametrize(("protocol", "fold"), [("validation", "official"), ("test_oracle", "dev")])
-def test_daic_woz_is_trained_and_scored_by_participant(train, tmp_path, protocol, fold):
-    release = releases_daic_woz.miniature(tmp_path / "DAIC", audio=write_noise)
-    options = ("data=daic_woz", f"data.root={release.root}", f"protocol={protocol}", f"fold={fold}")
-    record = train(tmp_path / "run", *options, f"cache_dir={tmp_path}/cache", "hrf=true", "trainer.max_epochs=1")
+def test_daic_woz_is_trained_and_scored_by_participant(train, tmp_path, releases, daic_woz, protocol, fold):
+    options = ("data=daic_woz", f"data.root={daic_woz.root}", f"protocol={protocol}", f"fold={fold}")
+    record = train(tmp_path / "run", *options, f"cache_dir={releases}/cache", "hrf=true", "trainer.max_epochs=1")
     assert (record["fold"], record["evaluation_unit"], record["leaks"]) == (fold, "participant", [])
     with (tmp_path / "run/predictions.csv").open(newline="") as file:
         participants = list(csv.DictReader(file))
@@ -69,7 +80,7 @@ def test_daic_woz_is_trained_and_scored_by_participant(train, tmp_path, protocol
         segments = list(csv.DictReader(file))
     part = "test" if fold == "official" else "dev"
     assert {row["utterance"] for row in participants} == {
-        str(p.number) for p in release.participants if p.split == part
+        str(p.number) for p in daic_woz.participants if p.split == part
     }
     assert record["scored"]["test"] == len(participants) < len(segments) == record["utterances"]["test"]
     for row in participants:
@@ -79,13 +90,12 @@ def test_daic_woz_is_trained_and_scored_by_participant(train, tmp_path, protocol
     assert record["test"]["wa"] == pytest.approx(right / len(participants))
 
 
-def test_clips_that_the_label_chose_mark_the_result(train, tmp_path, capsys):
-    root = releases_daic_woz.miniature(tmp_path / "DAIC", audio=write_noise).root
+def test_clips_that_the_label_chose_mark_the_result(train, tmp_path, releases, daic_woz, capsys):
     options = (
         "data=daic_woz",
-        f"data.root={root}",
+        f"data.root={daic_woz.root}",
         "data.options.clips=longest_by_label",
-        f"cache_dir={tmp_path}/cache",
+        f"cache_dir={releases}/cache",
     )
     record = train(tmp_path / "run", *options, "trainer.max_epochs=1")
     assert "the label of a participant decides" in record["leaks"][0]
@@ -93,16 +103,15 @@ def test_clips_that_the_label_chose_mark_the_result(train, tmp_path, capsys):
 
 
 @pytest.mark.parametrize(("protocol", "fold"), [("validation", "3"), ("last_epoch", "all"), ("test_oracle", "3")])
-def test_one_corpus_trains_and_another_is_tested(train, tmp_path, protocol, fold, caplog):
-    releases_iemocap.miniature(tmp_path / "I", write_tone)
-    releases_crema_d.miniature(tmp_path / "C", write_tone)
-    options = ("data=iemocap", f"data.root={tmp_path}/I", "data@test_data=crema_d", f"test_data.root={tmp_path}/C")
+def test_one_corpus_trains_and_another_is_tested(train, tmp_path, releases, protocol, fold, caplog):
+    roots = (f"data.root={releases}/iemocap", f"test_data.root={releases}/crema_d")
+    options = ("data=iemocap", "data@test_data=crema_d", *roots)
     words = (
         *options,
         "label_map=four",
         f"protocol={protocol}",
         f"fold={fold}",
-        f"cache_dir={tmp_path}/cache",
+        f"cache_dir={releases}/cache",
         "hrf=true",
     )
     record = train(tmp_path / "run", *words, "trainer.max_epochs=1")
@@ -113,8 +122,8 @@ def test_one_corpus_trains_and_another_is_tested(train, tmp_path, protocol, fold
         rows = list(csv.DictReader(file))
     assert {row["speaker"].split("/")[0] for row in rows} == {"crema_d"}
     assert {row["label"] for row in rows} == {"angry", "happy", "neutral", "sad"}
-    # What the bundle says of itself is enough for `export` to hear the tested part again, with its classes.
-    words = (f"bundle={tmp_path}/run/bundle", "data=crema_d", f"data.root={tmp_path}/C")
+    # The bundle's card is enough for `export` to find the test split and its classes.
+    words = (f"bundle={tmp_path}/run/bundle", "data=crema_d", f"data.root={releases}/crema_d")
     with initialize_config_dir(str(REPOSITORY / "conf"), version_base="1.3"):
         audio = CorpusAudio(compose("export", list(words)), tmp_path / "run/bundle")
     labels = [audio.labels[example.target] for example in audio.examples()]

@@ -1,6 +1,7 @@
 """What a run refuses before torch is imported. No times: that torch is absent is what makes it quick."""
 
 import json
+import os
 import subprocess
 import sys
 
@@ -8,12 +9,37 @@ import pytest
 
 HEAVY = ("torch", "lightning", "torchaudio", "matplotlib", "scipy", "wandb")
 
-# Runs the main job as ``python -m`` does, and says at its end which heavy modules it came to import.
+# A process without torch that forks the main job for each command line of its input, and says which heavy modules came.
 PROGRAM = f"""
-import atexit, json, runpy, sys
-atexit.register(lambda: print(json.dumps([name for name in {HEAVY} if name in sys.modules])))
-runpy.run_module("hrf_ser.train", run_name="__main__", alter_sys=True)
+import atexit, json, os, sys
+import hrf_ser.train
+from forked import run_forked
+
+def watch():
+    atexit.register(lambda: print(json.dumps([name for name in {HEAVY} if name in sys.modules])))
+
+for line in sys.stdin:
+    ended = run_forked("train", json.loads(line), os.getcwd(), os.environ, setup=watch)
+    print(json.dumps([ended.returncode, ended.stdout, ended.stderr]), flush=True)
 """
+
+
+@pytest.fixture(scope="module")
+def without_torch(tmp_path_factory):
+    """Runs the main job in a process that has not imported torch -> its status, what it printed, its errors."""
+    paths = os.pathsep.join([os.path.dirname(__file__), *filter(None, [os.environ.get("PYTHONPATH")])])
+    environment = {**os.environ, "PYTHONPATH": paths}
+    line, pipe = [sys.executable, "-c", PROGRAM], subprocess.PIPE
+    folder = tmp_path_factory.mktemp("without_torch")
+    with subprocess.Popen(line, cwd=folder, env=environment, stdin=pipe, stdout=pipe, text=True) as server:
+
+        def run(*overrides):
+            server.stdin.write(json.dumps(overrides) + "\n")
+            server.stdin.flush()
+            return json.loads(server.stdout.readline())
+
+        yield run
+        server.stdin.close()
 
 
 @pytest.mark.parametrize(
@@ -44,9 +70,8 @@ runpy.run_module("hrf_ser.train", run_name="__main__", alter_sys=True)
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_mistakes_and_help_need_no_torch(tmp_path, overrides, message):
-    line = [sys.executable, "-c", PROGRAM, *overrides]
-    done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
-    assert done.stderr.startswith(message)
-    assert done.returncode == (1 if message else 0)
-    assert json.loads(done.stdout.splitlines()[-1]) == []
+def test_mistakes_and_help_need_no_torch(without_torch, overrides, message):
+    status, printed, errors = without_torch(*overrides)
+    assert errors.startswith(message)
+    assert status == (1 if message else 0)
+    assert json.loads(printed.splitlines()[-1]) == []

@@ -7,6 +7,7 @@ from hrf_ser.deploy.bundle import BundleDescription, SpeechClassifier, save_bund
 from hrf_ser.models.masking import MaskedBatchNorm
 
 LABELS = ("angry", "happy", "sad")
+CARD = {"corpus": "ravdess", "protocol": "validation", "test": {"ua": 0.371}, "licence": "CC BY-NC-SA 4.0"}
 OPTIONS = {
     "conv_transformer": {"width": 16, "layers": 1, "heads": 2, "ffn": 32},
     "conformer": {

@@ -1,9 +1,8 @@
 import errno
 import json
+import multiprocessing
 import os
-import pickle
-import subprocess
-import sys
+import signal
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from hrf_ser.errors import UserError
 from hrf_ser.media.ffmpeg import available
 
 FRONT_END = FrontEndConfig(n_mels=20)
+FORK = multiprocessing.get_context("fork")
 
 
 @pytest.fixture
@@ -147,26 +147,21 @@ def test_a_full_disk_leaves_nothing_half_written(corpus, tmp_path, monkeypatch):
     assert not files_below(tmp_path / "tones")
 
 
-def test_two_processes_compute_once_and_agree(corpus, tmp_path):
-    program = """
-import pickle, sys
-from pathlib import Path
-from hrf_ser.audio.augment import OfflineAugmentation
-from hrf_ser.audio.front_end import FrontEndConfig
-from hrf_ser.data import store
-compute = store.compute_features
-store.compute_features = lambda *args: (print("computed"), compute(*args))
-corpus = pickle.loads(Path(sys.argv[1]).read_bytes())
-print(float(store.open_store(Path(sys.argv[2]), corpus, FrontEndConfig(n_mels=20), OfflineAugmentation()).frames.sum()))
-"""
-    table = tmp_path / "corpus.pickle"
-    table.write_bytes(pickle.dumps(corpus))
-    command = [sys.executable, "-c", program, str(table), str(tmp_path / "cache")]
-    running = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    outputs = [process.communicate(timeout=120)[0] for process in running]
-    assert [process.returncode for process in running] == [0, 0]
-    assert "".join(outputs).count("computed") == 1
-    assert len({output.splitlines()[-1] for output in outputs}) == 1
+def test_two_processes_compute_once_and_agree(corpus, tmp_path, computed):
+    sums = FORK.SimpleQueue()
+
+    def sum_of_frames():
+        frames = open_store(tmp_path / "cache", corpus, FRONT_END, OfflineAugmentation()).frames
+        sums.put((len(computed), float(frames.sum())))
+
+    running = [FORK.Process(target=sum_of_frames) for _ in range(2)]
+    for process in running:
+        process.start()
+    (times, total), (times_of_other, total_of_other) = sums.get(), sums.get()
+    assert times + times_of_other == 1
+    assert total == total_of_other
+    for process in running:
+        process.join()
 
 
 def test_a_store_of_some_utterances_and_stores_in_a_row_read_alike(corpus, tmp_path):
@@ -187,32 +182,28 @@ def test_two_tables_of_one_corpus_have_a_store_each(corpus, tmp_path, computed):
     assert len(computed) == 2
 
 
-# Kills itself while the third utterance's features are computed; progress is written after each.
-KILLED = """
-import os, pickle, signal, sys
-from pathlib import Path
-from hrf_ser.audio.augment import OfflineAugmentation
-from hrf_ser.audio.front_end import FrontEndConfig
-from hrf_ser.data import compute, store
-corpus = pickle.loads(Path(sys.argv[1]).read_bytes())
-compute._SECONDS_BETWEEN_WRITES = 0
-features = compute._features
-def dying(*arguments):
-    for number, result in enumerate(features(*arguments)):
-        if number == 2:
-            os.kill(os.getpid(), signal.SIGKILL)
-        yield result
-compute._features = dying
-store.open_store(Path(sys.argv[2]), corpus, FrontEndConfig(n_mels=20), OfflineAugmentation())
-"""
+def compute_and_be_killed(folder, corpus):
+    """Kill this process while the third utterance's features are computed; progress is written after each."""
+    features = compute_module._features
+
+    def dying(*arguments):
+        for number, result in enumerate(features(*arguments)):
+            if number == 2:
+                os.kill(os.getpid(), signal.SIGKILL)
+            yield result
+
+    compute_module._SECONDS_BETWEEN_WRITES = 0
+    compute_module._features = dying
+    open_store(folder, corpus, FRONT_END, OfflineAugmentation())
 
 
 @pytest.fixture
 def killed(corpus, tmp_path):
     """A cache whose features were being computed when their process was killed, after two utterances."""
-    (tmp_path / "corpus.pickle").write_bytes(pickle.dumps(corpus))
-    command = [sys.executable, "-c", KILLED, str(tmp_path / "corpus.pickle"), str(tmp_path / "cache")]
-    assert subprocess.run(command, capture_output=True, timeout=120, check=False).returncode == -9
+    process = FORK.Process(target=compute_and_be_killed, args=(tmp_path / "cache", corpus))
+    process.start()
+    process.join()
+    assert process.exitcode == -9
     (partial,) = (tmp_path / "cache").rglob("*.partial")
     return partial
 

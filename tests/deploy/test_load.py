@@ -89,19 +89,19 @@ def test_a_path_an_array_and_a_stream_are_predicted_alike(built_in, tone):
     assert found[-1].probabilities == pytest.approx(expected.probabilities, abs=1e-4)
 
 
-def test_a_bundle_runs_in_torch_and_embeds_alike(run_of_tiny, exported_file, tone):
+def test_a_bundle_runs_in_torch_and_embeds_alike(exported_run, exported_file, tone):
     path = tone("speech.wav", seconds=1.5)
-    in_torch, exported = hrf_ser.load(run_of_tiny / "bundle"), hrf_ser.load(exported_file)
+    in_torch, exported = hrf_ser.load(exported_run / "bundle"), hrf_ser.load(exported_file)
     assert isinstance(in_torch, BundlePredictor)
     assert isinstance(exported, Emotion)
     assert in_torch(path).probabilities == pytest.approx(exported(path).probabilities, abs=2e-5)
     np.testing.assert_allclose(in_torch.embed(path), exported.embed(path), atol=2e-5)
 
 
-def test_a_folder_with_an_exported_file_and_a_bundle_without_torch_run_on_onnxruntime(run_of_tiny, monkeypatch):
-    assert isinstance(hrf_ser.load(run_of_tiny), Emotion)
+def test_a_folder_with_an_exported_file_and_a_bundle_without_torch_run_on_onnxruntime(exported_run, monkeypatch):
+    assert isinstance(hrf_ser.load(exported_run), Emotion)
     monkeypatch.setattr("hrf_ser.deploy.load.find_spec", lambda _: None)
-    assert isinstance(hrf_ser.load(str(run_of_tiny / "bundle")), Emotion)
+    assert isinstance(hrf_ser.load(str(exported_run / "bundle")), Emotion)
 
 
 def test_embedding_of_a_long_recording_is_the_mean_over_windows_with_sound(built_in):
@@ -115,8 +115,8 @@ def test_embedding_of_a_long_recording_is_the_mean_over_windows_with_sound(built
         model.embed(np.zeros(16_000, np.float32), 16_000)
 
 
-def test_a_model_without_a_pooled_vector_says_so(run_of_tiny, exported_file, monkeypatch):
-    in_torch = hrf_ser.load(run_of_tiny / "bundle")
+def test_a_model_without_a_pooled_vector_says_so(exported_run, exported_file, monkeypatch):
+    in_torch = hrf_ser.load(exported_run / "bundle")
     in_torch.classifier.model = torch.nn.Identity()
     with pytest.raises(UserError, match="has no pooled vector"):
         in_torch.embed(np.ones(16_000, np.float32), 16_000)
@@ -126,13 +126,13 @@ def test_a_model_without_a_pooled_vector_says_so(run_of_tiny, exported_file, mon
         exported.embed(np.ones(16_000, np.float32), 16_000)
 
 
-def test_threads_are_those_of_one_waveform(exported_file, run_of_tiny):
+def test_threads_are_those_of_one_waveform(exported_file, exported_run):
     hrf_ser.load(exported_file, threads=2)
     with pytest.raises(UserError, match="threads=0"):
         hrf_ser.load(exported_file, threads=0)
     before = torch.get_num_threads()
     try:
-        hrf_ser.load(run_of_tiny / "bundle", threads=1)
+        hrf_ser.load(exported_run / "bundle", threads=1)
         assert torch.get_num_threads() == 1
     finally:
         torch.set_num_threads(before)

@@ -26,16 +26,16 @@ differences: dict[str, tuple[int, float]] = {}
 
 
 def for_all(examples: int, **drawn: st.SearchStrategy) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """A property as two tests, the same draws in every run: ``examples`` of them, and ten times as many marked slow."""
+    """A property as two tests, the same draws in every run: a third of ``examples``, and ten times as many marked slow."""
 
     def decorate(body: Callable[..., None]) -> Callable[..., None]:
         @pytest.mark.parametrize(
-            "times", [pytest.param(1, id="quick"), pytest.param(10, id="long", marks=pytest.mark.slow)]
+            "times", [pytest.param(1 / 3, id="quick"), pytest.param(10, id="long", marks=pytest.mark.slow)]
         )
         @pytest.mark.filterwarnings("ignore:Using padding='same'")
-        def test(times: int) -> None:
+        def test(times: float) -> None:
             run = settings(
-                max_examples=examples * times,
+                max_examples=round(examples * times),
                 deadline=None,
                 derandomize=True,
                 database=None,

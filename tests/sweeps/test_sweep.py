@@ -1,5 +1,6 @@
 """Sweeps as a user starts them."""
 
+import functools
 import json
 import os
 import random
@@ -25,6 +26,12 @@ def overrides(*more: str) -> list[str]:
         "trainer.max_epochs=2",
     ]
     return ["-m", *tiny, f"model.options={TINY_OPTIONS['conv_transformer']}", "hydra.sweep.dir=runs", *more]
+
+
+@pytest.fixture
+def command(command):
+    """Runs whole processes, as launchers start more of them."""
+    return functools.partial(command, fresh=True)
 
 
 def finished_runs(output: str) -> list[str]:

@@ -148,7 +148,7 @@ def test_a_command_with_a_key_and_no_network_ends_well(command, tmp_path, monkey
     monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.invalid")  # a name that no network knows
     tiny = [override for override in TINY if override != "logger=none"]
     overrides = [*tiny, f"model.options={TINY_OPTIONS['conv_transformer']}", "logger.wandb.offline=false"]
-    finished = command("train", *overrides, "hydra.run.dir=run", cwd=tmp_path)
+    finished = command("train", *overrides, "hydra.run.dir=run", cwd=tmp_path, fresh=True)
     assert finished.returncode == 0, finished.stderr
     sync = f"wandb sync {tmp_path}/run/wandb/offline-run-"
     assert f"; this run is recorded offline, send it later with {sync}" in finished.stderr

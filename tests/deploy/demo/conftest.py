@@ -14,20 +14,14 @@ from demo_page import HOSTILE, Page, recording_proxy, serving, start_browser
 from helpers import REPOSITORY
 from hrf_ser.deploy.demo.site import build_site
 from hrf_ser.deploy.runtime.model_file import load_model
-from tiny_bundles import write_bundle
-
-CARD = {"corpus": "ravdess", "protocol": "validation", "test": {"ua": 0.371}, "licence": "CC BY-NC-SA 4.0"}
+from tiny_bundles import CARD
 
 
 @pytest.fixture(scope="session")
-def model_file(tmp_path_factory) -> Path:
+def model_file(exported) -> Path:
     """A bundle as the demo itself exports it."""
-    pytest.importorskip("onnx", reason="exporting wants hrf_ser[export]")
-    from hrf_ser.demo import exported
-
-    folder = tmp_path_factory.mktemp("demo")
-    bundle = write_bundle(folder / "bundle", labels=("angry", "happy", "sad"), card=CARD)
-    return exported(bundle, folder / "cache")
+    (file,) = (exported / "demo/cache").glob("*.onnx")
+    return file
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A tiny exported model, and a predictor without any model."""
+"""The file of a tiny exported model, and a predictor without any model."""
 
 import hashlib
 

@@ -25,10 +25,10 @@ def emotion(exported_file):
 
 
 @pytest.fixture(scope="module")
-def of_bundle(run_of_tiny):
+def of_bundle(exported_run):
     from hrf_ser.deploy.bundle import load_bundle
 
-    classifier = load_bundle(run_of_tiny / "bundle")
+    classifier = load_bundle(exported_run / "bundle")
 
     def predict(waveform):
         with torch.inference_mode():

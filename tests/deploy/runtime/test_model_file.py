@@ -208,12 +208,12 @@ def test_words_of_a_card_are_no_data_elsewhere(exported_file, tmp_path, save):
     assert Emotion(save(tmp_path / "model.onnx", model.SerializeToString())).labels
 
 
-def test_a_bundle_finds_its_export_beside_it_or_inside(run_of_tiny, tmp_path):
-    expected = run_of_tiny / "export" / "model.onnx"
-    for path in (run_of_tiny / "bundle", run_of_tiny / "export", run_of_tiny, str(run_of_tiny / "bundle")):
+def test_a_bundle_finds_its_export_beside_it_or_inside(exported_run, tmp_path):
+    expected = exported_run / "export" / "model.onnx"
+    for path in (exported_run / "bundle", exported_run / "export", exported_run, str(exported_run / "bundle")):
         assert Emotion(path).file.path.samefile(expected)
     inside = tmp_path / "inside"
-    shutil.copytree(run_of_tiny / "bundle", inside)
+    shutil.copytree(exported_run / "bundle", inside)
     shutil.copy(expected, inside / "model.onnx")
     shutil.copy(inside / "model.onnx", inside / "model.int8.onnx")  # The float32 file is preferred.
     assert Emotion(inside).file.path.name == "model.onnx"
@@ -222,16 +222,16 @@ def test_a_bundle_finds_its_export_beside_it_or_inside(run_of_tiny, tmp_path):
         Emotion(inside)
 
 
-def test_an_export_of_another_bundle_is_refused(run_of_tiny, tmp_path):
-    shutil.copytree(run_of_tiny, tmp_path / "run")
+def test_an_export_of_another_bundle_is_refused(exported_run, tmp_path):
+    shutil.copytree(exported_run, tmp_path / "run")
     description = tmp_path / "run" / "bundle" / "bundle.json"
     description.write_text(json.dumps(json.loads(description.read_text()) | {"card": {"seed": 1}}))
     with pytest.raises(UserError, match="another bundle"):
         Emotion(tmp_path / "run" / "bundle")
 
 
-def test_a_bundle_that_was_not_exported_says_how(run_of_tiny, tmp_path):
-    shutil.copytree(run_of_tiny / "bundle", tmp_path / "bundle")
+def test_a_bundle_that_was_not_exported_says_how(exported_run, tmp_path):
+    shutil.copytree(exported_run / "bundle", tmp_path / "bundle")
     with pytest.raises(UserError, match=r"python -m hrf_ser\.export bundle=\S+ format=onnx"):
         Emotion(tmp_path / "bundle")
     with pytest.raises(UserError, match="does not exist"):

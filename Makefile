@@ -63,9 +63,8 @@ format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
 
 .PHONY: builtin-model
-builtin-model: $(READY)  ## Put BUNDLE=runs/<run>/bundle in place as the built-in model, int8; ARGS="data=... data.root=..."
-	test -n "$(BUNDLE)"
-	$(BIN)/python -m hrf_ser.export bundle=$(BUNDLE) format=onnx-int8 out=src/hrf_ser/builtin/model.onnx $(ARGS)
+builtin-model: $(READY)  ## Train the built-in model again, an hour: RAVDESS=folder EMODB=folder WHISPER=folder
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.builtin_model --ravdess $(RAVDESS) --emodb $(EMODB) --whisper $(WHISPER)
 
 .PHONY: bench
 bench: $(READY)  ## Benchmark speed and memory, half an hour; DATA=ravdess ROOT=... for real speech

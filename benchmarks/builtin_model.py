@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from hrf_ser.builtin import MODEL
 from hrf_ser.data.corpora import Corpus, read_corpus
 from hrf_ser.files import write_text
 from hrf_ser.training.calibration import calibration_scores, fit_temperature, scale
@@ -38,7 +38,6 @@ CLASSES = {
     "disgust": ("disgust",),
     "surprised": ("surprised",),
 }
-PLACE = Path("src/hrf_ser/builtin")
 RESULT = Path("docs/results/builtin.json")
 _BOOTSTRAPS = 2000
 
@@ -77,7 +76,7 @@ def main() -> None:
     _train([*common, "fold=all", f"temperature={temperature}"])
     (run,) = [path.parent for path in arguments.runs.glob("*_foldall_*/metrics.json")]
     write_text(RESULT, json.dumps(summary(held_out, temperature), indent=2) + "\n")
-    put_in_place(run)
+    put_in_place(run, joint)
 
 
 def parser() -> argparse.ArgumentParser:
@@ -200,14 +199,11 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
     return {"lowest": min(values), "median": float(np.median(values)), "highest": max(values)}
 
 
-def put_in_place(run: Path) -> None:
-    """Export the run as int8 ONNX, and copy it and its description into the package."""
-    out = run / "export" / "model.onnx"
-    line = ["-m", "hrf_ser.export", f"bundle={run / 'bundle'}", "format=onnx-int8", f"out={out}"]
-    subprocess.run([sys.executable, *line], check=True)
-    for file in (out, out.with_name("model.onnx.json")):
-        shutil.copyfile(file, PLACE / file.name)
-    print(f"{PLACE / out.name}: {out.stat().st_size / 1000:.0f} kB; scores in {RESULT}")
+def put_in_place(run: Path, joint: Path) -> None:
+    """Export the run as int8 ONNX into the package, compared with the bundle on every utterance."""
+    place = [f"bundle={run / 'bundle'}", "format=onnx-int8", f"out={MODEL}", "data=table", f"data.root={joint}"]
+    subprocess.run([sys.executable, "-m", "hrf_ser.export", *place], check=True)
+    print(f"{MODEL}: {MODEL.stat().st_size / 1000:.0f} kB; scores in {RESULT}")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,6 @@ def builtin_model() -> Path:
     if not MODEL.is_file():
         raise UserError(
             "this copy of hrf_ser has no built-in model: give an exported .onnx file or a bundle, "
-            "or write one in a checkout with make builtin-model BUNDLE=runs/<run>/bundle."
+            "or train it in a checkout with make builtin-model."
         )
     return MODEL

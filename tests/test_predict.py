@@ -161,6 +161,9 @@ def test_plain_paths_are_predicted_for_pipes(command, bundle, tone, tmp_path):
     finished = command("predict", "more/two (1).wav", "--csv", "--bundle", str(bundle), cwd=tmp_path)
     (row,) = csv.DictReader(finished.stdout.splitlines())
     assert row["emotion"] == content[1]["emotion"]
+    finished = command("predict", "one.wav", f"bundle={bundle}", "abstain=0.99", "--csv", cwd=tmp_path)
+    (row,) = csv.DictReader(finished.stdout.splitlines())
+    assert (row["emotion"], row["probability"]) == ("unsure", f"{content[0]['probability']:.6f}")
 
 
 def test_a_recording_on_standard_input_is_predicted(bundle, tone, capsys, monkeypatch):

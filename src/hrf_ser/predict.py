@@ -53,7 +53,7 @@ def main(config: DictConfig) -> None:
     from hrf_ser.deploy.runtime.windows import Windows
 
     windows = Windows(config.window_s, config.hop_s, config.smoothing_s)
-    predictor = load(config.bundle, config.threads)
+    predictor = load(config.bundle, config.threads, config.abstain)
     if files is None:
         predict_microphone(config, predictor, windows)
     else:
@@ -159,7 +159,7 @@ def write_results(out: str, labels: Sequence[str], results: Sequence[Result], by
             rows.append({"file": file, "error": str(result)})
             continue
         content.append({"file": file, **result.as_dict(windows=by_window)})
-        whole = Posterior(0.0, result.seconds, result.probabilities, smoothed=None)
+        whole = Posterior(0.0, result.seconds, result.probabilities, None, result.abstain)
         rows += [_row(file, posterior) for posterior in (result.windows if by_window else [whole])]
     _write(out, labels, content, rows)
 
@@ -191,7 +191,7 @@ def _row(file: str, posterior: Posterior) -> dict[str, str]:
     row = {"file": file, "start": f"{posterior.start:.3f}", "end": f"{posterior.end:.3f}"}
     if posterior.emotion is not None and posterior.probabilities is not None:
         shown = {name: f"{probability:.6f}" for name, probability in posterior.probabilities.items()}
-        row |= {"emotion": posterior.emotion, "probability": shown[posterior.emotion], **shown}
+        row |= {"emotion": posterior.emotion, "probability": max(shown.values()), **shown}
     return row
 
 
@@ -201,6 +201,8 @@ def show_results(results: Sequence[Result]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
+    from hrf_ser.deploy.runtime.prediction import UNSURE
+
     table = Table(box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
     for title in ("emotion", "probability", "next"):
@@ -208,9 +210,11 @@ def show_results(results: Sequence[Result]) -> None:
     for file, result in results:
         if not isinstance(result, UserError):
             ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])
-            (label, probability), *others = ranked[:3]
-            second = ", ".join(f"{label} {probability:.2f}" for label, probability in others)
-            table.add_row(escape(file), f"[bold]{escape(label)}[/]", f"{probability:.2f}", f"[dim]{escape(second)}[/]")
+            if result.emotion != UNSURE:
+                del ranked[0]
+            others = ", ".join(f"{label} {probability:.2f}" for label, probability in ranked[:2])
+            emotion, probability = f"[bold]{escape(result.emotion)}[/]", f"{result.probability:.2f}"
+            table.add_row(escape(file), emotion, probability, f"[dim]{escape(others)}[/]")
     if table.rows:
         Console().print(table)
 
@@ -230,12 +234,12 @@ def meter(console: Console | None = None) -> Iterator[Callable[[Posterior], None
 
 
 def _line(posterior: Posterior) -> str:
-    from hrf_ser.deploy.runtime.prediction import top
+    from hrf_ser.deploy.runtime.prediction import decide
 
     if posterior.silent or posterior.smoothed is None:
         return f"{posterior.end:.2f} s  silence"
-    label = top(posterior.smoothed)
-    return f"{posterior.end:.2f} s  {label}  {posterior.smoothed[label]:.2f}"
+    emotion = decide(posterior.smoothed, posterior.abstain)
+    return f"{posterior.end:.2f} s  {emotion}  {max(posterior.smoothed.values()):.2f}"
 
 
 def _bars(posterior: Posterior) -> RenderableType:

@@ -143,3 +143,15 @@ def test_no_model_there_ends_in_one_sentence(tmp_path):
         hrf_ser.load(tmp_path / "gone.onnx")
     with pytest.raises(UserError, match=r"holds no bundle\.json"):
         hrf_ser.load(tmp_path)
+
+
+def test_below_the_asked_probability_the_emotion_is_unsure(exported_file, tone):
+    path = tone("one.wav", seconds=2.0)
+    sure = hrf_ser.load(exported_file)(path)
+    assert (sure.emotion, sure.probability) == max(sure.probabilities.items(), key=lambda item: item[1])
+    for abstain, emotion in ((sure.probability - 0.01, sure.emotion), (sure.probability + 0.01, "unsure")):
+        model = hrf_ser.load(exported_file, abstain=abstain)
+        result = model(path)
+        assert (result.emotion, result.probability) == (emotion, sure.probability)
+        assert result.as_dict()["emotion"] == result.windows[0].emotion == emotion
+        assert [posterior.emotion for posterior in model.windows(path)] == [emotion]

@@ -273,6 +273,9 @@ class Predict(Group):
     )
     out: str | None = Field(description="results.csv or results.json; - or -.json for standard output.")
     rows: Literal["file", "window"] = Field(description="Rows of the results.")
+    abstain: Share = Field(
+        description="The emotion is unsure where the most probable class is less probable than this."
+    )
     threads: Count | None = Field(description="CPU threads; null: torch's default, and 1 for an .onnx file.")
     whole_s: Amount = Field(description="Longest recording that is classified as a whole; others in windows.")
     window_s: Amount = Field(description="Seconds of a window.")

@@ -13,13 +13,14 @@ if TYPE_CHECKING:
     from hrf_ser.deploy.runtime import Predictor
 
 
-def load(path: str | os.PathLike[str] | None = None, threads: int | None = None) -> Predictor:
+def load(path: str | os.PathLike[str] | None = None, threads: int | None = None, abstain: float = 0.0) -> Predictor:
     """Load a model that predicts emotions: ``hrf_ser.load()("speech.wav").emotion``.
 
     Args:
         path: an exported ``.onnx`` file or a folder with one, which run on onnxruntime without torch; a ``bundle/`` folder,
             which runs in torch where it is installed; None is the built-in model.
         threads: for one waveform; None is 1 on onnxruntime and torch's own default in torch.
+        abstain: the emotion is ``unsure`` where the most probable class is less probable.
 
     Returns:
         An object with ``labels`` and ``sample_rate``. Call it with a path, a file object or an array and its
@@ -28,9 +29,14 @@ def load(path: str | os.PathLike[str] | None = None, threads: int | None = None)
     Raises:
         UserError: no model there, one that is damaged, or a package that is missing.
     """
+    predictor = _load(builtin_model() if path is None else Path(path).expanduser(), threads)
+    predictor.abstain = abstain
+    return predictor
+
+
+def _load(path: Path, threads: int | None) -> Predictor:
     from hrf_ser.deploy.runtime import Emotion
 
-    path = builtin_model() if path is None else Path(path).expanduser()
     if path.suffix == ".onnx" or _holds_export(path) or find_spec("torch") is None:
         return Emotion(path, 1 if threads is None else threads)
 

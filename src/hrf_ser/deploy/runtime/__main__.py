@@ -46,7 +46,7 @@ def _line(content: dict[str, Any]) -> str:
     place = f"{content['end']:8.2f} s  " if "end" in content else ""
     if content["emotion"] is None:
         return f"{content['file']}  {place}silence"
-    return f"{content['file']}  {place}{content['emotion']}  {content['probabilities'][content['emotion']]:.2f}"
+    return f"{content['file']}  {place}{content['emotion']}  {max(content['probabilities'].values()):.2f}"
 
 
 def _bad(error: UserError) -> int:

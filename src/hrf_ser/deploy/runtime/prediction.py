@@ -9,6 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# The emotion of audio whose most probable class is less probable than asked for.
+UNSURE = "unsure"
+
 
 @dataclass(frozen=True)
 class Posterior:
@@ -18,6 +21,7 @@ class Posterior:
     end: float
     probabilities: dict[str, float] | None  # by class, sum 1; None in a silent window
     smoothed: dict[str, float] | None  # their moving average over windows; None until a window had sound
+    abstain: float = 0.0  # smallest probability of an emotion
 
     @property
     def silent(self) -> bool:
@@ -26,8 +30,8 @@ class Posterior:
 
     @property
     def emotion(self) -> str | None:
-        """The most probable class of the window itself; None in silence."""
-        return None if self.probabilities is None else top(self.probabilities)
+        """The most probable class of the window itself, or ``unsure``; None in silence."""
+        return None if self.probabilities is None else decide(self.probabilities, self.abstain)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -44,17 +48,21 @@ class Posterior:
 class Prediction:
     """The prediction for a whole recording."""
 
-    emotion: str  # the most probable class
-    probabilities: dict[
-        str, float
-    ]  # by class, sum 1: of the recording as one input, or the mean over windows with sound
+    # By class, sum 1: of the recording as one input, or the mean over windows with sound.
+    probabilities: dict[str, float]
     seconds: float
     windows: tuple[Posterior, ...]  # a single one where the recording was one input
+    abstain: float = 0.0  # smallest probability of an emotion
+
+    @property
+    def emotion(self) -> str:
+        """The most probable class, or ``unsure``."""
+        return decide(self.probabilities, self.abstain)
 
     @property
     def probability(self) -> float:
-        """Of the emotion."""
-        return self.probabilities[self.emotion]
+        """Of the most probable class."""
+        return max(self.probabilities.values())
 
     def as_dict(self, windows: bool = True) -> dict[str, Any]:
         """For JSON."""
@@ -77,3 +85,9 @@ def by_label(labels: Sequence[str], probabilities: NDArray[np.floating[Any]]) ->
 def top(probabilities: dict[str, float]) -> str:
     """The most probable class; of equals the first, as ``argmax`` has it."""
     return max(probabilities, key=probabilities.__getitem__)
+
+
+def decide(probabilities: dict[str, float], abstain: float) -> str:
+    """The most probable class, or ``unsure`` where its probability is below ``abstain``."""
+    best = top(probabilities)
+    return best if probabilities[best] >= abstain else UNSURE

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hrf_ser.deploy.runtime.audio import Source, check_length, is_silent, open_audio
-from hrf_ser.deploy.runtime.prediction import Posterior, Prediction, by_label, top
+from hrf_ser.deploy.runtime.prediction import Posterior, Prediction, by_label
 from hrf_ser.deploy.runtime.stream import Stream
 from hrf_ser.deploy.runtime.windows import Window, Windows
 from hrf_ser.errors import UserError
@@ -25,6 +25,7 @@ class Predictor(ABC):
 
     labels: tuple[str, ...]
     sample_rate: int  # of the waveforms, Hz; other rates are resampled
+    abstain: float = 0.0  # below this probability the emotion is ``unsure``
 
     @abstractmethod
     def posterior(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -57,7 +58,7 @@ class Predictor(ABC):
         if not found:
             raise _silent(name)
         mean = by_label(self.labels, np.mean([list(probabilities.values()) for probabilities in found], axis=0))
-        return Prediction(top(mean), mean, posteriors[-1].end, posteriors)
+        return Prediction(mean, posteriors[-1].end, posteriors, self.abstain)
 
     def embed(
         self, source: Source, sampling_rate: int | None = None, *, windows: Windows = _DEFAULT, whole_s: float = WHOLE_S
@@ -114,7 +115,7 @@ class Predictor(ABC):
         return self._stream(Windows(**options))
 
     def _stream(self, windows: Windows) -> Stream:
-        return Stream(self.posterior, self.labels, self.sample_rate, windows)
+        return Stream(self.posterior, self.labels, self.sample_rate, windows, self.abstain)
 
     def follow(
         self, source: Iterable[tuple[NDArray[Any], int]], windows: Windows = _DEFAULT, seconds: float | None = None

@@ -29,7 +29,9 @@ class Stream:
         labels: Sequence[str],
         sample_rate: int,
         windows: Windows,
+        abstain: float = 0.0,
     ) -> None:
+        self.abstain = abstain
         self.posterior, self.labels, self.sample_rate = posterior, tuple(labels), sample_rate
         self.windower = windows.windower(sample_rate)
         # Of the moving average, a hop later.
@@ -89,4 +91,5 @@ class Stream:
             (start + len(samples)) / self.sample_rate,
             None if probabilities is None else by_label(self.labels, probabilities),
             None if self._average is None else by_label(self.labels, self._average),
+            self.abstain,
         )

@@ -38,6 +38,10 @@ CLASSES = {
     "disgust": ("disgust",),
     "surprised": ("surprised",),
 }
+LICENCE = (
+    "weights for non-commercial use, as RAVDESS is CC BY-NC-SA 4.0 (Livingstone and Russo, 2018); EmoDB is CC0 1.0 as "
+    "audEERING states it (Burkhardt et al., 2005); the code is MIT"
+)
 RESULT = Path("docs/results/builtin.json")
 _BOOTSTRAPS = 2000
 
@@ -73,7 +77,7 @@ def main() -> None:
     _train([*common, f"fold={folds}"])
     held_out = read_held_out(joint, arguments.runs)
     temperature = fit_temperature(held_out.probabilities.log(), held_out.labels)
-    _train([*common, "fold=all", f"temperature={temperature}"])
+    _train([*common, "fold=all", f"temperature={temperature}", f"data.options.licence='{LICENCE}'"])
     (run,) = [path.parent for path in arguments.runs.glob("*_foldall_*/metrics.json")]
     write_text(RESULT, json.dumps(summary(held_out, temperature), indent=2) + "\n")
     put_in_place(run, joint)

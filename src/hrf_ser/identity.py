@@ -57,8 +57,8 @@ def idle_callbacks(config: DictConfig) -> dict[str, str]:
 def result_settings(config: DictConfig) -> dict[str, Any]:
     """The part of a configuration that decides the result, resolved, as plain data.
 
-    HRF's settings are left out without HRF, and idle callbacks always. The root of a corpus is left out, except of a table:
-    there, and for initial weights, the content of the file stands for its path.
+    HRF's settings are left out without HRF, and idle callbacks always. The root and the licence of a corpus are left out. Of a
+    table, and for initial weights, the content of the file stands for its path.
     """
     settings: dict[str, Any] = {
         str(key): OmegaConf.to_container(config[key], resolve=True) if OmegaConf.is_config(config[key]) else config[key]
@@ -68,6 +68,7 @@ def result_settings(config: DictConfig) -> dict[str, Any]:
     for key in ("data", "test_data"):
         if key in settings:
             root = settings[key].pop("root", None)
+            settings[key].get("options", {}).pop("licence", None)
             if settings[key].get("name") == "table":
                 settings[key]["root"] = _content(root)
     if "init_from" in settings:

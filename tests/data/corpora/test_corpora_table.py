@@ -29,7 +29,8 @@ def test_columns_become_fields(write):
         "u2,c/d.wav,0.5,2,1.5,anna,F,sad,s1,train",
         "u1,a.wav,,,3.0,bob,male,happy,s2,Test",
     )
-    corpus = read_corpus("table", file)
+    corpus = read_corpus("table", file, licence="CC0")
+    assert (corpus.licence, read_corpus("table", file).licence) == ("CC0", "corpus.csv: not stated")
     first, second = corpus.utterances
     assert (first.utterance, first.path, first.label, first.speaker) == ("u1", file.parent / "a.wav", "happy", "bob")
     assert (first.sex, first.group, first.split, first.start, first.end) == ("male", "s2", "test", None, None)

@@ -45,6 +45,7 @@ def read(
     encoding: str | None = None,
     audio_root: str | None = None,
     drop_unlabelled: bool = False,
+    licence: str | None = None,
 ) -> Corpus:
     """List the utterances of a table.
 
@@ -57,6 +58,7 @@ def read(
         encoding: Of a text file without byte order mark that is not UTF-8, such as ``cp1252``.
         audio_root: Where relative paths start; None is the folder of the file.
         drop_unlabelled: Leave out rows without a label instead of refusing them.
+        licence: Of the audio, for the card of a model that is trained on it.
 
     Raises:
         UserError: The file, a column or a row is wrong; it is named.
@@ -71,7 +73,9 @@ def read(
             f"data.options.audio_root={audio_root} is no folder: name the one where the paths of {root} start."
         )
     utterances = _utterances(rows, AudioPaths(base, by_end=audio_root is not None))
-    corpus = Corpus("table", utterances, classes, _folds(root, utterances), licence=f"{root.name}: not stated")
+    corpus = Corpus(
+        "table", utterances, classes, _folds(root, utterances), licence=licence or f"{root.name}: not stated"
+    )
     corpus.notes = [*notes, *label_notes, *rare_classes(utterances)]
     present = {one.label for one in utterances}
     corpus.count_mismatches = [f"class {label}: no utterance in {root}" for label in classes if label not in present]

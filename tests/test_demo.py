@@ -87,7 +87,6 @@ def test_page_and_server_start_without_torch():
         (("bundle=text.onnx", "port=70000"), "Error: port=70000 must be a whole number from 0 to 65535."),
         (("bundle=text.onnx", "port=true"), "Error: port=true must be a whole number from 0 to 65535."),
         (("bundle=text.onnx", "open=perhaps"), "Error: open=perhaps must be true or false."),
-        ((), "Error: bundle has no value"),
     ],
 )
 def test_slips_are_sentences(command, tmp_path, words, sentence):

@@ -194,15 +194,16 @@ def _join(front_end: onnx.ModelProto, model: onnx.ModelProto, classes: int) -> o
     graph.output.append(helper.make_tensor_value_info("join/spoken", TensorProto.FLOAT, [1, "spoken", bands]))
     for node in graph.node:
         node.name = f"{FRONT_END}{node.name}"
-    model = onnx.compose.add_prefix(model, "model/")
-    joined = onnx.compose.merge_models(front_end, model, io_map=[("join/spoken", "model/features")])
+    # Short, since names are an eighth of a file with int8 weights.
+    model = onnx.compose.add_prefix(model, "m/")
+    joined = onnx.compose.merge_models(front_end, model, io_map=[("join/spoken", "m/features")])
     graph = joined.graph
-    graph.node.append(helper.make_node("Identity", ["model/logits"], ["logits"], "logits"))
-    graph.node.append(helper.make_node("Softmax", ["model/logits"], ["probabilities"], "probabilities", axis=-1))
+    graph.node.append(helper.make_node("Identity", ["m/logits"], ["logits"], "logits"))
+    graph.node.append(helper.make_node("Softmax", ["m/logits"], ["probabilities"], "probabilities", axis=-1))
     widths = {"logits": classes, "probabilities": classes}
     for output in model.graph.output:
-        if output.name == "model/pooled_vector":
-            graph.node.append(helper.make_node("Identity", ["model/pooled_vector"], ["embedding"], "embedding"))
+        if output.name == "m/pooled_vector":
+            graph.node.append(helper.make_node("Identity", ["m/pooled_vector"], ["embedding"], "embedding"))
             widths["embedding"] = output.type.tensor_type.shape.dim[1].dim_value
     del graph.output[:], graph.input[:], graph.value_info[:]
     graph.input.append(helper.make_tensor_value_info("waveform", TensorProto.FLOAT, [1, "samples"]))

@@ -84,14 +84,14 @@ def _store(graph: onnx.GraphProto, kind: int) -> None:
         small = f"{name}/small"
         if kind == TensorProto.FLOAT16:
             graph.initializer.append(numpy_helper.from_array(weight.astype(np.float16), small))
-            nodes.append(helper.make_node("Cast", [small], [name], f"{name}/cast", to=TensorProto.FLOAT))
+            nodes.append(helper.make_node("Cast", [small], [name], to=TensorProto.FLOAT))
             continue
         scale = np.abs(weight).max(axis=tuple(a for a in range(weight.ndim) if a != axis), keepdims=True) / 127
         scale = np.maximum(scale, np.finfo(np.float32).tiny).astype(np.float32)
         graph.initializer.append(numpy_helper.from_array(np.round(weight / scale).astype(np.int8), small))
         graph.initializer.append(numpy_helper.from_array(scale, f"{name}/scale"))
-        nodes.append(helper.make_node("Cast", [small], [f"{name}/cast"], f"{name}/cast", to=TensorProto.FLOAT))
-        nodes.append(helper.make_node("Mul", [f"{name}/cast", f"{name}/scale"], [name], f"{name}/multiply"))
+        nodes.append(helper.make_node("Cast", [small], [f"{name}/float"], to=TensorProto.FLOAT))
+        nodes.append(helper.make_node("Mul", [f"{name}/float", f"{name}/scale"], [name]))
     for position, node in enumerate(nodes):
         graph.node.insert(position, node)
 

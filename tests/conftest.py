@@ -55,7 +55,7 @@ def cache(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported(cache) -> Path:
+def exports(cache) -> Path:
     """A folder made once for the whole test run, whose files tests may copy.
 
     ``demo/`` has a bundle and the cache into which ``hrf_ser.demo`` exported it, ``run/`` the same as a run has it:
@@ -77,9 +77,9 @@ def exported(cache) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported_run(exported) -> Path:
+def exported_run(exports) -> Path:
     """A run's folder with ``bundle/`` and ``export/model.onnx``."""
-    return exported / "run"
+    return exports / "run"
 
 
 @pytest.fixture(autouse=True, scope="session")

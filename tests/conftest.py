@@ -191,6 +191,7 @@ def command(cache):
         setup: Callable[[], object] | None = None,
     ) -> subprocess.CompletedProcess:
         environment = {**os.environ, "HRF_SER_CACHE": str(cache), "COLUMNS": "200"}
+        environment.pop("WANDB_SERVICE", None)  # of this process, which outlives the command
         if not fresh:
             return run_forked(verb, arguments, cwd, environment, input, setup)
         line = [sys.executable, "-m", f"hrf_ser.{verb}", *arguments]

@@ -55,7 +55,7 @@ def cache(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported(cache) -> Path:
+def exports(cache) -> Path:
     """A folder made once for the whole test run, whose files tests may copy.
 
     ``demo/`` has a bundle and the cache into which ``hrf_ser.demo`` exported it, ``run/`` the same as a run has it:
@@ -77,9 +77,9 @@ def exported(cache) -> Path:
 
 
 @pytest.fixture(scope="session")
-def exported_run(exported) -> Path:
+def exported_run(exports) -> Path:
     """A run's folder with ``bundle/`` and ``export/model.onnx``."""
-    return exported / "run"
+    return exports / "run"
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -191,6 +191,7 @@ def command(cache):
         setup: Callable[[], object] | None = None,
     ) -> subprocess.CompletedProcess:
         environment = {**os.environ, "HRF_SER_CACHE": str(cache), "COLUMNS": "200"}
+        environment.pop("WANDB_SERVICE", None)  # of this process, which outlives the command
         if not fresh:
             return run_forked(verb, arguments, cwd, environment, input, setup)
         line = [sys.executable, "-m", f"hrf_ser.{verb}", *arguments]

@@ -18,9 +18,9 @@ from tiny_bundles import CARD
 
 
 @pytest.fixture(scope="session")
-def model_file(exported) -> Path:
+def model_file(exports) -> Path:
     """A bundle as the demo itself exports it."""
-    (file,) = (exported / "demo/cache").glob("*.onnx")
+    (file,) = (exports / "demo/cache").glob("*.onnx")
     return file
 
 

@@ -32,9 +32,9 @@ def test_every_choice_composes_and_is_valid(path):
     if path.name == "ray.yaml":
         pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="hrf_ser[ray] wants an environment of its own")
     group, name = path.parts[0], path.stem
-        root = ["data.root=/somewhere"] if group == "data" or name in ("ravdess_light", "ravdess_recipe", "builtin") else []
-        root += ["teacher.path=/somewhere"] if name == "builtin" else []
-    root += ["teacher.path=/somewhere"] if group == "teacher" and name != "none" else []
+    needs_root = group == "data" or name in ("ravdess_light", "ravdess_recipe", "builtin")
+    root = ["data.root=/somewhere"] if needs_root else []
+    root += ["teacher.path=/somewhere"] if (group == "teacher" and name != "none") or name == "builtin" else []
     members = ["model.options.ensemble_size=2"] if path.stem == "out_of_fold" else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", [f"{group}={name}", *root, *members])

@@ -147,3 +147,39 @@ def test_audio_is_nothing_else():
         buffer = io.BytesIO()
         soundfile.write(buffer, NOISE, 16_000, format=form, subtype=subtype)
         assert kind_of(buffer.getvalue()[:1_024], name) is None
+
+
+def _header(size):
+    header = struct.pack("<IHHIIHH", 16, 1, 1, 16_000, 32_000, 2, 16)
+    return b"RIFF" + struct.pack("<I", size + 36) + b"WAVEfmt " + header + b"data" + struct.pack("<I", size)
+
+
+@pytest.mark.parametrize(
+    ("format", "subtype", "endian"),
+    [
+        *(("WAV", subtype, "FILE") for subtype in ("PCM_U8", "PCM_24", "PCM_32", "FLOAT", "DOUBLE", "ALAW", "ULAW")),
+        *(("WAV", subtype, "FILE") for subtype in ("IMA_ADPCM", "MS_ADPCM")),
+        *(("WAVEX", "PCM_24", "FILE"), ("RF64", "PCM_16", "FILE"), ("W64", "PCM_16", "FILE"), ("WAV", "PCM_16", "BIG")),
+        *(("NIST", "PCM_16", "FILE"), ("CAF", "PCM_16", "FILE"), ("AIFF", "PCM_16", "FILE"), ("VOC", "PCM_16", "FILE")),
+    ],
+)
+def test_files_of_recorders_editors_and_telephony_are_read_whatever_they_are_called(tmp_path, format, subtype, endian):
+    path = tmp_path / "recording.mp3"
+    soundfile.write(path, NOISE, 16_000, format=format, subtype=subtype, endian=endian)
+    assert abs(len(read_audio(path)) - 16_000) < 1_200  # codecs fill their last block
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        lambda pcm: _header(len(pcm)) + pcm + b"LIST" + struct.pack("<I", 26) + b"INFOISFT\x0e\0\0\0Lavf58.76.100\0",
+        lambda pcm: b"ID3\x03\0\0\0\0\0\x0a" + bytes(10) + _header(len(pcm)) + pcm,
+        lambda pcm: _header(len(pcm)) + pcm + bytes(1_001),
+        lambda pcm: _header(len(pcm) - 1) + pcm[:-1],
+    ],
+    ids=["metadata at the end", "tags before the header", "bytes behind the end", "half a sample"],
+)
+def test_what_programs_add_to_a_wav_file_does_not_matter(tmp_path, content):
+    path = tmp_path / "recording.wav"
+    path.write_bytes(content((NOISE * 32_767).astype("<i2").tobytes()))
+    assert 15_999 <= len(read_audio(path)) <= 16_000

@@ -1,5 +1,7 @@
 """The HRF callback inside a real Trainer."""
 
+from types import SimpleNamespace
+
 import lightning
 import pytest
 import torch
@@ -137,3 +139,12 @@ def test_the_progress_bar_has_no_version_number_and_can_be_left_out(tmp_path, sh
         trainer = lightning.Trainer(accelerator="cpu", logger=logger, callbacks=callbacks, enable_model_summary=False)
         assert "v_num" in RichProgressBar().get_metrics(trainer, module())
         assert "v_num" not in callbacks[0].get_metrics(trainer, module())
+
+
+@pytest.mark.parametrize(
+    ("epoch", "epochs", "shown"), [(0, 1, "Epoch 1/1"), (59, 60, "Epoch 60/60"), (4, -1, "Epoch 5")]
+)
+def test_the_bar_counts_epochs_from_1(epoch, epochs, shown):
+    bar = ProgressBar()
+    bar._trainer = SimpleNamespace(max_epochs=epochs)
+    assert bar._get_train_description(epoch).strip() == shown

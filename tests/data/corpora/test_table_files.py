@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hrf_ser.data.corpora import read_corpus
-from hrf_ser.data.corpora.table_file import read_table
+from hrf_ser.data.corpora.table_file import read_table, typed
 from hrf_ser.errors import UserError
 
 HEADER = "path,label,speaker"
@@ -222,3 +222,21 @@ def test_a_long_damaged_header_is_refused_at_once(write):
     with pytest.raises(UserError, match=r"is not CSV|lacks the column"):
         read_corpus("table", write('a,"b" "\'c\',' * 20_000))
     assert time.perf_counter() - begin < 5
+
+
+def test_a_german_sheet_is_refused_once_with_all_that_it_needs(write):
+    sheet = (
+        "Nr.;Datei;Gefühl;Sprecher;Beginn;Ende\r\n1;a.wav;fröhlich;jörg;0,0;0,05\r\n2;b.wav;traurig;änne;0,0;0,05\r\n"
+    )
+    file = write(sheet.encode("cp1252"))
+    with pytest.raises(UserError, match=r"data\.options\.encoding=.*, and its columns with") as refused:
+        read_corpus("table", file)
+    columns = {"path": "datei", "label": "gefühl", "speaker": "sprecher", "start": "beginn", "end": "ende"}
+    option = ", ".join(f"{name}: {typed(column)}" for name, column in columns.items())
+    assert f"'data.options.columns={{{option}}}'" in str(refused.value)
+    corpus = read_corpus("table", file, encoding="cp1252", columns=columns)
+    assert _rows(corpus) == READ
+    assert [(one.start, one.end) for one in corpus.utterances] == [(0.0, 0.05)] * 2
+    del columns["start"]
+    notes = read_corpus("table", file, encoding="cp1252", columns=columns).notes
+    assert "the column beginn is not used: 'data.options.columns={start: beginn}' takes it as seconds" in notes

@@ -108,6 +108,8 @@ def test_the_two_forms_of_an_umlaut_are_one_name(tone, write, forms):
         "C:\\Users\\me\\{path}",
         "\\\\server\\share\\{path}",
         "$data_root/{path}",
+        "/data/upload/1/0a1b2c3d-{path}",
+        "/data/local-files/?d=set/{path}",
         "{{data_root}}/{path}",
     ],
 )
@@ -201,3 +203,18 @@ def test_a_folder_is_refused_with_its_table_or_what_writes_one(write, tmp_path):
     write("", "db.yaml")
     with pytest.raises(UserError, match="is an audformat database"):
         read_corpus("table", tmp_path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        table("0,{path},{label},{speaker}", f",{HEADER}"),  # the index of a data frame
+        table("{path},{label},{speaker},,", f"{HEADER},,"),
+        table("{path},{label},{speaker},"),
+        table("{path},{label},{speaker}") + "\n,,\n,,\n\n",
+        table("{path},{label}\u00a0,{speaker} "),
+    ],
+)
+def test_what_spreadsheets_and_data_frames_leave_in_a_table_does_not_matter(write, content):
+    corpus = read_corpus("table", write(content))
+    assert [(one.path.name, one.label, one.speaker) for one in corpus.utterances] == list(ROWS)

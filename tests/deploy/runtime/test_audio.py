@@ -67,7 +67,7 @@ def test_an_array_needs_its_rate_and_a_file_has_its_own():
         read(np.zeros(16_000, np.float32))
     with pytest.raises(UserError, match="leave it out"):
         read(io.BytesIO(encoded(speechlike(16_000), 16_000, "WAV")), 8_000)
-    with pytest.raises(UserError, match="list: is no audio"):
+    with pytest.raises(UserError, match="rate is missing"):
         read([0.0] * 16_000)
 
 
@@ -126,3 +126,35 @@ def test_nan_in_a_float_file_is_refused(tmp_path):
     soundfile.write(tmp_path / "speech.wav", samples, 16_000, subtype="FLOAT")
     with pytest.raises(UserError, match=r"speech\.wav: holds NaN"):
         read(tmp_path / "speech.wav")
+
+
+def _samples(source):
+    with open_audio(source, 16_000, 16_000) as (_, blocks):
+        return np.concatenate(list(blocks))
+
+
+@pytest.mark.parametrize("kind", ["list", "series", "tensor", "masked"])
+def test_what_holds_samples_is_read_as_their_array(kind):
+    wave = np.random.default_rng(0).normal(0, 0.1, 16_000).astype(np.float32)
+    make = {
+        "list": np.ndarray.tolist,
+        "series": lambda wave: pytest.importorskip("pandas").Series(wave),
+        "tensor": lambda wave: pytest.importorskip("torch").tensor(wave),
+        "masked": np.ma.array,
+    }
+    np.testing.assert_array_equal(_samples(make[kind](wave)), _samples(wave))
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    [
+        (b"RIFF", "bytes: is no audio; give io.BytesIO of them"),
+        ((16_000, np.zeros(9)), "tuple: is no audio; give a path, a file object or an array"),
+        ({"array": [0.0]}, "dict: is no audio; give a path"),
+        ([[0.0], [0.0, 1.0]], "list: is no array of samples"),
+        (np.zeros((2, 16_000)), r"has the shape \(2, 16000\); give .* such as array\.T"),
+    ],
+)
+def test_what_holds_no_samples_is_refused_with_what_to_give(source, sentence):
+    with pytest.raises(UserError, match=sentence):
+        _samples(source)

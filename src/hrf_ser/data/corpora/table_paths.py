@@ -15,6 +15,7 @@ from hrf_ser.media.kinds import SUFFIXES
 _ADDRESS = re.compile(r"(?:https?|s3|gs|ftp)://", re.IGNORECASE)
 # From the root of another computer, or of a placeholder: /data/..., C:\..., \\server\..., $data_root/..., {data_root}/...
 _ELSEWHERE = re.compile(r"[/\\]|[A-Za-z]:[/\\]|[$]\w+/|[{]\w+[}]/|[$][{]\w+[}]/")
+_UPLOADED = re.compile(r"[0-9a-f]{8}-")
 _QUOTES = "'\"`\u2018\u2019\u201c\u201d\u201e"
 
 
@@ -55,8 +56,10 @@ class AudioPaths:
             path = path.expanduser()
         places = [self.base / path]
         if self.by_end and _ELSEWHERE.match(name):
-            parts = name.replace("\\", "/").split("/")
-            places += [self.base.joinpath(*filter(None, parts[first:])) for first in range(1, len(parts))]
+            parts = name.rpartition("?d=")[2].replace("\\", "/").split("/")
+            places += [self.base.joinpath(*filter(None, parts[first:])) for first in range(len(parts))]
+            # Label Studio calls an upload by a number and its name.
+            places.append(self.base / _UPLOADED.sub("", parts[-1]))
         for place in places:
             with suppress(OSError, ValueError):  # too long for a name, or a null in it
                 if place.is_file():

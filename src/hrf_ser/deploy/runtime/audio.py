@@ -46,6 +46,7 @@ def open_audio(source: Source, rate: int | None, to: int) -> Iterator[tuple[str,
     Raises:
         UserError: here or while blocks are read: a source that is missing, unreadable, truncated or no audio.
     """
+    source = _as_array(source)
     if isinstance(source, np.ndarray) and source.ndim:
         if rate is None:
             raise UserError(
@@ -65,7 +66,18 @@ def open_audio(source: Source, rate: int | None, to: int) -> Iterator[tuple[str,
                 raise UserError(f"{name}: {error}") from error
             yield name, _resample(_mixed(_read(file, name), file.samplerate), stream)
     else:
-        raise UserError(f"{type(source).__name__}: is no audio; give a path, a file object or an array (samples,).")
+        hint = "io.BytesIO of them" if isinstance(source, bytes) else "a path, a file object or an array (samples,)"
+        raise UserError(f"{type(source).__name__}: is no audio; give {hint}.")
+
+
+def _as_array(source: Any) -> Any:
+    """A list of numbers, a tensor or a data frame's column as an array; anything else as it is."""
+    if isinstance(source, np.ndarray) or not (hasattr(source, "__array__") or isinstance(source, list)):
+        return source
+    try:
+        return np.asarray(source)
+    except (TypeError, ValueError, RuntimeError) as error:  # on a GPU, with gradients, or lists of different lengths
+        raise UserError(f"{type(source).__name__}: is no array of samples ({error}); give a NumPy array.") from error
 
 
 def resampler(rate: Any, to: int) -> Any:
@@ -95,7 +107,8 @@ def checked(samples: NDArray[Any], name: str) -> NDArray[np.float32]:
     """
     if samples.ndim not in (1, 2) or (samples.ndim == 2 and not 1 <= samples.shape[1] <= _CHANNELS):
         # More channels than any recorder has are samples: the axes are swapped.
-        raise UserError(f"{name}: has the shape {samples.shape}; give (samples,) or (samples, channels).")
+        hint = ", such as array.T" if samples.ndim == 2 and 1 <= samples.shape[0] <= _CHANNELS else ""
+        raise UserError(f"{name}: has the shape {samples.shape}; give (samples,) or (samples, channels){hint}.")
     kind = samples.dtype
     if kind.kind == "f":
         scaled = samples.astype(np.float32, copy=False)

@@ -22,7 +22,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from benchmarks.builtin_model import CLASSES, FOLDS
+from benchmarks.builtin_model import FOLDS
 from hrf_ser.audio.read import SAMPLE_RATE, read_audio
 from hrf_ser.audio.torchaudio_import import torchaudio
 from hrf_ser.deploy.bundle import BundlePredictor, load_bundle
@@ -76,7 +76,7 @@ def _predictions(runs: Path, fold: int, every: int) -> Iterator[tuple[str, str, 
         for name, change in CHANGES.items():
             torch.manual_seed(zlib.crc32(utterance.utterance.encode()))
             posterior = predictor.posterior(change(waveform).numpy())
-            yield name, utterance.speaker.split("_")[0], utterance.label, tuple(CLASSES)[int(posterior.argmax())]
+            yield name, utterance.speaker.split("_")[0], utterance.label, predictor.labels[int(posterior.argmax())]
 
 
 def telephone(waveform: Tensor) -> Tensor:

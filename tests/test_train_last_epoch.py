@@ -51,7 +51,7 @@ def test_the_last_epoch_is_merged_and_tested(train, tmp_path, caplog, capsys, re
     assert record["merge"]["argmax_changes"] == 0
     assert json.loads((tmp_path / "metrics.json").read_text())["val"] is None
     assert [list(row) for row in rows(tmp_path / "history.csv")] == [["epoch", "lr", "train/loss"]] * 3
-    assert "epoch 2, the last one; no checkpoint was selected" in " ".join(
+    assert "epoch 3 of 3, the last one; no checkpoint was selected" in " ".join(
         capsys.readouterr().out.replace("│", " ").split()
     )
     assert (

@@ -187,7 +187,8 @@ OPEN = (
     "teacher",
 )
 KEYS = [key for key, node in settings_of(SCHEMAS["train"]).items() if not key.startswith(OPEN) and not is_group(node)]
-COMPOSED = {name: config(f"experiment={name}", "data.root=/somewhere") for name in EXPERIMENTS}
+TEACHER = {"builtin": ["teacher.path=/somewhere"]}
+COMPOSED = {name: config(f"experiment={name}", "data.root=/somewhere", *TEACHER.get(name, ())) for name in EXPERIMENTS}
 
 
 @pytest.mark.parametrize("experiment", EXPERIMENTS)

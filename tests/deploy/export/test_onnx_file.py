@@ -1,5 +1,6 @@
 import hashlib
 import json
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -98,7 +99,8 @@ def test_a_model_without_a_pooled_vector_has_no_embedding():
 
     plain = torch.nn.Module()
     plain.forward = lambda features, _: features.mean(1)
-    classifier = UtteranceClassifier(torch.nn.Identity(), plain)
+    whole = SimpleNamespace(normaliser=torch.nn.Identity(), calibrated=torch.nn.Identity())
+    classifier = UtteranceClassifier(whole, plain)
     assert not classifier.embeds
 
 

@@ -44,7 +44,7 @@ def test_last_layer_is_left_as_it_is(small):
     full, quantised, _ = small
     for model in (full, quantised):
         last = next(node for node in model.graph.node if LAST in node.output)
-        while last.op_type in ("Identity", "Add"):
+        while last.op_type in ("Identity", "Add", "Div"):
             last = next(node for node in model.graph.node if last.input[0] in node.output)
         assert last.op_type in ("Gemm", "MatMul")
         weight = next(one for one in model.graph.initializer if one.name == last.input[1])

@@ -83,8 +83,9 @@ def telephone(waveform: Tensor) -> Tensor:
     """300 to 3400 Hz at 8 kHz in mu-law, as a landline."""
     functional = torchaudio().functional
     narrow = functional.resample(waveform, SAMPLE_RATE, 8000)
-    for _ in range(2):
-        narrow = functional.lowpass_biquad(functional.highpass_biquad(narrow, 8000, 300), 8000, 3400)
+    spectrum = torch.fft.rfft(narrow)
+    frequency = torch.linspace(0, 4000, len(spectrum))
+    narrow = torch.fft.irfft(spectrum * ((frequency >= 300) & (frequency <= 3400)), n=len(narrow))
     coded = functional.mu_law_decoding(functional.mu_law_encoding(narrow.clamp(-1, 1), 256), 256)
     out: Tensor = functional.resample(coded, 8000, SAMPLE_RATE)
     return out

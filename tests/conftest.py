@@ -3,6 +3,7 @@
 import gc
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -18,6 +19,8 @@ from forked import run_forked
 from helpers import REPOSITORY, TINY, TINY_OPTIONS
 from tiny_bundles import CARD, write_bundle
 
+# A shell's background ignores Ctrl-C, and commands of tests would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 # Fixture -> mark of every test that uses it.
 MARKS = {"browser": "browser", "forks": "faults", "outcomes": "fuzz", "wheel": "wheel"}
 

@@ -5,7 +5,6 @@ import logging
 import multiprocessing
 import os
 import runpy
-import signal
 import subprocess
 import sys
 import tempfile
@@ -67,8 +66,7 @@ def _child(
     os.environ.clear()
     os.environ.update(environment)
     os.chdir(cwd)
-    # What pytest, its workers and the tests have set up in this process.
-    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # What pytest and the tests have set up in this process.
     atexit._clear()
     GlobalHydra.instance().clear()
     logging.getLogger().handlers.clear()

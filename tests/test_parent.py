@@ -17,9 +17,7 @@ print("ready", flush=True)
 time.sleep(60)
 """
 SWEEP = """
-import os, signal, subprocess, sys, time
-# Ignored where the tests run in the background of a shell.
-signal.signal(signal.SIGINT, signal.default_int_handler)
+import os, subprocess, sys, time
 os.environ["HRF_SER_SWEEP_PROCESS"] = str(os.getpid())
 subprocess.Popen({command!r})
 time.sleep(60)

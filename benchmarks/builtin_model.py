@@ -21,6 +21,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.metrics import balanced_accuracy_score as ua
 
 from hrf_ser.builtin import MODEL
 from hrf_ser.data.corpora import Corpus, read_corpus
@@ -138,6 +139,7 @@ def summary(held_out: HeldOut, temperature: float) -> dict[str, Any]:
     """Scores on held-out speakers: by corpus, class and sex, calibration, and accuracy against coverage."""
     labels, table = held_out.labels, held_out.table
     calibrated = _cross_fitted(held_out)
+    predicted = np.array(list(CLASSES))[held_out.probabilities.argmax(1).numpy()]
     right = (held_out.probabilities.argmax(1) == labels).numpy()
     top = calibrated.max(1).values.numpy()
     return {
@@ -145,7 +147,7 @@ def summary(held_out: HeldOut, temperature: float) -> dict[str, Any]:
         "speakers": int(table.speaker.nunique()),
         "temperature": temperature,
         "ua": {
-            name: _ua(table[rows], right[rows])
+            name: _ua(table[rows], predicted[rows])
             for name, rows in (
                 ("all", np.full(len(table), True)),
                 *((corpus, (table.corpus == corpus).to_numpy()) for corpus in ("ravdess", "emodb")),
@@ -160,7 +162,7 @@ def summary(held_out: HeldOut, temperature: float) -> dict[str, Any]:
             }
             for corpus in ("ravdess", "emodb")
         },
-        "speaker_ua": _spread([_recall(own, right[own.index]) for _, own in table.groupby("speaker")]),
+        "speaker_ua": _spread([ua(own.label, predicted[own.index]) for _, own in table.groupby("speaker")]),
         "calibration": {
             "before": calibration_scores(held_out.probabilities, labels),
             "after": calibration_scores(calibrated, labels),
@@ -182,21 +184,16 @@ def _cross_fitted(held_out: HeldOut) -> torch.Tensor:
     return calibrated
 
 
-def _recall(table: pd.DataFrame, right: np.ndarray[Any, Any]) -> float:
-    """Unweighted average recall over the classes that occur."""
-    return float(pd.Series(right, index=table.label).groupby(level=0).mean().mean())
-
-
-def _ua(table: pd.DataFrame, right: np.ndarray[Any, Any]) -> dict[str, float]:
+def _ua(table: pd.DataFrame, predicted: np.ndarray[Any, Any]) -> dict[str, float]:
     """UA with a 95 % interval of a bootstrap over speakers."""
     places = [np.flatnonzero((table.speaker == name).to_numpy()) for name in sorted(table.speaker.unique())]
     generator = np.random.default_rng(0)
     draws = []
     for _ in range(_BOOTSTRAPS):
         rows = np.concatenate([places[number] for number in generator.integers(len(places), size=len(places))])
-        draws.append(_recall(table.iloc[rows], right[rows]))
+        draws.append(ua(table.label.iloc[rows], predicted[rows]))
     low, high = np.quantile(draws, [0.025, 0.975])
-    return {"ua": _recall(table, right), "low": float(low), "high": float(high)}
+    return {"ua": ua(table.label, predicted), "low": float(low), "high": float(high)}
 
 
 def _spread(values: Sequence[float]) -> dict[str, float]:

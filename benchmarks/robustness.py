@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from sklearn.metrics import balanced_accuracy_score as ua
 from torch import Tensor
 
 from benchmarks.builtin_model import FOLDS
@@ -53,16 +54,12 @@ def summary(table: pd.DataFrame) -> dict[str, Any]:
     shares = Counter(table.predicted)
     largest, count = shares.most_common(1)[0]
     return {
-        "ua": _recall(table),
-        **{corpus: _recall(own) for corpus, own in table.groupby("corpus")},
+        "ua": ua(table.label, table.predicted),
+        **{corpus: ua(own.label, own.predicted) for corpus, own in table.groupby("corpus")},
         "largest": largest,
         "largest_share": count / len(table),
         "most_overpredicted": max(shares[label] / count for label, count in Counter(table.label).items()),
     }
-
-
-def _recall(table: pd.DataFrame) -> float:
-    return float((table.label == table.predicted).groupby(table.label).mean().mean())
 
 
 def _predictions(runs: Path, fold: int, every: int) -> Iterator[tuple[str, str, str, str]]:

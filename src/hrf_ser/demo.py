@@ -56,7 +56,9 @@ def exported(bundle: Path, folder: Path) -> Path:
     import hashlib
 
     from hrf_ser import __version__
+    from hrf_ser.deploy.bundle import find_bundle
 
+    bundle = find_bundle(bundle)
     try:
         described = (bundle / DESCRIPTION).read_bytes()
     except OSError as error:

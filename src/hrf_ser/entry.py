@@ -17,14 +17,13 @@ from typing import Any, NoReturn
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from hrf_ser.config.command_line import normalise
+from hrf_ser.config.command_line import normalise, parsed
 from hrf_ser.errors import UserError
 from hrf_ser.extras import PLUGINS, missing
 from hrf_ser.parent import SWEEP_PROCESS, end_with_sweep
@@ -190,11 +189,8 @@ def quote_path(argument: str, keys: tuple[str, ...]) -> str:
 
 
 def _parses(argument: str) -> bool:
-    try:
-        override = OverridesParser.create().parse_override(argument)
-    except HydraException:
-        return False
-    return isinstance(override.value(), str) and not override.is_sweep_override()
+    override = parsed(argument)
+    return override is not None and isinstance(override.value(), str) and not override.is_sweep_override()
 
 
 def _not_an_override(text: str) -> str | None:

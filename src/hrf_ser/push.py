@@ -15,6 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--public", action="store_true", help="make a new repository public")
     options = parser.parse_args(arguments)
 
+    from hrf_ser.deploy.bundle import find_bundle
     from hrf_ser.deploy.hub import upload, write_repository
     from hrf_ser.extras import need
 
@@ -26,6 +27,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         print(folder)
         return
     need("huggingface_hub", "hub")  # Before the export, which takes seconds.
-    folder = bundle.resolve().parent / "hub"
+    folder = find_bundle(bundle).resolve().parent / "hub"
     write_repository(bundle, folder)
     print(f"{folder} -> {upload(folder, name, options.public)}")

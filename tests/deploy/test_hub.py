@@ -8,6 +8,9 @@ import pytest
 import yaml
 
 from hrf_ser import push
+from hrf_ser.audio.front_end import FrontEndConfig
+from hrf_ser.deploy.bundle import BundleDescription
+from hrf_ser.deploy.hub import metadata
 from hrf_ser.errors import UserError
 from tiny_bundles import write_bundle
 
@@ -84,3 +87,16 @@ def test_a_missing_package_is_named_with_its_extra(run, monkeypatch):
     with pytest.raises(UserError, match=r'pip install "hrf_ser\[hub\]"'):
         push.main([str(run / "bundle"), "hf:someone/model"])
     assert not (run / "hub").exists()
+
+
+def test_scores_of_speakers_that_trained_are_not_ranked():
+    description = BundleDescription("conformer", {}, ("angry", "sad"), FrontEndConfig(), "train", {"test": {"ua": 0.9}})
+    assert metadata(description)["model-index"][0]["results"][0]["metrics"][0]["value"] == 0.9
+    description.card["leaks"] = ["fold=all trains on all speakers"]
+    assert "model-index" not in metadata(description)
+
+
+def test_a_runs_folder_stands_for_its_bundle(run, tmp_path, monkeypatch):
+    monkeypatch.setattr("hrf_ser.deploy.export.write._ROUNDS", 1)
+    push.main([str(run), str(tmp_path / "repository")])
+    assert sorted(path.name for path in (tmp_path / "repository").iterdir()) == FILES

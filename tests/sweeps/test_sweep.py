@@ -201,15 +201,21 @@ def test_a_sweep_killed_at_random_moments_ends_as_if_it_had_not_been(command, ca
     generator = random.Random()
     output = ""
     for _ in range(3):
-        moment = generator.uniform(6, 14)
-        print("killed after", round(moment, 2), "s")
+        runs, moment = generator.randint(1, 3), generator.uniform(0, 2)
+        print("killed", round(moment, 2), "s after the end of", runs, "runs")
         line = [sys.executable, "-m", "hrf_ser.train", *arguments]
         sweep = subprocess.Popen(
             line, cwd=tmp_path, env=environment, stdout=subprocess.PIPE, text=True, start_new_session=True
         )
+        # Three kills without any progress would count as a run that always crashes.
+        printed = ""
+        while len(finished_runs(printed)) < runs:
+            text = sweep.stdout.readline()
+            assert text, printed
+            printed += text
         time.sleep(moment)
         os.killpg(sweep.pid, signal.SIGKILL)
-        output += sweep.communicate()[0]
+        output += printed + sweep.communicate()[0]
     last = command("train", *arguments, cwd=tmp_path)
     assert last.returncode == 0, last.stdout + last.stderr
     folders = sorted(path.parent for path in (tmp_path / "runs").glob("*/metrics.json"))

@@ -1,10 +1,13 @@
 """Temperature scaling: fitted on validation speakers alone, and measures of calibration."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 from torch.distributions import Categorical
 
-from hrf_ser.training.calibration import calibration_scores, fit_temperature, scale
+from hrf_ser.data.protocols import PROTOCOLS
+from hrf_ser.training.calibration import calibrate, calibration_scores, fit_temperature, scale
 
 
 def overconfident(factor: float) -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,3 +45,30 @@ def test_measures_of_certain_predictions():
     right, wrong = torch.tensor([0, 1, 2, 0]), torch.tensor([1, 2, 0, 1])
     assert calibration_scores(sure, right) == {"ece": pytest.approx(0.0), "brier": pytest.approx(0.0)}
     assert calibration_scores(sure, wrong) == {"ece": pytest.approx(1.0), "brier": pytest.approx(2.0)}
+
+
+@dataclass
+class FakeData:
+    """Two validation batches of a protocol."""
+
+    protocol: object
+    out_of_fold: torch.Tensor | None = None
+
+    def val_dataloader(self):
+        logits, labels = overconfident(2.0)
+        return [{"logits": logits[rows], "labels": labels[rows]} for rows in (slice(0, 1500), slice(1500, None))]
+
+
+class FakeModule(torch.nn.Module):
+    def validation_logits(self, batch):
+        return batch["logits"]
+
+
+def test_the_temperature_is_fitted_on_validation_speakers_and_never_on_test_speakers():
+    found = {name: calibrate(FakeModule(), FakeData(protocol)) for name, protocol in PROTOCOLS.items()}
+    assert found == {
+        "validation": fit_temperature(*overconfident(2.0)),
+        "out_of_fold": fit_temperature(*overconfident(2.0)),
+        "last_epoch": None,
+        "test_oracle": None,
+    }

@@ -12,7 +12,7 @@ from omegaconf import DictConfig, OmegaConf
 from pydantic import BaseModel, ValidationError
 
 from hrf_ser.config.describe import Node, choices, expected, settings_of, shown
-from hrf_ser.config.other_names import other_name
+from hrf_ser.config.other_names import OTHER_NAMES, other_name
 from hrf_ser.config.schema import SCHEMAS
 from hrf_ser.config.trainer import refused_argument
 from hrf_ser.errors import UserError
@@ -83,7 +83,8 @@ def unknown_key(verb: str, key: str) -> str:
 
 def _unknown(verb: str, key: str, known: Iterable[str]) -> str:
     known = list(known)
-    if key not in known and (sentence := other_name(key)) and (verb == "train" or sentence.split()[-2] in known):
+    applies = key not in known and (verb == "train" or OTHER_NAMES.get(key) in known)
+    if applies and (sentence := other_name(key)):
         return sentence
     group, _, last = key.rpartition(".")
     siblings = {other.rpartition(".")[2]: other for other in known if group and other.rpartition(".")[0] == group}

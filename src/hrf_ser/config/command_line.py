@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Quote, QuotedString
+from hydra.core.override_parser.types import Override, Quote, QuotedString
 from hydra.errors import HydraException
 
 from hrf_ser.errors import UserError
@@ -132,12 +132,18 @@ def _quote(text: str) -> str:
     return str(QuotedString(text, Quote.single).with_quotes())
 
 
-def _is_sweep(override: str) -> bool | None:
-    """Whether it has several values; None where it is not in Hydra's grammar."""
+def parsed(override: str) -> Override | None:
+    """The override as Hydra reads it; None where it is not in its grammar."""
     try:
-        return bool(OverridesParser.create().parse_override(override).is_sweep_override())
+        return OverridesParser.create().parse_override(override)
     except (HydraException, ValueError, RecursionError):
         return None
+
+
+def _is_sweep(override: str) -> bool | None:
+    """Whether it has several values; None where it is not in Hydra's grammar."""
+    found = parsed(override)
+    return None if found is None else bool(found.is_sweep_override())
 
 
 def _literal(text: str) -> Any:

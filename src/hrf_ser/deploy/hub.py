@@ -10,7 +10,8 @@ from typing import Any
 
 import yaml
 
-from hrf_ser.deploy.bundle import BundleDescription, read_description
+from hrf_ser.audio.read import SAMPLE_RATE
+from hrf_ser.deploy.bundle import BundleDescription, find_bundle, read_description
 from hrf_ser.deploy.bundle.bundle import WEIGHTS
 from hrf_ser.deploy.bundle.card import CARD
 from hrf_ser.deploy.export.write import Export, export_bundle
@@ -36,6 +37,7 @@ def write_repository(bundle: Path, folder: Path) -> None:
     Raises:
         UserError: no bundle there, or its export is not equivalent.
     """
+    bundle = find_bundle(bundle)
     description, _ = read_description(bundle)
     with new_folder(folder) as new:
         for name in (DESCRIPTION, WEIGHTS):
@@ -65,7 +67,7 @@ def config(description: BundleDescription) -> dict[str, Any]:
         "num_labels": len(names),
         "id2label": names,
         "label2id": {label: int(number) for number, label in names.items()},
-        "sampling_rate": 16_000,
+        "sampling_rate": SAMPLE_RATE,
         "feature_extractor": {**description.front_end.as_dict(), "normalisation": str(description.normalisation)},
         "options": description.options,
     }
@@ -86,7 +88,8 @@ def metadata(description: BundleDescription) -> dict[str, Any]:
         "metrics": ["recall"],
     }
     scores = {key: value for key, value in dict(card.get("test") or {}).items() if value is not None}
-    if scores:
+    # Scores that are no estimate for unseen speakers would be ranked with others there.
+    if scores and not card.get("leaks"):
         corpus = str(card.get("corpus"))
         result = {
             "task": {"type": "audio-classification", "name": "speech emotion recognition"},

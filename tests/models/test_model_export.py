@@ -3,8 +3,16 @@ import torch
 from torch import nn
 
 Dim = torch.export.Dim
+# The other structures are exported by the slow test below.
+PUBLISHED = [
+    ("conv_transformer", {}),
+    ("conformer", {}),
+    ("speechformer", {}),
+    ("conv_transformer", {"ensemble_size": 2}),
+]
 
 
+@pytest.mark.parametrize("small_model", PUBLISHED, indirect=True, ids=str)
 def test_exported_program_takes_any_batch_and_any_longer_utterance(small_model: nn.Module) -> None:
     small_model.eval()
     example = (torch.randn(2, 130, 6), torch.tensor([130, 130]))

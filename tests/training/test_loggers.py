@@ -143,6 +143,7 @@ def test_a_dead_w_and_b_costs_seconds_and_leaves_an_offline_copy(train, online, 
     assert line.endswith(f"; this run is recorded offline, send it later with wandb sync {folder}")
 
 
+@pytest.mark.faults
 def test_a_command_with_a_key_and_no_network_ends_well(command, tmp_path, monkeypatch):
     monkeypatch.setenv("WANDB_API_KEY", "a" * 40)
     monkeypatch.setenv("WANDB_BASE_URL", "https://wandb.invalid")  # a name that no network knows

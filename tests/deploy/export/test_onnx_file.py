@@ -52,7 +52,10 @@ def test_backbone_for_export_is_the_same_function(model, members):
         torch.testing.assert_close(for_export(backbone)(features, None), backbone(features, None), atol=1e-5, rtol=0)
 
 
-@pytest.mark.parametrize("front_end", [{}, {"window_ms": 80, "hop_ms": 40, "f_min": 50, "f_max": 7_000}])
+@pytest.mark.parametrize(
+    "front_end",
+    [pytest.param({}, marks=pytest.mark.slow), {"window_ms": 80, "hop_ms": 40, "f_min": 50, "f_max": 7_000}],
+)
 def test_matrices_that_the_runtime_computes_give_the_posteriors_of_stored_ones(tmp_path, monkeypatch, front_end):
     pytest.importorskip("onnxscript")
     from hrf_ser.deploy.export import onnx

@@ -24,6 +24,7 @@ from sklearn.metrics import balanced_accuracy_score as ua
 from torch import Tensor
 
 from benchmarks.builtin_model import FOLDS
+from hrf_ser.audio.augment import telephone
 from hrf_ser.audio.read import SAMPLE_RATE, read_audio
 from hrf_ser.audio.torchaudio_import import torchaudio
 from hrf_ser.deploy.bundle import BundlePredictor, load_bundle
@@ -74,18 +75,6 @@ def _predictions(runs: Path, fold: int, every: int) -> Iterator[tuple[str, str, 
             torch.manual_seed(zlib.crc32(utterance.utterance.encode()))
             posterior = predictor.posterior(change(waveform).numpy())
             yield name, utterance.speaker.split("_")[0], utterance.label, predictor.labels[int(posterior.argmax())]
-
-
-def telephone(waveform: Tensor) -> Tensor:
-    """300 to 3400 Hz at 8 kHz in mu-law, as a landline."""
-    functional = torchaudio().functional
-    narrow = functional.resample(waveform, SAMPLE_RATE, 8000)
-    spectrum = torch.fft.rfft(narrow)
-    frequency = torch.linspace(0, 4000, len(spectrum))
-    narrow = torch.fft.irfft(spectrum * ((frequency >= 300) & (frequency <= 3400)), n=len(narrow))
-    coded = functional.mu_law_decoding(functional.mu_law_encoding(narrow.clamp(-1, 1), 256), 256)
-    out: Tensor = functional.resample(coded, 8000, SAMPLE_RATE)
-    return out
 
 
 def room(waveform: Tensor) -> Tensor:

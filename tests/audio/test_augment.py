@@ -4,16 +4,18 @@ import torch
 from hrf_ser.audio.augment import FeatureAugment, OfflineAugmentation, offline_augmentations
 
 
-def test_augmentations_are_the_clean_copy_then_speeds_then_noise():
-    assert offline_augmentations([0.9, 1.0, 1.1], (10.0, 20.0)) == [
+def test_augmentations_are_the_clean_copy_then_speeds_then_noise_then_a_telephone():
+    assert offline_augmentations([0.9, 1.0, 1.1], (10.0, 20.0), telephone=True) == [
         OfflineAugmentation(),
         OfflineAugmentation(speed=0.9),
         OfflineAugmentation(speed=1.1),
         OfflineAugmentation(snr_db=(10.0, 20.0)),
+        OfflineAugmentation(telephone=True),
     ]
-    assert offline_augmentations([], None) == [OfflineAugmentation()]
+    assert offline_augmentations([]) == [OfflineAugmentation()]
     assert OfflineAugmentation().is_clean
     assert not OfflineAugmentation(speed=1.1).is_clean
+    assert not OfflineAugmentation(telephone=True).is_clean
 
 
 def test_speed_changes_length_and_pitch():
@@ -33,6 +35,34 @@ def test_noise_has_the_drawn_ratio_and_depends_on_the_utterance_alone():
     assert not torch.equal(noisy, augmentation.apply(wave, "u2"))
     ratio = 10 * torch.log10(wave.square().sum() / (noisy - wave).square().sum())
     assert 9.9 < ratio < 20.1
+
+
+def test_noise_is_as_white_or_as_brown_as_the_utterance_draws():
+    def slope(utterance: str) -> float:
+        """Of power over frequency on logarithmic axes: 0 is white, -2 brown."""
+        noise = OfflineAugmentation(snr_db=(0.0, 0.0)).apply(torch.full((65_536,), 1e-3), utterance) - 1e-3
+        power = torch.fft.rfft(noise).abs().square()[16:-1].log()
+        frequency = torch.arange(16, 16 + len(power)).log()
+        centred = frequency - frequency.mean()
+        return float((centred * power).sum() / centred.square().sum())
+
+    slopes = [slope(f"u{number}") for number in range(12)]
+    assert -2.1 < min(slopes) < -1.2
+    assert -0.8 < max(slopes) < 0.1
+
+
+def test_a_telephone_passes_300_to_3400_hz_alone():
+    time = torch.arange(16_000) / 16_000
+
+    def passed(hertz: float) -> float:
+        """Amplitude of a tone behind the telephone."""
+        wave = 0.5 * torch.sin(2 * torch.pi * hertz * time)
+        return float(OfflineAugmentation(telephone=True).apply(wave, "u").abs()[4000:12_000].max())
+
+    assert passed(100) < 0.01
+    assert passed(6000) < 0.01
+    assert passed(1000) == pytest.approx(0.5, abs=0.03)
+    assert passed(3000) == pytest.approx(0.5, abs=0.05)
 
 
 def augment(**options) -> FeatureAugment:

@@ -57,7 +57,11 @@ def _log_mel(front_end: Any) -> LogMel:
 
 
 def _module(config: Any) -> EmotionModule:
-    augment = {key: value for key, value in to_dict(config.augment).items() if key not in ("speed", "noise_snr_db")}
+    augment = {
+        key: value
+        for key, value in to_dict(config.augment).items()
+        if key not in ("speed", "noise_snr_db", "telephone")
+    }
     return EmotionModule(
         "conv_transformer",
         ["a", "b"],

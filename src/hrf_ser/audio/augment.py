@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +13,8 @@ from torch import Tensor, nn
 from hrf_ser.audio.read import SAMPLE_RATE
 from hrf_ser.audio.torchaudio_import import torchaudio
 
+_TELEPHONE_RATE = 8_000
+
 
 @dataclass(frozen=True)
 class OfflineAugmentation:
@@ -20,16 +23,18 @@ class OfflineAugmentation:
     Attributes:
         speed: resampling factor; 1.1 is 10 % faster and higher.
         snr_db: signal-to-noise ratio range in dB from which each utterance draws; None adds no noise.
+        telephone: see :func:`telephone`; before the noise.
         seed: of the noise.
     """
 
     speed: float = 1.0
     snr_db: tuple[float, float] | None = None
+    telephone: bool = False
     seed: int = 0
 
     @property
     def is_clean(self) -> bool:
-        return self.speed == 1.0 and self.snr_db is None
+        return self == OfflineAugmentation(seed=self.seed)
 
     def as_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -38,20 +43,40 @@ class OfflineAugmentation:
         """``(samples,)`` -> ``(samples',)``. The noise depends on the utterance's name and the seed alone."""
         if self.speed != 1.0:
             waveform, _ = torchaudio().functional.speed(waveform, SAMPLE_RATE, self.speed)
+        if self.telephone:
+            waveform = telephone(waveform)
         if self.snr_db is not None:
             generator = torch.Generator().manual_seed(zlib.crc32(utterance.encode()) + self.seed)
             low, high = self.snr_db
             snr = low + (high - low) * torch.rand((), generator=generator)
-            noise = _pink_noise(waveform.shape[-1], generator)
+            noise = _coloured_noise(waveform.shape[-1], generator)
             noisy: Tensor = torchaudio().functional.add_noise(waveform, noise, snr)
             return noisy
         return waveform
 
 
-def offline_augmentations(speeds: list[float], noise_snr_db: tuple[float, float] | None) -> list[OfflineAugmentation]:
-    """The clean copy, one for each other speed, and a noisy one where a range is given."""
-    noisy = [] if noise_snr_db is None else [OfflineAugmentation(snr_db=noise_snr_db)]
-    return [OfflineAugmentation(), *[OfflineAugmentation(speed=speed) for speed in speeds if speed != 1.0], *noisy]
+def offline_augmentations(
+    speeds: Sequence[float], noise_snr_db: tuple[float, float] | None = None, telephone: bool = False
+) -> list[OfflineAugmentation]:
+    """The clean copy, one for each other speed, a noisy one where a range is given, and one through a telephone."""
+    copies = [OfflineAugmentation(), *[OfflineAugmentation(speed=speed) for speed in speeds if speed != 1.0]]
+    if noise_snr_db is not None:
+        copies.append(OfflineAugmentation(snr_db=noise_snr_db))
+    if telephone:
+        copies.append(OfflineAugmentation(telephone=True))
+    return copies
+
+
+def telephone(waveform: Tensor) -> Tensor:
+    """300 to 3400 Hz at 8 kHz in 8-bit mu-law, as a landline (ITU-T G.711); ``(samples,)`` -> ``(samples,)``."""
+    functional = torchaudio().functional
+    narrow = functional.resample(waveform, SAMPLE_RATE, _TELEPHONE_RATE)
+    spectrum = torch.fft.rfft(narrow)
+    frequency = torch.linspace(0, _TELEPHONE_RATE / 2, len(spectrum))
+    narrow = torch.fft.irfft(spectrum * ((frequency >= 300) & (frequency <= 3400)), n=len(narrow))
+    coded = functional.mu_law_decoding(functional.mu_law_encoding(narrow.clamp(-1, 1), 256), 256)
+    out: Tensor = functional.resample(coded, _TELEPHONE_RATE, SAMPLE_RATE)
+    return out[: len(waveform)]
 
 
 class Mix(NamedTuple):
@@ -122,9 +147,10 @@ class FeatureAugment(nn.Module):
         return Mix(mixed, torch.maximum(lengths, lengths[partner]), partner, share)
 
 
-def _pink_noise(samples: int, generator: torch.Generator) -> Tensor:
-    """Noise whose power falls with frequency, as that of rooms and streets does."""
+def _coloured_noise(samples: int, generator: torch.Generator) -> Tensor:
+    """Noise whose power falls with frequency: as white noise, not at all, to as brown noise."""
     spectrum = torch.fft.rfft(torch.randn(samples, generator=generator))
     frequency = torch.arange(1, spectrum.shape[0] + 1, dtype=torch.float32)
-    noise: Tensor = torch.fft.irfft(spectrum / frequency.sqrt(), n=samples)
+    slope = torch.rand((), generator=generator)
+    noise: Tensor = torch.fft.irfft(spectrum / frequency**slope, n=samples)
     return noise

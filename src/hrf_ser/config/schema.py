@@ -100,6 +100,7 @@ class Augment(Group):
         examples=["[0.9,1.1]"], description="Speeds of further copies of each training utterance; [] for none."
     )
     noise_snr_db: Range | None = Field(examples=["[10,30]"], description="Range of one noisy copy in dB; null: none.")
+    telephone: bool = Field(description="One copy in the band of a telephone, 300 to 3400 Hz, coded in mu-law.")
     gain_db: Amount = Field(description="Largest random change of level in dB.")
     time_masks: int = Field(ge=0, le=1000, description="Masks along time.")
     time_width: Share = Field(description="Largest width of a mask, as a fraction of the longest utterance.")

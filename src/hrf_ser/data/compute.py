@@ -239,4 +239,6 @@ def _describe(augmentation: OfflineAugmentation) -> str:
     parts = [f"speed {augmentation.speed:g}"] if augmentation.speed != 1.0 else []
     if augmentation.snr_db is not None:
         parts.append("noise at {:g}-{:g} dB".format(*augmentation.snr_db))
+    if augmentation.telephone:
+        parts.append("telephone")
     return ", ".join(parts)

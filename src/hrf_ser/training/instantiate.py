@@ -42,7 +42,7 @@ from hrf_ser.training.module import EmotionModule
 log = logging.getLogger(__name__)
 
 # Keys of ``augment`` that change waveforms before features are computed.
-_OFFLINE = ("speed", "noise_snr_db")
+_OFFLINE = ("speed", "noise_snr_db", "telephone")
 
 # The Trainer's argument that has another meaning where it is null: validation counts batches rather than epochs.
 _NULLABLE = "check_val_every_n_epoch"
@@ -51,11 +51,12 @@ _NULLABLE = "check_val_every_n_epoch"
 def instantiate_data(config: DictConfig, dataset: Dataset) -> SpeechData:
     """The features and batches of a dataset."""
     speeds, noise = [float(speed) for speed in config.augment.speed], config.augment.noise_snr_db
+    copies = offline_augmentations(speeds, None if noise is None else tuple(noise), config.augment.telephone)
     return SpeechData(
         dataset,
         cache_dir=config.cache_dir,
         front_end=FrontEndConfig.from_options(to_dict(config.features)),
-        augmentations=offline_augmentations(speeds, None if noise is None else tuple(noise)),
+        augmentations=copies,
         batch_size=config.batch_size,
         seed=config.seed,
         on_bad_audio=config.data.on_bad_audio,

@@ -74,6 +74,10 @@ bench: $(READY)  ## Benchmark speed and memory, half an hour; DATA=ravdess ROOT=
 bench-quick: $(READY)  ## Smoke-test every benchmark; the figures mean nothing
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.suite --quick --no-large --out runs/bench-quick
 
+.PHONY: bench-gpu
+bench-gpu: $(READY)  ## Check and benchmark on a GPU, eight minutes; without one it tests itself
+	$(BIN)/python -m benchmarks.gpu --out docs/results/gpu.json
+
 .PHONY: bench-docs
 bench-docs: $(READY)  ## Write the figures of the last `make bench` into docs/explanation/performance.md
 	$(BIN)/python -m benchmarks.suite --from runs/bench/results.json --write-docs

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 import torch
-from benchmarks import growth, memory, products, suite
+from benchmarks import gpu, growth, memory, products, suite
 from benchmarks.models import CLASSES, model_of, pass_of, utterances
 from benchmarks.part import Settings, table
 from benchmarks.reference.conformer import TorchaudioConformer, our_conformer
@@ -139,6 +139,25 @@ def test_the_page_is_written_from_the_figures_alone(tmp_path, monkeypatch, capsy
     (docs / "explanation" / "performance.md").write_text("no marks")
     with pytest.raises(SystemExit, match="lacks the marks"):
         suite.main()
+
+
+def test_the_script_for_a_gpu_is_whole_and_survives_a_part_that_fails(tmp_path, monkeypatch, capsys):
+    def out_of_memory(device):
+        raise RuntimeError("out of memory")
+
+    out = tmp_path / "gpu.json"
+    monkeypatch.setattr(gpu, "PARTS", (gpu.correctness, gpu.steps, out_of_memory, gpu.references, gpu.runs_at_once))
+    monkeypatch.setattr(sys, "argv", ["gpu", "--quick", "--out", str(out)])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert gpu.main() == 1
+    parts = json.loads(out.read_text())["parts"]
+    assert parts["out_of_memory"] == {"error": "RuntimeError: out of memory"}
+    assert max(entry["merged"] for entry in parts["correctness"].values()) < 1e-5
+    assert set(parts["steps"]["conformer"]) == {"plain", "HRF x4"}
+    assert "vectorised" in parts["runs_at_once"]["conformer"]
+    printed = capsys.readouterr().out
+    assert printed.startswith("No GPU was found")
+    assert "out_of_memory: RuntimeError: out of memory" in printed
 
 
 def test_tables_align_numbers_to_the_right():

@@ -25,6 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.func import functional_call, grad, stack_module_state, vmap
+from torch.multiprocessing.spawn import spawn
 
 from benchmarks.models import BANDS, CLASSES, inference_of, model_of, options_of, pass_of, step_of, utterances
 from benchmarks.part import LARGE, LIGHT, Result, machine, settings_of
@@ -114,7 +115,7 @@ def _bfloat16_losses(label: str, device: Device, steps: int = 20) -> list[float]
         with torch.autocast(device.torch.type, torch.bfloat16):
             loss = F.cross_entropy(model(features, lengths).float(), labels)
         optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
+        loss.backward()
         optimizer.step()
         losses.append(loss.item())
     return [losses[0], losses[-1]]
@@ -257,7 +258,7 @@ def packed(device: Device) -> Result:
     for processes in (1, 2) if device.quick else (1, 4, 8):
         started = time.perf_counter()
         arguments = (processes, device.torch.type, steps, runs, device.quick)
-        torch.multiprocessing.spawn(_train_share, arguments, processes)  # type: ignore[no-untyped-call]
+        spawn(_train_share, arguments, processes)
         found[f"{processes} processes"] = time.perf_counter() - started
     return found
 

@@ -76,7 +76,7 @@ bench-quick: $(READY)  ## Smoke-test every benchmark; the figures mean nothing
 
 .PHONY: bench-gpu
 bench-gpu: $(READY)  ## Check and benchmark on a GPU, eight minutes; without one it tests itself
-	$(BIN)/python -m benchmarks.gpu --out docs/results/gpu.json
+	$(BIN)/python -m benchmarks.gpu --out runs/gpu.json
 
 .PHONY: bench-docs
 bench-docs: $(READY)  ## Write the figures of the last `make bench` into docs/explanation/performance.md

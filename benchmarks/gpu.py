@@ -1,6 +1,6 @@
 """What only a GPU can tell: correctness there, the cost of HRF, throughput, runs side by side, memory.
 
-    python -m benchmarks.gpu --out docs/results/gpu.json
+    python -m benchmarks.gpu --out runs/gpu.json
 
 It takes at most eight minutes of one device and needs no corpus. Each part is written as soon as it is measured; one that fails
 is written with its error, and those for which no time is left are named. Without a GPU the same code runs on the CPU with tiny

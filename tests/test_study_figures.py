@@ -220,16 +220,18 @@ def test_distillation_table_shows_the_records():
 
 def test_single_distilled_models_show_the_records():
     runs = {(run["variant"], run["fold"], run["seed"]): run for run in records("distillation_single")}
-    rows = section("Distillation, first runs")[-2:]
+    rows = section("Distillation, first runs")[-3:]
     ua = {
         variant: [runs[variant, fold, seed] for fold in "123" for seed in (0, 1)]
-        for variant in ("distilled", "frame hints")
+        for variant in ("distilled", "frame hints", "seven speeds")
     }
-    assert len(runs) == 12
+    assert len(runs) == 18
     for row, own in zip(rows, ua.values(), strict=True):
         assert is_shown(mean(run["val"]["ua"] for run in own), row[1])
         assert is_shown(mean(run["test"]["ua"] for run in own), row[2])
         assert {run["parameters"]["deployed"] for run in own} == {68_232}
-    differences = [b["test"]["ua"] - a["test"]["ua"] for a, b in zip(*ua.values(), strict=True)]
-    assert is_shown(mean(differences), rows[1][3].split()[0])
-    assert is_shown(stdev(differences) / 6**0.5, rows[1][3].split()[1].strip("()"))
+    plain, *others = ua.values()
+    for row, own in zip(rows[1:], others, strict=True):
+        differences = [run["test"]["ua"] - other["test"]["ua"] for run, other in zip(own, plain, strict=True)]
+        assert is_shown(mean(differences), row[3].split()[0])
+        assert is_shown(stdev(differences) / 6**0.5, row[3].split()[1].strip("()"))

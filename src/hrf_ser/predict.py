@@ -53,7 +53,7 @@ def main(config: DictConfig) -> None:
     from hrf_ser.deploy.runtime.windows import Windows
 
     windows = Windows(config.window_s, config.hop_s, config.smoothing_s)
-    predictor = load(config.bundle, config.threads, config.abstain)
+    predictor = load(config.bundle, config.threads, config.abstain, config.speech_gate)
     if files is None:
         predict_microphone(config, predictor, windows)
     else:
@@ -159,7 +159,8 @@ def write_results(out: str, labels: Sequence[str], results: Sequence[Result], by
             rows.append({"file": file, "error": str(result)})
             continue
         content.append({"file": file, **result.as_dict(windows=by_window)})
-        whole = Posterior(0.0, result.seconds, result.probabilities, None, result.abstain)
+        speech = bool(result.probabilities)
+        whole = Posterior(0.0, result.seconds, result.probabilities or None, None, result.abstain, speech)
         rows += [_row(file, posterior) for posterior in (result.windows if by_window else [whole])]
     _write(out, labels, content, rows)
 
@@ -189,9 +190,11 @@ def _write(out: str, labels: Sequence[str], content: list[dict[str, Any]], rows:
 def _row(file: str, posterior: Posterior) -> dict[str, str]:
     """Silence has no emotion."""
     row = {"file": file, "start": f"{posterior.start:.3f}", "end": f"{posterior.end:.3f}"}
-    if posterior.emotion is not None and posterior.probabilities is not None:
+    if posterior.emotion is not None:
+        row["emotion"] = posterior.emotion
+    if posterior.probabilities is not None:
         shown = {name: f"{probability:.6f}" for name, probability in posterior.probabilities.items()}
-        row |= {"emotion": posterior.emotion, "probability": max(shown.values()), **shown}
+        row |= {"probability": max(shown.values()), **shown}
     return row
 
 
@@ -201,7 +204,7 @@ def show_results(results: Sequence[Result]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from hrf_ser.deploy.runtime.prediction import UNSURE
+    from hrf_ser.deploy.runtime.prediction import NO_SPEECH, UNSURE
 
     table = Table(box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
@@ -211,9 +214,10 @@ def show_results(results: Sequence[Result]) -> None:
         if not isinstance(result, UserError):
             ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])
             if result.emotion != UNSURE:
-                del ranked[0]
+                del ranked[:1]
             others = ", ".join(f"{label} {probability:.2f}" for label, probability in ranked[:2])
-            emotion, probability = f"[bold]{escape(result.emotion)}[/]", f"{result.probability:.2f}"
+            emotion = f"[bold]{escape(result.emotion)}[/]"
+            probability = "" if result.emotion == NO_SPEECH else f"{result.probability:.2f}"
             table.add_row(escape(file), emotion, probability, f"[dim]{escape(others)}[/]")
     if table.rows:
         Console().print(table)
@@ -236,6 +240,8 @@ def meter(console: Console | None = None) -> Iterator[Callable[[Posterior], None
 def _line(posterior: Posterior) -> str:
     from hrf_ser.deploy.runtime.prediction import decide
 
+    if not posterior.speech:
+        return f"{posterior.end:.2f} s  no speech"
     if posterior.silent or posterior.smoothed is None:
         return f"{posterior.end:.2f} s  silence"
     emotion = decide(posterior.smoothed, posterior.abstain)

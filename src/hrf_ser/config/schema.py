@@ -273,6 +273,7 @@ class Predict(Group):
     )
     out: str | None = Field(description="results.csv or results.json; - or -.json for standard output.")
     rows: Literal["file", "window"] = Field(description="Rows of the results.")
+    labels: str | None = Field(description="Table with the columns path and label: scores of the predictions.")
     abstain: Share = Field(
         description="The emotion is unsure where the most probable class is less probable than this."
     )

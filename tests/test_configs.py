@@ -32,7 +32,7 @@ def test_every_choice_composes_and_is_valid(path):
     if path.name == "ray.yaml":
         pytest.importorskip("hydra_plugins.hydra_ray_launcher", reason="hrf_ser[ray] wants an environment of its own")
     group, name = path.parts[0], path.stem
-    needs_root = group == "data" or name in ("ravdess_light", "ravdess_recipe", "builtin")
+    needs_root = group == "data" or name in ("ravdess_light", "ravdess_recipe", "builtin", "fine_tune")
     root = ["data.root=/somewhere"] if needs_root else []
     root += ["teacher.path=/somewhere"] if (group == "teacher" and name != "none") or name == "builtin" else []
     members = ["model.options.ensemble_size=2"] if path.stem == "out_of_fold" else []

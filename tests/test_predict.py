@@ -43,6 +43,12 @@ def run_folder(tmp_path_factory):
 
 
 @pytest.fixture
+def command(command):
+    """Without the speech gate: tones are no speech. Its own tests are in tests/deploy/runtime/test_speech.py."""
+    return lambda verb, *words, **options: command(verb, *words, "speech_gate=false", **options)
+
+
+@pytest.fixture
 def bundle(train, run_folder):
     """The bundle of one run, trained once for this file."""
     if not (run_folder / "metrics.json").exists():

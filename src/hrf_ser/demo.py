@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
@@ -19,7 +21,7 @@ def main(config: DictConfig) -> None:
     validate(config, "demo")
 
     from hrf_ser.builtin import builtin_model
-    from hrf_ser.deploy.demo.serve import Server
+    from hrf_ser.deploy.demo.serve import Server, check_host
     from hrf_ser.deploy.demo.site import build_site
     from hrf_ser.deploy.runtime.model_file import load_model
 
@@ -28,15 +30,43 @@ def main(config: DictConfig) -> None:
     else:
         path = path_to_serve(Path(config.bundle).expanduser(), exports_folder(config.cache_dir))
     file, _, content = load_model(path)
-    with Server(build_site(file, content), config.port) as server:
+    host = check_host(config.host)
+    certificate, fingerprint = certificate_for(host) if config.https else (None, None)
+    with Server(build_site(file, content, config.speech_gate), config.port, host, certificate) as server:
         print(f"{file.name}, {len(content) / 1e3:,.0f} kB: {server.address}", flush=True)
-        print("It runs in the browser; nothing leaves this computer. Ctrl+C ends the server.", flush=True)
+        for sentence in notes(host, fingerprint):
+            print(sentence, flush=True)
         if config.open:
             webbrowser.open(server.address)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
             print()
+
+
+def certificate_for(host: str) -> tuple[Any, str]:
+    """A certificate for the address that is printed, and its fingerprint."""
+    from hrf_ser.deploy.demo.certificate import self_signed
+    from hrf_ser.deploy.demo.serve import reachable
+
+    return self_signed(reachable(host))
+
+
+def notes(host: str, fingerprint: str | None) -> Iterator[str]:
+    """What to know about the address."""
+    here = host.startswith("127.")
+    if fingerprint:
+        yield (
+            "The browser warns that the connection is not private or not safe, because no authority signed the certificate: "
+            "choose Advanced (Details), then continue to the page. "
+            f"The certificate is the right one if its SHA-256 fingerprint is {fingerprint}."
+        )
+    elif not here:
+        yield "Other devices get no microphone without https=true; recordings work."
+    if here:
+        yield "It runs in the browser; nothing leaves this computer. Ctrl+C ends the server."
+    else:
+        yield "It runs in the browser. Every device in this network can open it. Ctrl+C ends the server."
 
 
 def exports_folder(cache_dir: str) -> Path:

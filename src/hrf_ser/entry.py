@@ -10,7 +10,7 @@ import functools
 import os
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NoReturn
@@ -58,7 +58,7 @@ def entry_point(
         paths: keys whose values are paths: taken as they are, so that spaces and commas in file names need no quoting.
         lists: those of them that may also be lists of paths.
         positional: the key that takes the words without a key.
-        flags: a word of the command line -> the override that it stands for.
+        flags: a word of the command line -> the override that it stands for; one that ends with ``=`` takes the next word.
     """
 
     def decorate(main: Callable[[DictConfig], Any]) -> Callable[[], None]:
@@ -89,7 +89,7 @@ def entry_point(
             # Hydra would print its own pages of errors; with this it raises them, and each becomes a sentence.
             os.environ[_FULL_ERROR] = "1"
             try:
-                words = normalise([flags.get(word, word) for word in sys.argv[1:]], conf_dir())
+                words = normalise(expand_flags(sys.argv[1:], flags), conf_dir())
                 if positional is not None:
                     words = name_paths(words, positional)
                 overrides = sys.argv[1:] = [quote_path(word, paths) for word in words]
@@ -165,6 +165,20 @@ def refuse_lists(config: DictConfig, keys: tuple[str, ...]) -> None:
             raise UserError(
                 f"{key} takes one path, not a list; quote it if its name has brackets: \"{key}='[1].wav'\"."
             )
+
+
+def expand_flags(words: Sequence[str], flags: Mapping[str, str]) -> list[str]:
+    """``--json --labels table.csv`` as the overrides that they stand for; ``--labels=table.csv`` is the same."""
+    found: list[str] = []
+    rest = iter(words)
+    for word in rest:
+        name, equals, value = word.partition("=")
+        override = flags.get(name, "")
+        if override.endswith("="):
+            found.append(override + (value if equals else next(rest, "")))
+        else:
+            found.append(flags.get(word, word))
+    return found
 
 
 def name_paths(words: list[str], key: str) -> list[str]:

@@ -8,7 +8,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,21 +25,27 @@ if TYPE_CHECKING:
     from rich.console import Console, RenderableType
 
     from hrf_ser.deploy.runtime import Posterior, Prediction, Predictor
+    from hrf_ser.evaluation.labelled import Labelled
 
     # A file as the user named it, and its prediction or why there is none.
     Result = tuple[str, Prediction | UserError]
 
 MICROPHONE, STDIN = "mic", "-"
+# What adapts a model to a table with the columns path, label and speaker: docs/guides/fine_tuning.md.
+FINE_TUNE = (
+    "python -m hrf_ser.train experiment=fine_tune data.root=labels.csv init_from=runs/<run>/bundle "
+    "(docs/guides/fine_tuning.md)"
+)
 # Results for a pipe, as CSV and as JSON.
 SCREENS = ("-", "-.csv", "-.json")
 
 
 @entry_point(
     "predict",
-    paths=("bundle", "audio", "out"),
+    paths=("bundle", "audio", "out", "labels"),
     lists=("audio",),
     positional="audio",
-    flags={"--json": "out=-.json", "--csv": "out=-"},
+    flags={"--json": "out=-.json", "--csv": "out=-", "--labels": "labels="},
 )
 def main(config: DictConfig) -> None:
     from hrf_ser.config import validate
@@ -47,20 +53,29 @@ def main(config: DictConfig) -> None:
     validate(config, "predict")
     if config.out is not None:
         check_out(config.out, config.audio)
+    if config.labels is not None and (config.audio == MICROPHONE or config.out in SCREENS):
+        raise UserError(f"labels={config.labels}: scores are printed for recordings; leave out --json and --csv.")
     files = None if config.audio == MICROPHONE else audio_files(config.audio)
+    labels = None if config.labels is None else read_labels(Path(config.labels).expanduser())
 
     from hrf_ser.deploy.load import load
     from hrf_ser.deploy.runtime.windows import Windows
 
     windows = Windows(config.window_s, config.hop_s, config.smoothing_s)
-    predictor = load(config.bundle, config.threads, config.abstain)
+    predictor = load(config.bundle, config.threads, config.abstain, config.speech_gate)
     if files is None:
         predict_microphone(config, predictor, windows)
     else:
-        predict_files(config, predictor, windows, files)
+        predict_files(config, predictor, windows, files, labels)
 
 
-def predict_files(config: DictConfig, predictor: Predictor, windows: Any, files: list[Path | Recording]) -> None:
+def predict_files(
+    config: DictConfig,
+    predictor: Predictor,
+    windows: Any,
+    files: list[Path | Recording],
+    labels: dict[Path, str] | None = None,
+) -> None:
     """Predict for each file; the status is 1 where one is bad, and the others are predicted all the same."""
     results: list[Result] = []
     for file in files:
@@ -68,7 +83,9 @@ def predict_files(config: DictConfig, predictor: Predictor, windows: Any, files:
             results.append((str(file), predictor(file, windows=windows, whole_s=float(config.whole_s))))
         except UserError as error:
             results.append((str(file), error))
-    if config.out not in SCREENS:
+    if labels is not None:
+        show_scores(labelled(results, labels, predictor.labels, str(config.labels)))
+    elif config.out not in SCREENS:
         show_results(results)
     if config.out is not None:
         write_results(config.out, predictor.labels, results, config.rows == "window")
@@ -159,7 +176,8 @@ def write_results(out: str, labels: Sequence[str], results: Sequence[Result], by
             rows.append({"file": file, "error": str(result)})
             continue
         content.append({"file": file, **result.as_dict(windows=by_window)})
-        whole = Posterior(0.0, result.seconds, result.probabilities, None, result.abstain)
+        speech = bool(result.probabilities)
+        whole = Posterior(0.0, result.seconds, result.probabilities or None, None, result.abstain, speech)
         rows += [_row(file, posterior) for posterior in (result.windows if by_window else [whole])]
     _write(out, labels, content, rows)
 
@@ -189,9 +207,11 @@ def _write(out: str, labels: Sequence[str], content: list[dict[str, Any]], rows:
 def _row(file: str, posterior: Posterior) -> dict[str, str]:
     """Silence has no emotion."""
     row = {"file": file, "start": f"{posterior.start:.3f}", "end": f"{posterior.end:.3f}"}
-    if posterior.emotion is not None and posterior.probabilities is not None:
+    if posterior.emotion is not None:
+        row["emotion"] = posterior.emotion
+    if posterior.probabilities is not None:
         shown = {name: f"{probability:.6f}" for name, probability in posterior.probabilities.items()}
-        row |= {"emotion": posterior.emotion, "probability": max(shown.values()), **shown}
+        row |= {"probability": max(shown.values()), **shown}
     return row
 
 
@@ -201,7 +221,7 @@ def show_results(results: Sequence[Result]) -> None:
     from rich.markup import escape
     from rich.table import Table
 
-    from hrf_ser.deploy.runtime.prediction import UNSURE
+    from hrf_ser.deploy.runtime.prediction import NO_SPEECH, UNSURE
 
     table = Table(box=None, pad_edge=False)
     table.add_column("file", overflow="fold")
@@ -211,12 +231,84 @@ def show_results(results: Sequence[Result]) -> None:
         if not isinstance(result, UserError):
             ranked = sorted(result.probabilities.items(), key=lambda item: -item[1])
             if result.emotion != UNSURE:
-                del ranked[0]
+                del ranked[:1]
             others = ", ".join(f"{label} {probability:.2f}" for label, probability in ranked[:2])
-            emotion, probability = f"[bold]{escape(result.emotion)}[/]", f"{result.probability:.2f}"
+            emotion = f"[bold]{escape(result.emotion)}[/]"
+            probability = "" if result.emotion == NO_SPEECH else f"{result.probability:.2f}"
             table.add_row(escape(file), emotion, probability, f"[dim]{escape(others)}[/]")
     if table.rows:
         Console().print(table)
+
+
+def read_labels(table: Path) -> dict[Path, str]:
+    """The label of each file of a table with the columns ``path`` and ``label``.
+
+    Raises:
+        UserError: no table, no such columns, or none of its files is there.
+    """
+    from hrf_ser.data.corpora.table_file import read_table
+    from hrf_ser.data.corpora.table_paths import AudioPaths
+
+    if not table.is_file():
+        raise UserError(f"labels={table}: no such file; name a CSV file with the columns path and label.")
+    rows, _ = read_table(table, {}, None, ("path", "label"))
+    paths = AudioPaths(table.parent, by_end=True)
+    found = {path.resolve(): row["label"] for row in rows if row["label"] and (path := paths.find(row["path"]))}
+    if not found:
+        raise UserError(f"labels={table}: none of its files is there; paths start at the folder of the table.")
+    return found
+
+
+def labelled(results: Sequence[Result], labels: Mapping[Path, str], classes: Sequence[str], table: str) -> Labelled:
+    """The predictions that have a label.
+
+    Raises:
+        UserError: no file has one, or labels that the model does not know.
+    """
+    import numpy as np
+
+    from hrf_ser.evaluation.labelled import Labelled
+
+    unscored = {"without a label": 0, "that cannot be read": 0, "without speech": 0, "with a label of no class": 0}
+    kept: list[tuple[str, list[float]]] = []
+    for file, result in results:
+        label = labels.get(Path(file).expanduser().resolve())
+        if label is None:
+            unscored["without a label"] += 1
+        elif label not in classes:
+            unscored["with a label of no class"] += 1
+        elif isinstance(result, UserError):
+            unscored["that cannot be read"] += 1
+        elif not result.probabilities:
+            unscored["without speech"] += 1
+        else:
+            kept.append((label, list(result.probabilities.values())))
+    if not kept:
+        raise UserError(
+            f"labels={table}: no recording has a prediction and one of the labels {', '.join(classes)} "
+            f"({', '.join(f'{count} {reason}' for reason, count in unscored.items() if count)}); correct the table."
+        )
+    names, probabilities = zip(*kept, strict=True)
+    return Labelled(list(classes), names, np.array(probabilities), unscored)
+
+
+def show_scores(found: Labelled) -> None:
+    """Print scores, the confusion matrix and what to do next."""
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    header, rows = found.table()
+    table = Table(box=None, pad_edge=False)
+    for number, title in enumerate(header):
+        table.add_column(escape(title), justify="right" if number else "left")
+    for row in rows:
+        table.add_row(*map(escape, row))
+    console = Console(soft_wrap=True)
+    console.print(table)
+    for sentence in found.sentences():
+        console.print(escape(sentence), highlight=False)
+    console.print(f"To fine-tune on such recordings: {FINE_TUNE}", highlight=False, markup=False)
 
 
 @contextmanager
@@ -236,6 +328,8 @@ def meter(console: Console | None = None) -> Iterator[Callable[[Posterior], None
 def _line(posterior: Posterior) -> str:
     from hrf_ser.deploy.runtime.prediction import decide
 
+    if not posterior.speech:
+        return f"{posterior.end:.2f} s  no speech"
     if posterior.silent or posterior.smoothed is None:
         return f"{posterior.end:.2f} s  silence"
     emotion = decide(posterior.smoothed, posterior.abstain)

@@ -5,12 +5,16 @@ browser runs nothing of hostile names is in tests/evaluation/page/test_page_whol
 """
 
 import ast
+import inspect
 import json
 import re
 import shutil
 from html.parser import HTMLParser
 
+from omegaconf import OmegaConf
+
 from helpers import REPOSITORY
+from hrf_ser.deploy.demo.serve import Server
 from hrf_ser.evaluation.build import build_report
 from hrf_ser.evaluation.find import find_runs
 from hrf_ser.evaluation.page.render import render
@@ -72,7 +76,7 @@ def test_hostile_names_in_run_files_are_escaped_on_the_page(tmp_path):
     assert "<script>alert" not in page
 
 
-def test_only_the_demo_server_opens_a_socket_and_it_binds_to_loopback():
+def test_only_the_demo_server_opens_a_socket_and_it_binds_to_loopback_unless_the_user_says_otherwise():
     serving = set()
     for path in SOURCE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -81,6 +85,5 @@ def test_only_the_demo_server_opens_a_socket_and_it_binds_to_loopback():
             if {"http.server", "socketserver", "socket", "asyncio", "wsgiref"} & set(names):
                 serving.add(str(path.relative_to(SOURCE)))
     assert serving == SERVERS
-    text = (SOURCE / "hrf_ser/deploy/demo/serve.py").read_text()
-    assert 'HOST = "127.0.0.1"' in text
-    assert "super().__init__((HOST, port)" in text
+    assert inspect.signature(Server).parameters["host"].default == "127.0.0.1"
+    assert OmegaConf.load(REPOSITORY / "conf/demo.yaml").host == "127.0.0.1"

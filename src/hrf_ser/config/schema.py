@@ -274,9 +274,11 @@ class Predict(Group):
     )
     out: str | None = Field(description="results.csv or results.json; - or -.json for standard output.")
     rows: Literal["file", "window"] = Field(description="Rows of the results.")
+    labels: str | None = Field(description="Table with the columns path and label: scores of the predictions.")
     abstain: Share = Field(
         description="The emotion is unsure where the most probable class is less probable than this."
     )
+    speech_gate: bool = Field(description="Silence, noise, tones and most music get no speech instead of an emotion.")
     threads: Count | None = Field(description="CPU threads; null: torch's default, and 1 for an .onnx file.")
     whole_s: Amount = Field(description="Longest recording that is classified as a whole; others in windows.")
     window_s: Amount = Field(description="Seconds of a window.")
@@ -304,8 +306,11 @@ class Demo(Group):
     bundle: str | None = Field(
         description="A bundle folder, which is exported first, or an .onnx file; null: the built-in model."
     )
-    port: int = Field(ge=0, le=65535, description="Port on 127.0.0.1; 0: any free one.")
+    host: str = Field(description="IPv4 address to listen on; 0.0.0.0: all, so that phones can open the page.")
+    https: bool = Field(description="Encrypt with a certificate of its own: phones then give the microphone.")
+    port: int = Field(ge=0, le=65535, description="Port; 0: any free one.")
     open: bool = Field(description="Open the page in the browser.")
+    speech_gate: bool = Field(description="Silence, noise, tones and most music get no speech instead of an emotion.")
     cache_dir: str = Field(description="Folder of exported files.")
 
 

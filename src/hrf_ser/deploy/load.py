@@ -13,7 +13,12 @@ if TYPE_CHECKING:
     from hrf_ser.deploy.runtime import Predictor
 
 
-def load(path: str | os.PathLike[str] | None = None, threads: int | None = None, abstain: float = 0.0) -> Predictor:
+def load(
+    path: str | os.PathLike[str] | None = None,
+    threads: int | None = None,
+    abstain: float = 0.0,
+    speech_gate: bool = True,
+) -> Predictor:
     """Load a model that predicts emotions: ``hrf_ser.load()("speech.wav").emotion``.
 
     Args:
@@ -21,6 +26,7 @@ def load(path: str | os.PathLike[str] | None = None, threads: int | None = None,
             which runs in torch where it is installed; None is the built-in model.
         threads: for one waveform; None is 1 on onnxruntime and torch's own default in torch.
         abstain: the emotion is ``unsure`` where the most probable class is less probable.
+        speech_gate: the emotion of silence, noise, tones and most music is ``no speech``.
 
     Returns:
         An object with ``labels`` and ``sample_rate``. Call it with a path, a file object or an array and its
@@ -30,7 +36,7 @@ def load(path: str | os.PathLike[str] | None = None, threads: int | None = None,
         UserError: no model there, one that is damaged, or a package that is missing.
     """
     predictor = _load(builtin_model() if path is None else Path(path).expanduser(), threads)
-    predictor.abstain = abstain
+    predictor.abstain, predictor.speech_gate = abstain, speech_gate
     return predictor
 
 

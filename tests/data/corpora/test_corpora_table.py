@@ -23,6 +23,15 @@ def write(tmp_path):
     return write
 
 
+def test_corpus_has_the_name_that_it_is_given(write):
+    file = write("path,label,speaker", "a.wav,sad,anna", "b.wav,happy,bob")
+    assert read_corpus("table", file).name == "table"
+    assert read_corpus("table", file, corpus_name="own").name == "own"
+    for name in ("../own", "a>b", ""):
+        with pytest.raises(UserError, match=r"data\.options\.corpus_name=.* must be letters, digits, - and _"):
+            read_corpus("table", file, corpus_name=name)
+
+
 def test_columns_become_fields(write):
     file = write(
         "utterance,path,start,end,duration,speaker,sex,label,group,part",

@@ -34,7 +34,7 @@ def find(role: str) -> str:
     return found
 
 
-def start_browser(wav: Any, proxy: int) -> Any:
+def start_browser(wav: Any, proxy: int, *more: str) -> Any:
     webdriver = pytest.importorskip("selenium.webdriver")
     options = webdriver.ChromeOptions()
     options.binary_location = find("browser")
@@ -51,6 +51,7 @@ def start_browser(wav: Any, proxy: int) -> Any:
             "--disable-domain-reliability",
             "--disable-client-side-phishing-detection",
         ),
+        *more,
     )
     for argument in arguments:
         options.add_argument(argument)

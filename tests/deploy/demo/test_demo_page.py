@@ -198,7 +198,8 @@ def test_bad_file_is_a_sentence_and_the_page_goes_on(page, tmp_path):
         "silent.wav": "silent.wav is silent: every sample is zero. Choose another file.",
         "short.wav": "short.wav is too short: 0.010 s, and at least 0.05 s are needed.",
         "nan.wav": "nan.wav holds samples that are no numbers. Choose another file.",
-        "text.wav": "text.wav cannot be read as audio. Choose a wav, flac, mp3, ogg or m4a file.",
+        "text.wav": "text.wav: cannot be read as audio (it is a text that begins with 'this is no sound', not audio); "
+        "replace or remove it.",
         "empty.wav": "empty.wav is empty. Choose another file.",
     }
     for name, sentence in sentences.items():

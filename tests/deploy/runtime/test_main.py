@@ -9,9 +9,11 @@ from hrf_ser.deploy.runtime.__main__ import main
 def test_a_file_is_predicted_as_from_python(exported_file, tone, capsys):
     path = tone("speech.wav", seconds=1.5, rate=44_100, channels=2)
     assert main([str(exported_file), str(path)]) == 0
+    assert capsys.readouterr().out == f"{path}  no speech\n"  # a tone
+    assert main([str(exported_file), str(path), "--no-speech-gate"]) == 0
     expected = Emotion(exported_file)(path)
     assert capsys.readouterr().out == f"{path}  {expected.emotion}  {expected.probability:.2f}\n"
-    assert main([str(exported_file), str(path), "--json"]) == 0
+    assert main([str(exported_file), str(path), "--no-speech-gate", "--json"]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert json.loads(line) == {"file": str(path), **expected.as_dict(windows=False)}
 

@@ -33,6 +33,7 @@ _SPLITS = {
 }
 # 0 days 00:00:01.5 of pandas and audformat; 00:00:01.500, 0:01 and 00:00:01,500 of annotation tools and subtitles.
 _TIME = re.compile(r"(?:(\d{1,5}) days? )?(?:(\d{1,5}):)?(\d{1,2}):(\d{1,2}(?:[.,]\d+)?)")
+_NAME = re.compile(r"[\w-]{1,60}")
 _DECIMAL_COMMA = re.compile(r"\d+,\d+")
 
 
@@ -46,6 +47,7 @@ def read(
     audio_root: str | None = None,
     drop_unlabelled: bool = False,
     licence: str | None = None,
+    corpus_name: str | None = None,
 ) -> Corpus:
     """List the utterances of a table.
 
@@ -59,12 +61,15 @@ def read(
         audio_root: Where relative paths start; None is the folder of the file.
         drop_unlabelled: Leave out rows without a label instead of refusing them.
         licence: Of the audio, for the card of a model that is trained on it.
+        corpus_name: A run that starts from one of another corpus is not refused for its test speakers.
 
     Raises:
         UserError: The file, a column or a row is wrong; it is named.
     """
     if not root.is_file():
         raise UserError(f"data.root={root} {_no_file(root)}.")
+    if corpus_name is not None and not _NAME.fullmatch(corpus_name):
+        raise UserError(f"data.options.corpus_name={corpus_name!r} must be letters, digits, - and _: correct it.")
     rows, notes = read_table(root, columns or {}, encoding)
     rows, classes, label_notes = labelled_rows(rows, labels, drop_unlabelled)
     base = root.parent if audio_root is None else Path(audio_root).expanduser()
@@ -74,7 +79,11 @@ def read(
         )
     utterances = _utterances(rows, AudioPaths(base, by_end=audio_root is not None))
     corpus = Corpus(
-        "table", utterances, classes, _folds(root, utterances), licence=licence or f"{root.name}: not stated"
+        corpus_name or "table",
+        utterances,
+        classes,
+        _folds(root, utterances),
+        licence=licence or f"{root.name}: not stated",
     )
     corpus.notes = [*notes, *label_notes, *rare_classes(utterances)]
     present = {one.label for one in utterances}

@@ -63,13 +63,16 @@ _TITLE = 10  # lines in which a header is looked for
 _FORMS = "CSV, JSON lines (.jsonl) or Parquet (.parquet)"
 
 
-def read_table(path: Path, columns: Mapping[str, str], encoding: str | None) -> tuple[list[Row], list[str]]:
+def read_table(
+    path: Path, columns: Mapping[str, str], encoding: str | None, required: Sequence[str] = REQUIRED
+) -> tuple[list[Row], list[str]]:
     """Rows of the table under our names of columns, and sentences on how the file was read.
 
     Args:
         path: The file. Its suffix tells its form: ``.json``, ``.jsonl``, ``.parquet``; everything else is CSV.
         columns: Our name of a column -> its name in the file.
         encoding: Of a text file; None takes its byte order mark, else UTF-8.
+        required: Columns without which the file is refused.
 
     Raises:
         UserError: The file is no table, or lacks a column.
@@ -81,7 +84,7 @@ def read_table(path: Path, columns: Mapping[str, str], encoding: str | None) -> 
         header, rows = _json(path, _text(path, encoding, columns))
     else:
         header, rows, delimiter = _csv(path, _text(path, encoding, columns), columns)
-    names = _names(path, header, columns)
+    names = _names(path, header, columns, required)
     if "start" in names and "end" not in names and DURATION in header:
         names[DURATION] = DURATION
     known = [Row(row.where, {name: row[column] for name, column in names.items()}) for row in rows]
@@ -280,11 +283,11 @@ def _cell(value: Any) -> str:
     return str(int(value) if isinstance(value, float) and value.is_integer() else value).strip()
 
 
-def _names(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
+def _names(path: Path, header: Sequence[str], columns: Mapping[str, str], required: Sequence[str]) -> dict[str, str]:
     """Our name of a column -> its name in the file."""
     if not header:
         raise UserError(
-            f"{path} is empty and lacks the columns {', '.join(REQUIRED)}: write a header and a row per utterance."
+            f"{path} is empty and lacks the columns {', '.join(required)}: write a header and a row per utterance."
         )
     for name in columns:
         if name not in COLUMNS:
@@ -295,11 +298,11 @@ def _names(path: Path, header: Sequence[str], columns: Mapping[str, str]) -> dic
     repeated = sorted({column for column in names.values() if header.count(column) > 1})
     if repeated:
         raise UserError(f"{path} has the column {', '.join(repeated)} more than once: keep one.")
-    missing = [name for name in COLUMNS if names[name] not in header and (name in REQUIRED or name in columns)]
+    missing = [name for name in COLUMNS if names[name] not in header and (name in required or name in columns)]
     if missing:
         if any(Path(cell.split()[-1]).suffix.lower() in SUFFIXES for cell in header if cell.strip()):
             raise UserError(
-                f"{path} has no header: write the line {','.join(REQUIRED)} above its rows, with the columns in their order."
+                f"{path} has no header: write the line {','.join(required)} above its rows, with the columns in their order."
             )
         option = _columns_option(missing, header, columns)
         shown = (

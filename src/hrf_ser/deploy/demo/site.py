@@ -45,13 +45,13 @@ class Resource:
     packed: bool = False  # with gzip, which every browser unpacks
 
 
-def build_site(file: ModelFile, content: bytes) -> dict[str, Resource]:
+def build_site(file: ModelFile, content: bytes, speech_gate: bool = False) -> dict[str, Resource]:
     """Everything that is served, by path, for a file of :func:`~hrf_ser.deploy.runtime.model_file.load_model`."""
     if file.sample_rate != SAMPLE_RATE:
         raise UserError(f"{file.path}: takes {file.sample_rate} Hz, and the page {SAMPLE_RATE}; export it again.")
     files = {
         "model.onnx": Resource(content, _TYPES[".onnx"], True),
-        "model.json": Resource(json.dumps(facts(file, content)).encode(), _TYPES[".json"], True),
+        "model.json": Resource(json.dumps(facts(file, content, speech_gate)).encode(), _TYPES[".json"], True),
     }
     for folder in ("script", "style"):
         for path in sorted((_HERE / "site" / folder).iterdir()):
@@ -69,7 +69,7 @@ def build_site(file: ModelFile, content: bytes) -> dict[str, Resource]:
     return site
 
 
-def facts(file: ModelFile, content: bytes) -> dict[str, Any]:
+def facts(file: ModelFile, content: bytes, speech_gate: bool = False) -> dict[str, Any]:
     """What the page shows and needs beside the graph; its windows are the runtime's."""
     windows = Windows()
     return {
@@ -79,6 +79,7 @@ def facts(file: ModelFile, content: bytes) -> dict[str, Any]:
         "bytes": len(content),
         "sha256": hashlib.sha256(content).hexdigest(),
         "card": file.card,
+        "speech_gate": speech_gate,
         "plan": {"window": windows.window_s, "hop": windows.hop_s, "smoothing": windows.smoothing_s, "whole": WHOLE_S},
     }
 

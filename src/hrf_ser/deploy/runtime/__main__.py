@@ -20,6 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         windows = Windows(options.window, hop, options.smoothing)
         emotion = Emotion(options.model, options.threads)
+        emotion.speech_gate = not options.no_speech_gate
     except UserError as error:
         return _bad(error)
     status = 0
@@ -46,6 +47,8 @@ def _line(content: dict[str, Any]) -> str:
     place = f"{content['end']:8.2f} s  " if "end" in content else ""
     if content["emotion"] is None:
         return f"{content['file']}  {place}silence"
+    if not content["probabilities"]:
+        return f"{content['file']}  {place}{content['emotion']}"
     return f"{content['file']}  {place}{content['emotion']}  {max(content['probabilities'].values()):.2f}"
 
 
@@ -63,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--window", type=float, default=3.0, help="length of a window, seconds (3)")
     parser.add_argument("--hop", type=float, help="distance of windows, seconds (1, or --window where that is less)")
     parser.add_argument("--smoothing", type=float, default=2.0, help="time constant of the moving average, seconds (2)")
+    parser.add_argument("--no-speech-gate", action="store_true", help="give an emotion to any sound")
     parser.add_argument("--threads", type=int, default=1, help="threads of onnxruntime (1)")
     return parser
 

@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 
 # The emotion of audio whose most probable class is less probable than asked for.
 UNSURE = "unsure"
+# Of audio in which the speech gate finds no voice.
+NO_SPEECH = "no speech"
 
 
 @dataclass(frozen=True)
@@ -19,18 +21,21 @@ class Posterior:
 
     start: float  # seconds from the beginning of the audio
     end: float
-    probabilities: dict[str, float] | None  # by class, sum 1; None in a silent window
-    smoothed: dict[str, float] | None  # their moving average over windows; None until a window had sound
+    probabilities: dict[str, float] | None  # by class, sum 1; None in a window that is silent or has no speech
+    smoothed: dict[str, float] | None  # their moving average over windows; None until a window had speech
     abstain: float = 0.0  # smallest probability of an emotion
+    speech: bool = True  # false where the speech gate finds none
 
     @property
     def silent(self) -> bool:
         """No sample above half a step of 16-bit audio, so nothing to classify."""
-        return self.probabilities is None
+        return self.probabilities is None and self.speech
 
     @property
     def emotion(self) -> str | None:
-        """The most probable class of the window itself, or ``unsure``; None in silence."""
+        """The most probable class of the window itself, or ``unsure`` or ``no speech``; None in silence."""
+        if not self.speech:
+            return NO_SPEECH
         return None if self.probabilities is None else decide(self.probabilities, self.abstain)
 
     def as_dict(self) -> dict[str, Any]:
@@ -48,7 +53,7 @@ class Posterior:
 class Prediction:
     """The prediction for a whole recording."""
 
-    # By class, sum 1: of the recording as one input, or the mean over windows with sound.
+    # By class, sum 1: of the recording as one input, or the mean over windows with speech. Empty where none has.
     probabilities: dict[str, float]
     seconds: float
     windows: tuple[Posterior, ...]  # a single one where the recording was one input
@@ -56,13 +61,15 @@ class Prediction:
 
     @property
     def emotion(self) -> str:
-        """The most probable class, or ``unsure``."""
+        """The most probable class, or ``unsure`` or ``no speech``."""
+        if not self.probabilities:
+            return NO_SPEECH
         return decide(self.probabilities, self.abstain)
 
     @property
     def probability(self) -> float:
-        """Of the most probable class."""
-        return max(self.probabilities.values())
+        """Of the most probable class; 0 without speech."""
+        return max(self.probabilities.values(), default=0.0)
 
     def as_dict(self, windows: bool = True) -> dict[str, Any]:
         """For JSON."""

@@ -26,6 +26,7 @@ class Predictor(ABC):
     labels: tuple[str, ...]
     sample_rate: int  # of the waveforms, Hz; other rates are resampled
     abstain: float = 0.0  # below this probability the emotion is ``unsure``
+    speech_gate: bool = False  # the emotion of silence, noise, tones and most music is ``no speech``
 
     @abstractmethod
     def posterior(self, waveform: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -41,7 +42,7 @@ class Predictor(ABC):
         """Predict the emotion of a recording.
 
         Up to ``whole_s`` it is one input. A longer one is read in windows, in memory that grows with the number of posteriors
-        only, and predicted by their mean over the windows that are not silent.
+        only, and predicted by their mean over the windows that are not silent, with a speech gate over those with speech.
 
         Args:
             source: path, file object, or array ``(samples,)`` or ``(samples, channels)``.
@@ -56,7 +57,9 @@ class Predictor(ABC):
             posteriors = tuple(self._posteriors(name, blocks, windows, whole_s))
         found = [posterior.probabilities for posterior in posteriors if posterior.probabilities is not None]
         if not found:
-            raise _silent(name)
+            if all(posterior.silent for posterior in posteriors):
+                raise _silent(name)
+            return Prediction({}, posteriors[-1].end, posteriors, self.abstain)
         mean = by_label(self.labels, np.mean([list(probabilities.values()) for probabilities in found], axis=0))
         return Prediction(mean, posteriors[-1].end, posteriors, self.abstain)
 
@@ -115,7 +118,7 @@ class Predictor(ABC):
         return self._stream(Windows(**options))
 
     def _stream(self, windows: Windows) -> Stream:
-        return Stream(self.posterior, self.labels, self.sample_rate, windows, self.abstain)
+        return Stream(self.posterior, self.labels, self.sample_rate, windows, self.abstain, self.speech_gate)
 
     def follow(
         self, source: Iterable[tuple[NDArray[Any], int]], windows: Windows = _DEFAULT, seconds: float | None = None

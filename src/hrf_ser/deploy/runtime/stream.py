@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from hrf_ser.deploy.runtime.audio import MIN_SECONDS, checked, finish, is_silent, resampler
 from hrf_ser.deploy.runtime.prediction import Posterior, by_label
+from hrf_ser.deploy.runtime.speech import is_speech
 from hrf_ser.deploy.runtime.windows import Windows
 from hrf_ser.errors import UserError
 from hrf_ser.media.channels import Downmix
@@ -30,8 +31,9 @@ class Stream:
         sample_rate: int,
         windows: Windows,
         abstain: float = 0.0,
+        speech_gate: bool = False,
     ) -> None:
-        self.abstain = abstain
+        self.abstain, self.speech_gate = abstain, speech_gate
         self.posterior, self.labels, self.sample_rate = posterior, tuple(labels), sample_rate
         self.windower = windows.windower(sample_rate)
         # Of the moving average, a hop later.
@@ -80,9 +82,11 @@ class Stream:
         return found
 
     def classify(self, start: int, samples: NDArray[np.float32]) -> Posterior:
-        """The posterior of a window, and the moving average with it; silence leaves the average as it is."""
+        """The posterior of a window, and the moving average with it; silence and other sounds leave the average as it is."""
         probabilities = None
-        if not is_silent(samples):
+        silent = is_silent(samples)
+        speech = silent or not self.speech_gate or is_speech(samples, self.sample_rate)
+        if speech and not silent:
             probabilities = self.posterior(samples)
             new = probabilities.astype(np.float64)
             self._average = new if self._average is None else self.weight * self._average + (1 - self.weight) * new
@@ -92,4 +96,5 @@ class Stream:
             None if probabilities is None else by_label(self.labels, probabilities),
             None if self._average is None else by_label(self.labels, self._average),
             self.abstain,
+            speech,
         )

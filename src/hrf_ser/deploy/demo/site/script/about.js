@@ -33,8 +33,8 @@ export function describeModel(nodes, facts) {
   nodes.isNot.replaceChildren(
     ...paragraphs(
       "No window into anybody: it says which played emotion a sound resembles most, not what a person feels. It is no diagnosis and no lie detector, and nothing to judge people by.",
-      "It always names something, in a cough or music too. Other languages, accents, microphones and rooms than it was trained with make it worse.",
-      "No service: sound is neither sent nor kept. This page may talk to the server on this computer that it came from, and to nothing else; your browser enforces it.",
+      `${facts.speech_gate ? "It looks for a voice first, and takes singing and some music for one." : "It always names something, in a cough or music too."} Other languages, accents, microphones and rooms than it was trained with make it worse.`,
+      "No service: nothing is kept, and this page may talk to the program that it came from and to nothing else; your browser enforces it. That program decodes a file that the browser cannot read; all other sound stays in the browser.",
     ),
   );
   nodes.card.replaceChildren(...entries({ model: facts.name, quantisation: facts.quantisation, classes: labels, ...card, sha256: facts.sha256 }));
@@ -43,6 +43,7 @@ export function describeModel(nodes, facts) {
 function score(card, classes) {
   const ua = card.test?.ua;
   if (typeof ua !== "number") return null;
+  if (card.leaks?.length) return "It errs often. How often with speakers that were not in training, its file does not say: its scores are of speakers that were.";
   const warning = card.protocol === "test_oracle" ? "That number is too good: its checkpoint was selected on the same speakers." : null;
   const recall = `It errs often: of each emotion of speakers that were not in training, it recognised ${percent(ua)} on average; guessing gives ${percent(1 / classes)}.`;
   return [recall, warning].filter(Boolean).join(" ");

@@ -1,4 +1,4 @@
-// Any file that the browser decodes -> 16 kHz mono.
+// Any file -> 16 kHz mono: decoded by the browser, or else by the program that serves the page.
 
 import { RATE } from "./plan.js";
 import { Problem, checkSamples } from "./problems.js";
@@ -10,17 +10,38 @@ export async function decode(file) {
   if (!file.size) throw new Problem(`${name} is empty. Choose another file.`);
   const announced = await duration(file);
   if (announced > MOST_MINUTES * 60) throw tooLong(name, announced);
-  let decoded;
-  try {
-    // A context at 16 kHz resamples while it decodes; a file at 16 kHz keeps its samples as they are.
-    decoded = await new OfflineAudioContext(1, 1, RATE).decodeAudioData(await file.arrayBuffer());
-  } catch {
-    throw new Problem(`${name} cannot be read as audio. Choose a wav, flac, mp3, ogg or m4a file.`);
-  }
-  if (decoded.duration > MOST_MINUTES * 60) throw tooLong(name, decoded.duration);
-  const samples = mono(decoded);
+  const decoded = await byBrowser(file);
+  if (decoded?.duration > MOST_MINUTES * 60) throw tooLong(name, decoded.duration);
+  const samples = decoded ? mono(decoded) : await byServer(file, name);
   checkSamples(name, samples, RATE);
   return samples;
+}
+
+// null for what the browser does not read.
+async function byBrowser(file) {
+  try {
+    // A context at 16 kHz resamples while it decodes; a file at 16 kHz keeps its samples as they are.
+    return await new OfflineAudioContext(1, 1, RATE).decodeAudioData(await file.arrayBuffer());
+  } catch {
+    return null;
+  }
+}
+
+async function byServer(file, name) {
+  let response;
+  try {
+    response = await fetch(`/decode?${encodeURIComponent(name)}`, { method: "POST", body: file });
+  } catch {
+    response = null; // The page was kept, and its server is gone.
+  }
+  if (!response?.ok) {
+    const reason = response?.status === 413 ? "is too large" : "cannot be read as audio by this browser";
+    throw new Problem(`${name} ${reason}. Choose a wav, flac, mp3, ogg or m4a file.`);
+  }
+  if (response.headers.get("Content-Type") === "application/json") {
+    throw new Problem(`${(await response.json()).error.replace(/\.$/, "")}.`);
+  }
+  return new Float32Array(await response.arrayBuffer());
 }
 
 // Seconds as the file's header has them, before hours of audio fill the memory; 0 where it does not say.

@@ -2,11 +2,13 @@
 
 import * as ort from "../vendor/ort.wasm.bundle.min.mjs";
 import { columns } from "./mel.js";
+import { isSpeech } from "./speech.js";
 
 let session = null;
+let gate = false;
 
 const tasks = {
-  async load({ classes }) {
+  async load({ classes, speechGate }) {
     ort.env.logLevel = "error";
     // One is fastest: a window takes milliseconds, and handing parts of it to other threads takes as long.
     ort.env.wasm.numThreads = 1;
@@ -18,11 +20,13 @@ const tasks = {
     // Once in vain: the first window would pay for memory and for compiling.
     const { probabilities } = await tasks.predict({ samples: Float32Array.from({ length: 48000 }, (_, place) => Math.sin(place) / 9) });
     if (probabilities.length !== classes) throw new Error(`it has ${probabilities.length} classes and ${classes} names`);
+    gate = speechGate;
     return {};
   },
 
   async predict({ samples }) {
     const start = performance.now();
+    if (gate && !isSpeech(samples)) return { probabilities: null, milliseconds: performance.now() - start };
     const waveform = new ort.Tensor("float32", samples, [1, samples.length]);
     const { probabilities } = await session.run({ waveform }, ["probabilities"]);
     const result = { probabilities: probabilities.data.slice(), milliseconds: performance.now() - start };

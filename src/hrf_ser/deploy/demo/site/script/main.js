@@ -7,21 +7,25 @@ import { decode } from "./decode.js";
 import { Meters } from "./meters.js";
 import { Microphone } from "./microphone.js";
 import { Model } from "./model.js";
+import { Level } from "./level.js";
 import { keepForOffline } from "./offline.js";
 import { Pictures } from "./pictures.js";
 import { Plan } from "./plan.js";
 import { Player } from "./player.js";
-import { aboutMicrophone, Problem } from "./problems.js";
+import { aboutMicrophone, noMicrophone, Problem } from "./problems.js";
+import { Readout } from "./readout.js";
 import { syntheticSound } from "./sample.js";
 import { Listening, Recording } from "./session.js";
+import { download, table } from "./table.js";
 
 const NAMES = [
-  "microphone", "file", "sample", "status", "problem", "headline", "word", "probability", "under", "bars", "spoken", "waveform", "mel", "curve", "at", "player",
+  "microphone", "file", "sample", "status", "problem", "headline", "word", "probability", "under", "bars", "spoken", "waveform", "mel", "curve", "at", "player", "level", "readout", "csv",
   "play", "position", "latency", "factor", "windows", "size", "quantisation", "is", "card", "offline", "drop",
 ];
 const nodes = Object.fromEntries(NAMES.map((name) => [name, document.getElementById(name)]));
 nodes.isNot = document.getElementById("is-not");
 nodes.modelLine = document.getElementById("model-line");
+nodes.noMicrophone = document.getElementById("no-microphone");
 nodes.planNote = document.getElementById("plan-note");
 
 const page = { progress: (share) => setStatus(`Processing ${Math.round(100 * share)} % …`) };
@@ -42,6 +46,7 @@ function begin(state) {
   session?.stop();
   closeMicrophone();
   page.player.open(null);
+  nodes.csv.hidden = true;
   page.pictures.show(null);
   page.meters.reset();
   nodes.problem.hidden = true;
@@ -60,6 +65,7 @@ async function classifyRecording(name, source) {
     await recording.run();
     if (recording.stopped) return;
     page.player.open(recording);
+    nodes.csv.hidden = false;
     setStatus(`Processed ${name}, ${recording.seconds.toFixed(1)} s.`);
     document.body.dataset.state = "done";
   } catch (error) {
@@ -75,6 +81,7 @@ async function listen() {
     const listening = session;
     closeMicrophone();
     listening.finish();
+    nodes.csv.hidden = !listening.windows.length;
     setStatus(`Processed the microphone for ${listening.seconds.toFixed(0)} s.`);
     document.body.dataset.state = "done";
     return;
@@ -85,12 +92,16 @@ async function listen() {
   const listening = (session = new Listening(page));
   try {
     const opened = await Microphone.open(
-      (chunk) => listening.chunk(chunk).catch(complain),
+      (chunk) => {
+        page.level.show(chunk);
+        listening.chunk(chunk).catch(complain);
+      },
       () => microphone === opened && listen(),
     );
     if (listening.stopped) return opened.close();
     microphone = opened;
     nodes.microphone.querySelector("span").textContent = "Stop";
+    page.level.shown = true;
     setStatus("Listening. Nothing is recorded.");
     document.body.dataset.state = "listening";
   } catch (error) {
@@ -104,6 +115,7 @@ async function listen() {
 function closeMicrophone() {
   microphone?.close();
   microphone = null;
+  page.level.shown = false;
   nodes.microphone.querySelector("span").textContent = "Listen";
 }
 
@@ -118,6 +130,9 @@ function takeInput() {
     if (nodes.file.files.length) takeFile(nodes.file.files[0]);
     nodes.file.value = ""; // so that the same file can be chosen again
   });
+  nodes.csv.addEventListener("click", () => {
+    download(`${session.name.replace(/\.[^.]*$/, "")}.csv`, table(session.name, page.labels, session.windows));
+  });
   const holdsFile = (event) => event.dataTransfer?.types.includes("Files");
   addEventListener("dragover", (event) => {
     event.preventDefault();
@@ -131,7 +146,11 @@ function takeInput() {
     nodes.drop.hidden = true;
     if (event.dataTransfer?.files.length) takeFile(event.dataTransfer.files[0]);
   });
-  for (const control of [nodes.microphone, nodes.file, nodes.sample]) control.disabled = false;
+  for (const control of [nodes.file, nodes.sample]) control.disabled = false;
+  const reason = noMicrophone();
+  nodes.noMicrophone.textContent = reason;
+  nodes.noMicrophone.hidden = reason === null;
+  nodes.microphone.disabled = reason !== null;
 }
 
 async function start() {
@@ -144,10 +163,12 @@ async function start() {
     page.prediction = new PredictionView(nodes, facts.labels, colours);
     page.pictures = new Pictures(nodes, facts.labels, colours);
     page.meters = new Meters(nodes);
-    page.player = new Player(nodes, page.pictures, facts.labels);
+    page.readout = new Readout(nodes.readout, facts.labels, colours);
+    page.player = new Player(nodes, page.pictures, page.readout, facts.labels);
+    page.level = new Level(nodes.level);
     describeModel(nodes, facts);
     nodes.planNote.textContent = `of ${facts.plan.window} s`;
-    await page.model.load(facts.labels.length);
+    await page.model.load(facts.labels.length, facts.speech_gate);
   } catch (error) {
     setStatus("No model.");
     complain(new Problem(`The model cannot be loaded (${error.message}). Reload the page; if that does not help, start the server again.`));

@@ -7,6 +7,7 @@ const SIZE = 512;
 const FRAME = 400;
 const WINDOW = Float64Array.from({ length: FRAME }, (_, place) => 0.5 - 0.5 * Math.cos((2 * Math.PI * place) / FRAME));
 const FILTERS = filters();
+const TURNS = {}; // by size of the transform
 
 // `count` columns over all of `samples`.
 export function columns(samples, count) {
@@ -41,27 +42,37 @@ function melColumn(samples, start, out) {
   });
 }
 
-// Fast Fourier transform in place.
-function transform(real, imaginary) {
-  for (let place = 1, other = 0; place < SIZE; place += 1) {
-    let bit = SIZE >> 1;
+// Fast Fourier transform in place, of a power of two.
+export function transform(real, imaginary) {
+  const size = real.length;
+  for (let place = 1, other = 0; place < size; place += 1) {
+    let bit = size >> 1;
     for (; other & bit; bit >>= 1) other ^= bit;
     other ^= bit;
     if (place < other) [real[place], real[other]] = [real[other], real[place]];
   }
-  for (let length = 2; length <= SIZE; length *= 2) {
+  const { cosine, sine } = (TURNS[size] ??= turns(size));
+  for (let length = 2; length <= size; length *= 2) {
+    const step = size / length;
     for (let turn = 0; turn < length / 2; turn += 1) {
-      const cosine = Math.cos((-2 * Math.PI * turn) / length);
-      const sine = Math.sin((-2 * Math.PI * turn) / length);
-      for (let one = turn; one < SIZE; one += length) {
+      const c = cosine[turn * step];
+      const s = sine[turn * step];
+      for (let one = turn; one < size; one += length) {
         const two = one + length / 2;
-        const re = real[two] * cosine - imaginary[two] * sine;
-        const im = real[two] * sine + imaginary[two] * cosine;
-        [real[two], imaginary[two]] = [real[one] - re, imaginary[one] - im];
-        [real[one], imaginary[one]] = [real[one] + re, imaginary[one] + im];
+        const re = real[two] * c - imaginary[two] * s;
+        const im = real[two] * s + imaginary[two] * c;
+        real[two] = real[one] - re;
+        imaginary[two] = imaginary[one] - im;
+        real[one] += re;
+        imaginary[one] += im;
       }
     }
   }
+}
+
+function turns(size) {
+  const angle = (place) => (-2 * Math.PI * place) / size;
+  return { cosine: Float64Array.from({ length: size / 2 }, (_, place) => Math.cos(angle(place))), sine: Float64Array.from({ length: size / 2 }, (_, place) => Math.sin(angle(place))) };
 }
 
 // Triangles on the HTK mel scale: for each band its first bin and its weights.

@@ -13,11 +13,11 @@ export class Model {
     };
   }
 
-  load(classes) {
-    return this.request("load", { classes });
+  load(classes, speechGate) {
+    return this.request("load", { classes, speechGate });
   }
 
-  // Probabilities of one window, and how long they took.
+  // Probabilities of one window, null without speech, and how long they took.
   predict(samples) {
     return this.request("predict", { samples });
   }

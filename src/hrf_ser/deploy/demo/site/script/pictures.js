@@ -15,6 +15,7 @@ const RAMPS = {
 export class Pictures {
   track = null;
   cursor = null; // seconds, or null
+  hover = null; // where the mouse is, likewise
   image = document.createElement("canvas");
 
   constructor(nodes, labels, colours) {
@@ -26,7 +27,7 @@ export class Pictures {
 
   show(track) {
     this.track = track;
-    this.cursor = null;
+    this.cursor = this.hover = null;
     if (!track) for (const node of Object.values(this.nodes)) node.setAttribute("aria-label", `${node.dataset.name}: nothing yet`);
     this.draw();
   }
@@ -39,6 +40,17 @@ export class Pictures {
       this.drawMel(begin(this.nodes.mel));
       this.drawCurve(begin(this.nodes.curve));
     });
+  }
+
+  // Of a recording, in seconds; endless while listening.
+  get length() {
+    return this.track.live ? Infinity : this.track.span;
+  }
+
+  // The moment at a share of the width, within what is there.
+  time(share) {
+    const { start, span, end } = this.track;
+    return Math.min(end, Math.max(start, start + share * span));
   }
 
   place(time, width) {
@@ -94,9 +106,7 @@ export class Pictures {
     const tall = height - AXIS;
     context.fillStyle = colour("--well");
     context.fillRect(0, 0, width, tall);
-    const points = this.track?.points ?? [];
-    if (points.length) {
-      const known = [{ ...points[0], time: Math.min(points[0].time, this.track.live ? points[0].time : 0) }, ...points];
+    for (const known of this.runs()) {
       const floor = new Float64Array(known.length);
       this.colours.forEach((paint, index) => {
         context.beginPath();
@@ -118,6 +128,20 @@ export class Pictures {
     this.drawCursor(context, width, tall);
   }
 
+  // Points without a gap between them. The first of a recording begins at its beginning.
+  runs() {
+    const runs = [[]];
+    const points = this.track?.points ?? [];
+    points.forEach((point, number) => {
+      const last = runs.at(-1);
+      if (!point.values) runs.push([]);
+      else if (!last.length && number === 0 && !this.track.live) last.push({ ...point, time: 0 }, point);
+      else if (!last.length && number) last.push({ ...point, time: points[number - 1].time }, point);
+      else last.push(point);
+    });
+    return runs.filter((run) => run.length);
+  }
+
   drawAxis(context, width, tall) {
     const { start, span } = this.track;
     const step = [0.5, 1, 2, 5, 10, 30, 60, 120, 300].find((seconds) => (seconds / span) * width > 56) ?? 600;
@@ -133,9 +157,10 @@ export class Pictures {
   }
 
   drawCursor(context, width, height) {
-    if (this.cursor === null || !this.track) return;
+    const time = this.hover ?? this.cursor;
+    if (time === null || !this.track) return;
     context.fillStyle = colour("--ink");
-    context.fillRect(this.place(this.cursor, width) - 1, 0, 2, height);
+    context.fillRect(this.place(time, width) - 1, 0, 2, height);
   }
 
   // The same as text for screen readers.
@@ -147,7 +172,7 @@ export class Pictures {
     this.nodes.mel.setAttribute("aria-label", `Log-mel spectrogram: ${length}, ${BANDS} bands from 20 to 8000 hertz`);
     const parts = [];
     for (const { time, values } of points) {
-      const label = this.labels[largest(values)];
+      const label = values ? this.labels[largest(values)] : "no speech";
       if (parts.at(-1)?.label !== label) parts.push({ label, time });
     }
     const changes = parts.slice(-12).map(({ label, time }, index) => (index ? `${label} from ${clock(time, !this.track.live && end)}` : label));

@@ -1,4 +1,5 @@
-// Plays a recording again and moves the line in the pictures; the line can be moved with pointer and keys, too.
+// Plays a recording again and moves the line in the pictures; the line can be moved with pointer and keys, too. Where the mouse
+// hovers, the probabilities of that moment are read.
 
 import { percent } from "./prediction.js";
 import { clock } from "./pictures.js";
@@ -8,19 +9,29 @@ export class Player {
   recording = null;
   source = null;
 
-  constructor(nodes, pictures, labels) {
-    Object.assign(this, { nodes, pictures, labels });
+  constructor(nodes, pictures, readout, labels) {
+    Object.assign(this, { nodes, pictures, readout, labels });
     nodes.play.addEventListener("click", () => (this.source ? this.pause() : this.play()));
     nodes.position.addEventListener("input", () => {
       this.pause();
       this.move(Number(nodes.position.value));
     });
     for (const canvas of [nodes.waveform, nodes.mel, nodes.curve]) {
+      const time = (event) => {
+        const box = canvas.getBoundingClientRect();
+        return pictures.time((event.clientX - box.left) / box.width);
+      };
       canvas.addEventListener("pointerdown", (event) => {
         if (!this.recording) return;
-        const box = canvas.getBoundingClientRect();
         this.pause();
-        this.move(((event.clientX - box.left) / box.width) * this.recording.seconds);
+        this.move(time(event));
+      });
+      canvas.addEventListener("pointermove", (event) => {
+        if (pictures.track && event.pointerType === "mouse") this.read((pictures.hover = time(event)));
+      });
+      canvas.addEventListener("pointerleave", () => {
+        pictures.hover = null;
+        this.read(pictures.cursor);
       });
     }
   }
@@ -28,25 +39,33 @@ export class Player {
   open(recording) {
     this.pause();
     this.recording = recording;
-    this.nodes.player.hidden = !recording;
+    this.nodes.player.hidden = this.nodes.play.hidden = !recording;
+    this.pictures.hover = null;
     this.nodes.at.textContent = "";
+    this.readout.show(null);
     if (!recording) return;
     this.nodes.position.max = recording.seconds;
     this.nodes.position.value = 0;
   }
 
   move(time) {
-    const { nodes, pictures, recording } = this;
-    nodes.position.value = time;
-    pictures.cursor = time;
-    const point = recording.track.at(time);
-    if (point) {
-      const best = largest(point.values);
-      const text = `${this.labels[best]} ${percent(point.values[best])}`;
-      nodes.at.textContent = `at ${clock(Math.round(time * 10) / 10, recording.seconds)}: ${text}`;
-      nodes.position.setAttribute("aria-valuetext", `${time.toFixed(1)} seconds, ${text}`);
-    }
+    this.nodes.position.value = time;
+    this.pictures.cursor = time;
+    const text = this.read(time);
+    this.nodes.position.setAttribute("aria-valuetext", `${time.toFixed(1)} seconds, ${text}`);
+  }
+
+  // Shows the probabilities at a moment, null for none, and gives the largest of them as text.
+  read(time) {
+    const { nodes, pictures, readout, labels } = this;
+    const point = time === null ? null : pictures.track?.at(time);
+    const values = point?.values ?? null;
+    const best = values && largest(values);
+    const text = values ? `${labels[best]} ${percent(values[best])}` : "no speech";
+    readout.show(values);
+    nodes.at.textContent = point ? `at ${clock(Math.round(time * 10) / 10, pictures.length)}: ${text}` : "";
     pictures.draw();
+    return text;
   }
 
   play() {

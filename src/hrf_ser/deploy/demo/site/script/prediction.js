@@ -22,6 +22,11 @@ export class PredictionView {
     this.spoken = { text: "", time: -Infinity };
   }
 
+  noSpeech(under) {
+    this.clear("no speech", under);
+    this.nodes.spoken.textContent = "no speech";
+  }
+
   // `under` says of what: "the whole recording".
   show(values, under) {
     const best = largest(values);

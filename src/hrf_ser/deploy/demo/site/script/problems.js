@@ -19,6 +19,12 @@ export function checkSamples(name, samples, rate) {
   if (!sound) throw new Problem(`${name} is silent: every sample is zero. Choose another file.`);
 }
 
+// Why a browser gives no microphone to this page at all; null where it does.
+export function noMicrophone() {
+  if (isSecureContext) return null;
+  return "No microphone here: browsers give it to a page of another computer over https only. Start the demo with https=true, or choose a file.";
+}
+
 const MICROPHONE = {
   NotAllowedError: "The microphone is not allowed. Allow it for this page beside the address, then press Listen again.",
   NotFoundError: "No microphone was found. Connect one, or choose a file.",

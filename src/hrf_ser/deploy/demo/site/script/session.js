@@ -11,6 +11,7 @@ class Session {
   stopped = false;
   mean = new Mean();
   now = null;
+  windows = []; // {start, end, silent, probabilities}, seconds; null without speech
 
   constructor(page, seconds, live) {
     this.page = page;
@@ -23,13 +24,20 @@ class Session {
     this.stopped = true;
   }
 
-  // Classify one window; null if it is silent, or if the session has ended.
-  async window(samples, { end, counts }) {
-    if (isSilent(samples)) return null;
-    const { probabilities, milliseconds } = await this.page.model.predict(samples);
+  // Classify one window; null if it has no speech, or if the session has ended.
+  async window(samples, { start, end, counts }) {
+    const window = { start: start / RATE, end: end / RATE, silent: isSilent(samples), probabilities: null };
+    const nothing = { probabilities: null, milliseconds: 0 };
+    const { probabilities, milliseconds } = window.silent ? nothing : await this.page.model.predict(samples);
     if (this.stopped) return null;
+    if (!probabilities) {
+      this.windows.push(window);
+      this.track.addPoint(window.end, null);
+      return null;
+    }
     this.now = this.smoother.add(probabilities, end / RATE);
     this.track.addPoint(end / RATE, this.now);
+    this.windows.push({ ...window, probabilities });
     this.page.meters.add(milliseconds);
     if (counts) this.mean.add(probabilities);
     // For programs that watch the page; tests compare with Python's predictions for the same samples.
@@ -53,7 +61,7 @@ export class Recording extends Session {
     // Short recordings are one input, as utterances of training were; long ones are the mean of their windows.
     const whole = this.seconds <= page.plan.whole ? await page.model.predict(samples) : null;
     if (this.stopped) return;
-    if (whole) page.prediction.show(whole.probabilities, "the whole recording as one input");
+    if (whole?.probabilities) page.prediction.show(whole.probabilities, "the whole recording as one input");
     for (const window of page.plan.windows(samples.length)) {
       await this.window(samples.slice(window.start, window.end), window);
       if (this.stopped) return;
@@ -62,12 +70,15 @@ export class Recording extends Session {
       page.pictures.draw();
     }
     if (!whole && this.mean.count) page.prediction.show(this.mean.value, `the whole recording, mean of ${this.mean.count} windows`);
+    if (!(whole ? whole.probabilities : this.mean.count)) page.prediction.noSpeech("the whole recording: silence, noise, tones or music");
     page.meters.show(this.seconds);
     page.pictures.describe();
   }
 }
 
 export class Listening extends Session {
+  name = "microphone";
+
   constructor(page) {
     super(page, LIVE_COLUMN, true);
     // The last window, and no more, however long it listens.
@@ -107,11 +118,12 @@ export class Listening extends Session {
     const { plan, prediction, meters, pictures } = this.page;
     const [window, hop, end] = [plan.window * RATE, plan.hop * RATE, this.taken];
     const samples = this.ring.slice(Math.max(0, this.ring.length - end));
-    const probabilities = await this.window(samples, { end, counts: end >= window && (end - window) % hop === 0 });
+    const probabilities = await this.window(samples, { start: end - samples.length, end, counts: end >= window && (end - window) % hop === 0 });
     this.busy = false;
     if (this.stopped) return;
     if (probabilities) prediction.show(this.now, `just now${this.overall()}`);
-    else prediction.clear("…", this.sounded ? "Nothing but silence just now." : "The microphone gives silence only. Is it muted?");
+    else if (this.sounded) prediction.noSpeech("just now");
+    else prediction.clear("…", "The microphone gives silence only. Is it muted?");
     meters.show(end / RATE);
     pictures.describe();
   }
@@ -129,6 +141,7 @@ export class Listening extends Session {
     const { value, count } = this.mean;
     if (value) prediction.show(value, `the ${this.seconds.toFixed(0)} s you listened, mean of ${count} windows`);
     else if (this.now) prediction.show(this.now, "the last moment");
+    else if (this.sounded && this.windows.length) prediction.noSpeech(`the ${this.seconds.toFixed(0)} s you listened`);
     else prediction.clear("–", "Too short for a prediction: listen for a second at least.");
     pictures.describe();
   }

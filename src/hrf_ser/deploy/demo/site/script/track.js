@@ -10,7 +10,7 @@ export class Track {
   mel = new Float32Array(COLUMNS * BANDS);
   filled = 0;
   start = 0; // seconds at the first column
-  points = []; // {time, values}, smoothed posteriors
+  points = []; // {time, values}, smoothed posteriors; null without speech
 
   // `live`: the time axis moves on; else it is the whole recording.
   constructor(columnSeconds, live) {

@@ -181,9 +181,9 @@ def name_paths(words: list[str], key: str) -> list[str]:
 
 
 def quote_path(argument: str, keys: tuple[str, ...]) -> str:
-    """``audio=my file, (1).wav`` -> the same quoted for Hydra's grammar; anything that is quoted or a list stays."""
+    """``audio=my file, (1).wav`` -> the same quoted for Hydra's grammar; what is quoted, a list or a dictionary stays."""
     key, separator, value = argument.partition("=")
-    if not separator or key not in keys or value[:1] in {"'", '"', "["} or _parses(argument):
+    if not separator or key not in keys or re.match(r"['\"\[]|\{\w+:", value) or _parses(argument):
         return argument
     return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
 

@@ -38,9 +38,9 @@ def validate(config: DictConfig, verb: str) -> None:
         else config[key]
         for key in config
     }
-    _check(SCHEMAS[verb], values, verb)
+    check(SCHEMAS[verb], values, verb)
     if "model" in values:
-        _check(options_of(values["model"]["name"]), values["model"]["options"], verb, "model.options.")
+        check(options_of(values["model"]["name"]), values["model"]["options"], verb, "model.options.")
 
 
 def options_of(model: str) -> type[ModelOptions]:
@@ -96,7 +96,12 @@ def _unknown(verb: str, key: str, known: Iterable[str]) -> str:
     return f"{key} is unknown: --help lists all settings."
 
 
-def _check(schema: type[BaseModel], values: Any, verb: str, prefix: str = "") -> None:
+def check(schema: type[BaseModel], values: Any, verb: str, prefix: str = "") -> None:
+    """Check values against a schema.
+
+    Raises:
+        UserError: names the first key that is wrong.
+    """
     try:
         schema.model_validate(values)
     except ValidationError as error:

@@ -27,6 +27,7 @@ from hrf_ser.config.command_line import normalise, parsed
 from hrf_ser.errors import UserError
 from hrf_ser.extras import PLUGINS, missing
 from hrf_ser.parent import SWEEP_PROCESS, end_with_sweep
+from hrf_ser.parts import expand, register_choices, resolve_targets
 from hrf_ser.renamed import refuse_renamed, renamed
 
 # Beginnings of what Hydra raises as a plain ValueError: of ``model=4``, and of numbers of thousands of digits.
@@ -74,6 +75,7 @@ def entry_point(
             try:
                 refuse_lists(config, tuple(key for key in paths if key not in lists))
                 fill_nulls(config, config_name)
+                resolve_targets(config)
                 return main(config)
             except Exception as error:
                 # In a sweep Hydra collects the error; a single run ends here, before Hydra repeats the command line.
@@ -92,7 +94,8 @@ def entry_point(
                 words = normalise([flags.get(word, word) for word in sys.argv[1:]], conf_dir())
                 if positional is not None:
                     words = name_paths(words, positional)
-                overrides = sys.argv[1:] = [quote_path(word, paths) for word in words]
+                register_choices()
+                overrides = sys.argv[1:] = [quote_path(word, paths) for word in expand(words)]
                 refuse_renamed(config_name, overrides)
                 if {"--help", "-h"} & set(overrides):
                     from hrf_ser.config.help import help_text

@@ -14,12 +14,18 @@ from hrf_ser.config.types import MOST, MOST_WHOLE, Amount, Count, Group, Millise
 
 
 class Model(Group):
+    target: str | None = Field(
+        None, alias="_target_", description="Class of another package, in place of the models here; needs model=custom."
+    )
     name: str = Field(description="The model's class; model=... sets it together with its options.")
     label: Name = Field(description="The model's name in records and reports.")
     options: dict[str, Any] = Field(description="Options of that model.")
 
 
 class Data(Group):
+    target: str | None = Field(
+        None, alias="_target_", description="Function of another package that reads the corpus; needs data=custom."
+    )
     name: str = Field(description="The corpus; data=... sets it together with its options.")
     root: str = Field(description="The corpus's folder; for data=table its CSV file.")
     options: dict[str, Any] = Field(description="Options of that corpus.")

@@ -1,5 +1,5 @@
-"""Paired differences over the same folds and seeds: HRF - plain, light - large, another setting - the usual one, a model of
-ours - another system.
+"""Paired differences over the same folds and seeds: HRF - plain, light - large, another setting - the usual one, a model -
+another system or a pretrained encoder.
 
 Where several light models or ranks were trained with HRF, all of them are tested together with one test, and each by itself
 with Holm's correction: few folds may decide the one question where they decide none of the many. Settings are corrected by
@@ -59,6 +59,9 @@ def _candidates(configurations: pd.DataFrame) -> pd.DataFrame:
     """Pairs of configurations that may be compared, one a row; columns of the second end in ``_b``."""
     systems = configurations[configurations["size"] == ADDED]
     configurations = configurations.drop(systems.index)
+    encoders = configurations[
+        configurations.pretrained & configurations["rank"].isna() & (configurations.variant == "")
+    ]
     first = configurations.assign(
         # Options of the factors mean nothing to a plain model.
         plain_variant=[
@@ -80,6 +83,7 @@ def _candidates(configurations: pd.DataFrame) -> pd.DataFrame:
             with_plain(first, "larger").assign(kind="size"),
             setting.assign(kind="setting"),
             first[usual].merge(systems, on=_PLACE, suffixes=("", "_b")).assign(kind=ADDED),
+            first[usual & ~first.pretrained].merge(encoders, on=_PLACE, suffixes=("", "_b")).assign(kind=ADDED),
         ]
     )
     return found.assign(comparison=found.key + " - " + found.key_b, title=[_title(one) for one in found.itertuples()])

@@ -18,7 +18,12 @@ ADDED = "added"  # the size of other systems
 PROTOCOLS = ("validation", "last_epoch", "out_of_fold", "test_oracle")
 PARTS = ["corpus", "protocol", "model", "rank", "variant"]
 _DETAIL = ["fold", "seed", *SCORES, "val_ua", "best_epoch", "epochs", "seconds", "folder", "command"]
-_NAMES = {"conv_transformer": "ConvTransformer", "speechformer": "SpeechFormer"}
+_NAMES = {
+    "conv_transformer": "ConvTransformer",
+    "speechformer": "SpeechFormer",
+    **{"whisper_base": "Whisper base", "whisper_tiny": "Whisper tiny"},
+    **{"wavlm": "WavLM", "hubert": "HuBERT", "wav2vec2": "wav2vec 2.0"},
+}
 
 
 def configure(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -31,7 +36,7 @@ def configure(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     runs = runs.assign(
         variant=variants(runs),
         family=runs.model.str.removesuffix(LARGE).where(~runs.added, runs.model),
-        size=np.select([runs.added, runs.model.str.endswith(LARGE)], [ADDED, "large"], "light"),
+        size=np.select([runs.added, runs.model.str.endswith(LARGE) | runs.pretrained], [ADDED, "large"], "light"),
         name=runs.model.map(model_name).where(~runs.added, runs.model),
         method=("HRF x" + runs["rank"].map("{:g}".format))
         .where(runs["rank"].notna(), "plain")

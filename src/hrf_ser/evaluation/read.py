@@ -39,13 +39,22 @@ SCHEMA = {
     "history": "object",  # curve -> one value per epoch
     "settings": "object",  # key -> value as typed on the command line
     "bundle": "bool",
+    "pretrained": "bool",  # a classifier on a frozen encoder
     "added": "bool",  # predictions of another system
     "every_seed": "bool",  # they have no seed, and are compared with every one
 }
 # Settings that name the run, or change where and how fast it runs but not its result.
 _UNSET = LEFT_OUT | {"hrf", "rank", "fold", "seed"}
 _UNSET_KEYS = {f"trainer.{key}" for key in TRAINER_LEFT_OUT} | {
-    *("model.label", "model.name", "protocol.name", "data.name", "data.root", "data.options.download"),
+    *(
+        "model.label",
+        "model.name",
+        "model.options.name_or_path",
+        "protocol.name",
+        "data.name",
+        "data.root",
+        "data.options.download",
+    ),
     *("test_data.name", "test_data.root", "test_data.options.download"),
 }
 _DAMAGE = (OSError, ValueError, RecursionError)
@@ -91,6 +100,7 @@ class Record(_Strict):
     versions: dict[str, str] | None = None
     leaks: list[str] | None = None
     added: _Added | None = None
+    encoder: dict[str, Any] | None = None
     overrides: list[str] | None = None
     settings: dict[str, str] = {}
     labels: list[str] = []
@@ -184,6 +194,7 @@ def row_of(entry: dict[str, Any], folder: str, written: int) -> dict[str, Any]:
         "seconds": (record.seconds or {}).get("fit"),
         "record": entry,
         **{"labels": (), "speakers": (), "confusion": None, "history": {}, "bundle": False},
+        "pretrained": record.encoder is not None,
         **{"added": record.added is not None, "every_seed": record.added is not None and record.added.every_seed},
     }
     if record.confusion is not None:

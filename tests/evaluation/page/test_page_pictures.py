@@ -342,6 +342,6 @@ def test_another_system_has_its_own_mark_and_heading(show):
     )
     assert "other system" in page.texts("#pareto .legend li")
     assert "other system" not in page.texts("#rank .legend li")
-    assert "Against other systems" in page.texts("#forest svg text")
+    assert "Against other systems and pretrained encoders" in page.texts("#forest svg text")
     assert "openSMILE + SVM" in page.texts("#pareto svg text")
     assert "openSMILE + SVM" not in page.texts("#rank h3")

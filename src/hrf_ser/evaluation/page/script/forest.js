@@ -5,7 +5,7 @@ const QUESTIONS = {
   hrf: "With HRF, against the same model without",
   size: "Against the large model",
   setting: "With another setting, against the usual one",
-  added: "Against other systems",
+  added: "Against other systems and pretrained encoders",
 };
 
 function forest(view) {

@@ -50,7 +50,7 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
             f"{merge['argmax_changes']} of {merge['compared']} predictions changed"
         )
     shown = _short(folder)
-    if record["encoder"] is not None:
+    if record.get("encoder") is not None:
         console.print(f"\nthe run       {escape(str(shown))}", NO_BUNDLE, sep="\n", highlight=False, soft_wrap=True)
         return
     arguments = (f"bundle={shown}/bundle", f"audio={_short(example)}")

@@ -40,7 +40,7 @@ def measure(settings: Settings) -> Result:
 def _step(label: str, data: SpeechData, batches: list[Batch], with_teacher: bool) -> Callable[[], None]:
     torch.manual_seed(0)
     name, options = options_of(label)
-    module = EmotionModule(name, list(data.labels), data.front_end.n_mels, len(batches), options=options)
+    module = EmotionModule(name, list(data.labels), data.front_end.width, len(batches), options=options)
     if with_teacher:
         rows = len(data.corpus.utterances)
         targets = Targets(torch.randn(1, 1, rows, len(data.labels)).log_softmax(-1), torch.randn(1, rows, WIDTH))

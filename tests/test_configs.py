@@ -35,6 +35,8 @@ def test_every_choice_composes_and_is_valid(path):
     needs_root = group == "data" or name in ("ravdess_light", "ravdess_recipe", "builtin", "fine_tune")
     root = ["data.root=/somewhere"] if needs_root else []
     root += ["teacher.path=/somewhere"] if (group == "teacher" and name != "none") or name == "builtin" else []
+    encoder = "name: pretrained" in (CONF / path).read_text()
+    root += ["model.options.name_or_path=/somewhere"] if encoder else []
     members = ["model.options.ensemble_size=2"] if path.stem == "out_of_fold" else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("train", [f"{group}={name}", *root, *members])

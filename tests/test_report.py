@@ -65,6 +65,23 @@ def test_a_report_of_validation_speakers_keeps_the_records_whole(command, runs):
     assert json.loads((runs / "chosen/runs.jsonl").read_text().splitlines()[0])["confusion"]
 
 
+def test_predictions_of_another_system_are_added(command, runs):
+    tables = [(runs / f"my runs, plain/{fold}/predictions.csv").read_text().splitlines() for fold in "123456"]
+    lines = [tables[0][0], *(line for table in tables for line in table[1:])]
+    (runs / "their, file.csv").write_text("\n".join(lines) + "\n")
+    known = 'add=[{path: "their, file.csv", name: "openSMILE + SVM", parameters: 88, macs: null}]'
+    for word, name in (("add=their, file.csv", "their, file"), (known, "openSMILE + SVM")):
+        finished = command("report", "runs=my runs, plain", word, f"out={name}", "latency=false", cwd=runs)
+        assert finished.returncode == 0, finished.stderr
+        report = json.loads((runs / name / "report.json").read_text())
+        assert report["configurations"][1]["label"] == name
+        assert report["comparisons"][0]["difference"] == 0
+    # The records hold the system, too.
+    again = command("report", "runs=openSMILE + SVM/runs.jsonl", "out=again", "latency=false", cwd=runs)
+    assert again.returncode == 0, again.stderr
+    assert (runs / "again/comparisons.csv").read_text() == (runs / "openSMILE + SVM/comparisons.csv").read_text()
+
+
 def test_latency_of_real_bundles_is_measured(command, train, tmp_path):
     for hrf in ("false", "true"):
         train(tmp_path / "runs" / hrf, "trainer.max_epochs=1", f"hrf={hrf}")
@@ -89,6 +106,12 @@ def test_mistakes_end_in_one_sentence(command, runs):
         ("runs=my runs, hrf", "latency=maybe"): "Error: latency=maybe must be true or false",
         ("runs=my runs, hrf", "split=train"): "Error: split=train is unknown: use one of test, validation.",
         ("runs=my runs, hrf", "out=file"): "Error: out=file is a file",
+        ("runs=my runs, hrf", "add=theirs.csv"): "Error: add=theirs.csv cannot be read",
+        ("runs=my runs, hrf", "add="): "Error: add is empty: give CSV files.",
+        ("runs=my runs, hrf", "add=[{name: SVM}]"): "Error: add.path has no value",
+        ("runs=my runs, hrf", "add={path: a.csv, macs: few}"): "Error: add.macs=few must be a number greater than or",
+        ("runs=my runs, hrf", "add={path: a.csv, flops: 3}"): "Error: add.flops is unknown",
+        ("runs=my runs, hrf", "add=a.csv", "split=validation"): "Error: add=... has predictions of test speakers",
         ("runs=my runs, hrf/damaged",): "Error: my runs, hrf/damaged/metrics.json is damaged",
     }
     for arguments, message in cases.items():

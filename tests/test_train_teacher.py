@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from hrf_ser.errors import UserError
 from hrf_ser.train import read_dataset
 
-sys.path.append(str(Path(__file__).parent / "distillation"))
+sys.path.append(str(Path(__file__).parent / "encoders"))
 from tiny_whisper import write_tiny_whisper
 
 

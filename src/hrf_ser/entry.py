@@ -27,6 +27,7 @@ from hrf_ser.config.command_line import normalise, parsed
 from hrf_ser.errors import UserError
 from hrf_ser.extras import PLUGINS, missing
 from hrf_ser.parent import SWEEP_PROCESS, end_with_sweep
+from hrf_ser.parts import expand, register_choices, resolve_targets
 from hrf_ser.renamed import refuse_renamed, renamed
 
 # Beginnings of what Hydra raises as a plain ValueError: of ``model=4``, and of numbers of thousands of digits.
@@ -74,6 +75,7 @@ def entry_point(
             try:
                 refuse_lists(config, tuple(key for key in paths if key not in lists))
                 fill_nulls(config, config_name)
+                resolve_targets(config)
                 return main(config)
             except Exception as error:
                 # In a sweep Hydra collects the error; a single run ends here, before Hydra repeats the command line.
@@ -92,7 +94,8 @@ def entry_point(
                 words = normalise(expand_flags(sys.argv[1:], flags), conf_dir())
                 if positional is not None:
                     words = name_paths(words, positional)
-                overrides = sys.argv[1:] = [quote_path(word, paths) for word in words]
+                register_choices()
+                overrides = sys.argv[1:] = [quote_path(word, paths) for word in expand(words)]
                 refuse_renamed(config_name, overrides)
                 if {"--help", "-h"} & set(overrides):
                     from hrf_ser.config.help import help_text
@@ -195,9 +198,9 @@ def name_paths(words: list[str], key: str) -> list[str]:
 
 
 def quote_path(argument: str, keys: tuple[str, ...]) -> str:
-    """``audio=my file, (1).wav`` -> the same quoted for Hydra's grammar; anything that is quoted or a list stays."""
+    """``audio=my file, (1).wav`` -> the same quoted for Hydra's grammar; what is quoted, a list or a dictionary stays."""
     key, separator, value = argument.partition("=")
-    if not separator or key not in keys or value[:1] in {"'", '"', "["} or _parses(argument):
+    if not separator or key not in keys or re.match(r"['\"\[]|\{\w+:", value) or _parses(argument):
         return argument
     return f"{key}={QuotedString(value, Quote.single).with_quotes()}"
 

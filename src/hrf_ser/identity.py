@@ -36,6 +36,11 @@ TRAINER_LEFT_OUT = frozenset(
 FILE_KEYS = frozenset({"data.root", "test_data.root", "init_from", "teacher.path"})
 
 
+def is_pretrained(config: DictConfig) -> bool:
+    """Whether the model is a classifier on a frozen encoder."""
+    return str(config.model.name) == "pretrained"
+
+
 def has_validation(config: DictConfig) -> bool:
     """Whether the protocol of a configuration has a validation split; a configuration without a protocol counts as one."""
     # Reports need the names of settings only, and the corpora behind the protocols take a tenth of a second to import.
@@ -77,6 +82,9 @@ def result_settings(config: DictConfig) -> dict[str, Any]:
         settings["data"].pop("unlabelled", None)
     if "teacher" in settings:
         settings["teacher"]["path"] = _weights(settings["teacher"]["path"])
+    if is_pretrained(config):
+        options = settings["model"]["options"]
+        options["name_or_path"] = _weights(options["name_or_path"])
     if not settings.get("hrf"):
         settings.pop("rank", None)
         settings.pop("reparam", None)

@@ -5,20 +5,26 @@ from __future__ import annotations
 import glob
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from hrf_ser.entry import entry_point
 from hrf_ser.errors import UserError
 from hrf_ser.run_folder import METRICS
 
+if TYPE_CHECKING:
+    from hrf_ser.config.schema import AddedSystem
 
-@entry_point("report", paths=("runs", "out"), lists=("runs",))
+
+@entry_point("report", paths=("runs", "add", "out"), lists=("runs", "add"))
 def main(config: DictConfig) -> None:
     from hrf_ser.config import validate
 
     validate(config, "report")
+    systems = systems_of(config.add)
+    if systems and config.split != "test":
+        raise UserError("add=... has predictions of test speakers: leave split=validation out.")
     from hrf_ser.evaluation.find import find_runs
 
     paths = split_paths(config.runs)
@@ -34,12 +40,17 @@ def main(config: DictConfig) -> None:
     runs, damaged = read_runs(found)
     if runs.empty:
         raise UserError(damaged[0])
+    if systems:
+        from hrf_ser.evaluation.added import add_systems
+
+        runs, left_out = add_systems(runs, systems)
+        damaged += left_out
     report = build_report(found, runs, damaged, config.title, config.latency, config.split)
     write_report(report, runs, out)
     print_report(report, out)
 
 
-def split_paths(runs: object) -> list[str]:
+def split_paths(runs: object, key: str = "runs") -> list[str]:
     """``a,b`` or ``[a,b]`` as paths; an existing name or pattern is one path even if it contains commas.
 
     Raises:
@@ -53,8 +64,28 @@ def split_paths(runs: object) -> list[str]:
         paths = [text] if whole else text.split(",")
     paths = [path.strip() for path in paths if path.strip()]
     if not paths:
-        raise UserError("runs is empty: give a folder of runs, a pattern or a .jsonl of records.")
+        kind = "a folder of runs, a pattern or a .jsonl of records" if key == "runs" else "CSV files"
+        raise UserError(f"{key} is empty: give {kind}.")
     return paths
+
+
+def systems_of(add: Any) -> list[AddedSystem]:
+    """The systems of ``add``: a path, several, or entries with ``path`` and what is known of the system.
+
+    Raises:
+        UserError: an entry has an unknown key or a wrong value.
+    """
+    from hrf_ser.config import check
+    from hrf_ser.config.schema import AddedSystem
+
+    if add is None:
+        return []
+    container = OmegaConf.to_container(add, resolve=True) if OmegaConf.is_config(add) else split_paths(add, "add")
+    entries = container if isinstance(container, list) else [container]
+    systems = [entry if isinstance(entry, dict) else {"path": str(entry)} for entry in entries]
+    for system in systems:
+        check(AddedSystem, system, "report", "add.")
+    return [AddedSystem.model_validate(system) for system in systems]
 
 
 def default_out(roots: list[Path]) -> Path:

@@ -14,6 +14,9 @@ from rich.table import Column, Table
 
 from hrf_ser.data.protocols import PROTOCOLS
 
+# Of a classifier on a frozen encoder.
+NO_BUNDLE = "no bundle     the encoder is not ours to copy; teacher=whisper_base distils it into a model to deploy"
+
 
 def show_result(record: dict[str, Any], folder: Path, example: Path, console: Console | None = None) -> None:
     """Print a finished run with a command that tries it on the audio file ``example``."""
@@ -47,6 +50,9 @@ def show_result(record: dict[str, Any], folder: Path, example: Path, console: Co
             f"{merge['argmax_changes']} of {merge['compared']} predictions changed"
         )
     shown = _short(folder)
+    if record.get("encoder") is not None:
+        console.print(f"\nthe run       {escape(str(shown))}", NO_BUNDLE, sep="\n", highlight=False, soft_wrap=True)
+        return
     arguments = (f"bundle={shown}/bundle", f"audio={_short(example)}")
     console.print(
         f"\nthe run       {escape(str(shown))}",

@@ -82,7 +82,10 @@ def sentence(*overrides, verb="train"):
         ("+batchsize=1", "batchsize is unknown: did you mean batch_size?"),
         ("+optimizer.lrr=1", "optimizer.lrr is unknown: did you mean optimizer.lr?"),
         ("+loss.gamma=1", "loss.gamma is unknown: use one of loss.class_weights, loss.label_smoothing."),
-        ("model.name=nope", "model.name=nope is unknown: use one of conformer, conv_transformer, speechformer."),
+        (
+            "model.name=nope",
+            "model.name=nope is unknown: use one of conformer, conv_transformer, pretrained, speechformer.",
+        ),
         ("model.options.heads=3", "model.options.width=64 must be a multiple of heads=3."),
         ("model.options.width=0", "model.options.width=0 must be a whole number greater than or equal to 1."),
         ("model.options.pooling=max", "model.options.pooling=max is unknown: use one of mean, attentive, statistics."),

@@ -362,3 +362,26 @@ def test_a_comparison_does_not_depend_on_which_others_there_are():
     same = next(entry for entry in among if entry["key"] == alone[0]["key"])
     for key in ("difference", "low", "high", "p"):
         assert same[key] == alone[0][key]
+
+
+def test_every_light_model_is_compared_with_a_pretrained_encoder_by_a_family_of_tests():
+    encoder = {"model": "whisper_base", "encoder": {"encoder": "whisper"}, "settings": {"trainer.max_epochs": "20"}}
+    runs = [
+        *runs_of(0.5, settings={"trainer.max_epochs": "100"}),
+        *runs_of(0.5, rank=2.0, settings={"trainer.max_epochs": "100"}),
+        *runs_of(0.7, **encoder),
+        *runs_of(0.7, rank=2.0, **encoder),
+    ]
+    entries, sentences = compared(runs)
+    assert sentences == []
+    assert [(entry["kind"], entry["label"], entry["tests"]) for entry in entries] == [
+        ("hrf", "Conformer: HRF x2 - light", 2),
+        ("hrf", "Whisper base: HRF x2 - plain", 2),
+        ("added", "Conformer - Whisper base", 2),
+        ("added", "Conformer, HRF x2 - Whisper base", 2),
+    ]
+    assert entries[2]["difference"] == pytest.approx(-0.2)
+    assert entries[2]["verdict"].startswith("Conformer is worse than Whisper base: -0.200 UA")
+    configured = configure(to_frame(runs))[0]
+    assert set(configured[configured.model == "whisper_base"]["size"]) == {"large"}
+    assert set(configured.variant) == {""}

@@ -5,16 +5,16 @@ import torch
 from torch import nn
 
 from hrf_ser.hrf import insert_hrf
-from hrf_ser.models import MODULES, create_model, model_names, register, registry
+from hrf_ser.models import MODULES, PRETRAINED, create_model, model_names, register, registry
 from hrf_ser.models.options import ModelOptions
 
 
 def test_models_are_known_by_name() -> None:
-    assert model_names() == sorted(MODULES)
+    assert model_names() == sorted([*MODULES, *PRETRAINED])
 
 
 def test_unknown_model_is_named_with_those_that_exist() -> None:
-    with pytest.raises(ValueError, match=f"no model 'resnet'; the models are: {', '.join(sorted(MODULES))}"):
+    with pytest.raises(ValueError, match=f"no model 'resnet'; the models are: {', '.join(model_names())}"):
         create_model("resnet", n_features=6, n_classes=3)
 
 

@@ -38,9 +38,9 @@ def validate(config: DictConfig, verb: str) -> None:
         else config[key]
         for key in config
     }
-    _check(SCHEMAS[verb], values, verb)
+    check(SCHEMAS[verb], values, verb)
     if "model" in values:
-        _check(options_of(values["model"]["name"]), values["model"]["options"], verb, "model.options.")
+        check(options_of(values["model"]["name"]), values["model"]["options"], verb, "model.options.")
 
 
 def options_of(model: str) -> type[ModelOptions]:
@@ -53,7 +53,11 @@ def options_of(model: str) -> type[ModelOptions]:
     if model not in known and model.isidentifier() and find_spec(f"hrf_ser.models.{model}"):
         import_module(f"hrf_ser.models.{model}")  # A model may define its options in its own file, which imports torch.
     if model not in known:
-        raise UserError(f"model.name={shown(model)} is unknown: use one of {', '.join(sorted(known))}.")
+        from hrf_ser.models.plugins import installed, load_installed
+
+        if not load_installed(model):
+            names = sorted({*known, *installed()})
+            raise UserError(f"model.name={shown(model)} is unknown: use one of {', '.join(names)}.")
     return known[model]
 
 
@@ -96,7 +100,12 @@ def _unknown(verb: str, key: str, known: Iterable[str]) -> str:
     return f"{key} is unknown: --help lists all settings."
 
 
-def _check(schema: type[BaseModel], values: Any, verb: str, prefix: str = "") -> None:
+def check(schema: type[BaseModel], values: Any, verb: str, prefix: str = "") -> None:
+    """Check values against a schema.
+
+    Raises:
+        UserError: names the first key that is wrong.
+    """
     try:
         schema.model_validate(values)
     except ValidationError as error:

@@ -14,12 +14,18 @@ from hrf_ser.config.types import MOST, MOST_WHOLE, Amount, Count, Group, Millise
 
 
 class Model(Group):
+    target: str | None = Field(
+        None, alias="_target_", description="Class of another package, in place of the models here; needs model=custom."
+    )
     name: str = Field(description="The model's class; model=... sets it together with its options.")
     label: Name = Field(description="The model's name in records and reports.")
     options: dict[str, Any] = Field(description="Options of that model.")
 
 
 class Data(Group):
+    target: str | None = Field(
+        None, alias="_target_", description="Function of another package that reads the corpus; needs data=custom."
+    )
     name: str = Field(description="The corpus; data=... sets it together with its options.")
     root: str = Field(description="The corpus's folder; for data=table its CSV file.")
     options: dict[str, Any] = Field(description="Options of that corpus.")
@@ -213,8 +219,21 @@ class Prepare(Group):
     cache_dir: str = Field(description="Folder of manifests, features and the demo corpus.")
 
 
+class AddedSystem(Group):
+    """An entry of ``add`` of a report."""
+
+    path: str = Field(description="CSV file with utterance, and predicted or a probability for each class.")
+    name: Name | None = Field(None, description="Name on the page; null: the file's.")
+    parameters: Whole | None = Field(None, description="Its parameters.")
+    macs: Amount | None = Field(None, description="Its multiply-adds per second of audio.")
+    milliseconds: Amount | None = Field(None, description="Its latency for 3 s of audio.")
+
+
 class Report(Group):
     runs: str | list[Name] = Field(description="Folders of runs, patterns or .jsonl files of records.")
+    add: str | list[Any] | dict[str, Any] | None = Field(
+        description="CSV files with predictions of other systems, each a path or {path: ..., name: ...}."
+    )
     out: str | None = Field(description="Folder of the report; null: report/ in the first folder of runs, or here.")
     title: Name | None = Field(description="Title of the page; null: the corpora and the number of runs.")
     split: Literal["test", "validation"] = Field(

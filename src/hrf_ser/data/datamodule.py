@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hrf_ser.audio.augment import OfflineAugmentation
-from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.data.batches import NO_LABEL, Batch, BatchLoader, BucketSampler, FeatureBatches
 from hrf_ser.data.compute import FrontEnd
 from hrf_ser.data.corpora import Corpus, Utterance
@@ -34,7 +33,7 @@ class SpeechData(LightningDataModule):
     Args:
         dataset: the corpus and its split.
         cache_dir: where features are kept.
-        front_end: options of the log-mel front end.
+        front_end: the log-mel front end, or a frozen encoder.
         augmentations: one is drawn for each training utterance; the first is none, as in evaluation.
         batch_size: utterances in a batch.
         seed: of the order of training utterances.
@@ -48,7 +47,7 @@ class SpeechData(LightningDataModule):
         self,
         dataset: Dataset,
         cache_dir: str | Path,
-        front_end: FrontEndConfig,
+        front_end: FrontEnd,
         augmentations: Sequence[OfflineAugmentation] = (OfflineAugmentation(),),
         batch_size: int = 32,
         seed: int = 0,
@@ -160,9 +159,9 @@ class SpeechData(LightningDataModule):
         rows = [self.training_rows if stage == "fit" else ()] * len(self.stores)
         evaluated = self.split.test if stage == "test" else self.split.val
         rows[0] = tuple(dict.fromkeys((*rows[0], *evaluated)))
-        size = 4 * self.front_end.n_mels * count_frames(self.stores, rows)
+        size = 4 * self.front_end.width * count_frames(self.stores, rows)
         if should_cache(self.cache_on_device, size, device):
-            self._cache = DeviceCache(self.stores, rows, self.front_end.n_mels, device)
+            self._cache = DeviceCache(self.stores, rows, self.front_end.width, device)
 
     def teardown(self, stage: str) -> None:  # noqa: ARG002  # Lightning's signature
         """Free the device of features."""
@@ -209,7 +208,7 @@ class SpeechData(LightningDataModule):
     def feature_statistics(self) -> tuple[Tensor, Tensor]:
         """Mean and standard deviation of every band over the training split's frames, ``(n_features,)`` each."""
         store = self.stores[0]
-        count, total, squares = 0, np.zeros(self.front_end.n_mels), np.zeros(self.front_end.n_mels)
+        count, total, squares = 0, np.zeros(self.front_end.width), np.zeros(self.front_end.width)
         for row in self.split.train:
             frames = store[row].astype(np.float64)
             count += len(frames)

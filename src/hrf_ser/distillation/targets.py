@@ -16,7 +16,7 @@ from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.distillation.bundle import BundleOutputs
 from hrf_ser.distillation.head import Head, cross_fitted_probabilities
 from hrf_ser.distillation.table import read_teacher_table
-from hrf_ser.distillation.whisper import WhisperEmbeddings
+from hrf_ser.encoders.statistics import LayerStatistics
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Targets:
         return torch.where((out_of_fold < 0)[:, None], clean.mean(0), own)
 
 
-def whisper_targets(data: SpeechData, embeddings: WhisperEmbeddings, head: Head) -> Targets:
+def whisper_targets(data: SpeechData, embeddings: LayerStatistics, head: Head) -> Targets:
     """Targets of a frozen Whisper encoder with a head that is fit on the training split."""
     return head_targets(data, _outputs(data, embeddings), head)
 

@@ -59,7 +59,7 @@ def build_report(
     unfinished = [{"folder": folder} for folder in found.unfinished]
     failed = [{"folder": folder, "reason": reason} for folder, reason in found.failed]
     labels = {corpus: next(filter(None, of_runs), ()) for corpus, of_runs in runs.groupby("corpus").labels}
-    by = f"{many(len(runs), 'run')}{', validation speakers' if split == VALIDATION else ''}"
+    by = f"{many(int((~runs.added).sum()), 'run')}{', validation speakers' if split == VALIDATION else ''}"
     warnings = [
         *_warnings(runs, comparisons, split),
         sentence("missing", gaps, _SHOWN),
@@ -130,7 +130,7 @@ def _warnings(runs: pd.DataFrame, comparisons: Sequence[dict[str, Any]], split: 
     seeds = runs.groupby(place).seed.nunique()
     return [
         sentence("validation") if split == VALIDATION else sentence("no_predictions", int(runs.confusion.isna().sum())),
-        sentence("oracle_runs", int((runs.protocol == "test_oracle").sum())),
+        sentence("oracle_runs", int(((runs.protocol == "test_oracle") & ~runs.added).sum())),
         *sorted(leaks),
         sentence("mixed_versions", mixed),
         sentence("small_design", [entry for entry in single if not decidable(entry)], single),

@@ -1,8 +1,9 @@
-"""Paired differences over the same folds and seeds: HRF - plain, light - large, another setting - the usual one.
+"""Paired differences over the same folds and seeds: HRF - plain, light - large, another setting - the usual one, a model -
+another system or a pretrained encoder.
 
 Where several light models or ranks were trained with HRF, all of them are tested together with one test, and each by itself
 with Holm's correction: few folds may decide the one question where they decide none of the many. Settings are corrected by
-themselves.
+themselves, and so are comparisons with other systems.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hrf_ser.evaluation.configurations import LARGE
+from hrf_ser.evaluation.configurations import ADDED, LARGE
 from hrf_ser.evaluation.statistics import (
     holm,
     interval,
@@ -32,8 +33,8 @@ def compare_all(runs: pd.DataFrame) -> tuple[list[Entry], list[str]]:
     """Every comparison that the configured runs allow, with Holm's correction.
 
     Returns:
-        The entries of the report, pooled ones first, then single ones, then settings; and a warning for each that is missing
-        or impaired.
+        The entries of the report, pooled ones first, then single ones, settings and other systems; and a warning for each that
+        is missing or impaired.
     """
     configurations = runs.drop_duplicates("key")
     candidates = _candidates(configurations)
@@ -45,17 +46,22 @@ def compare_all(runs: pd.DataFrame) -> tuple[list[Entry], list[str]]:
         pooled += [entry] if entry else []
         warnings += [narrowed] if narrowed else []
     single = [_entry(members) for _, members in pairs.groupby("comparison", sort=False)]
-    questions = [entry for entry in single if entry["kind"] != "setting"]
-    settings = [entry for entry in single if entry["kind"] == "setting"]
-    for family in (pooled, questions, settings):
+    questions = [entry for entry in single if entry["kind"] in ("hrf", "size")]
+    settings, added = ([entry for entry in single if entry["kind"] == kind] for kind in ("setting", ADDED))
+    for family in (pooled, questions, settings, added):
         for entry, p in zip(family, holm([entry["p"] for entry in family]), strict=True):
             entry |= {"p_holm": p, "tests": len(family)}
             entry["verdict"] = sentence("verdict", entry)
-    return [*pooled, *questions, *settings], warnings
+    return [*pooled, *questions, *settings, *added], warnings
 
 
 def _candidates(configurations: pd.DataFrame) -> pd.DataFrame:
     """Pairs of configurations that may be compared, one a row; columns of the second end in ``_b``."""
+    systems = configurations[configurations["size"] == ADDED]
+    configurations = configurations.drop(systems.index)
+    encoders = configurations[
+        configurations.pretrained & configurations["rank"].isna() & (configurations.variant == "")
+    ]
     first = configurations.assign(
         # Options of the factors mean nothing to a plain model.
         plain_variant=[
@@ -76,6 +82,8 @@ def _candidates(configurations: pd.DataFrame) -> pd.DataFrame:
             with_plain(first[has_hrf], "model").assign(kind="hrf"),
             with_plain(first, "larger").assign(kind="size"),
             setting.assign(kind="setting"),
+            first[usual].merge(systems, on=_PLACE, suffixes=("", "_b")).assign(kind=ADDED),
+            first[usual & ~first.pretrained].merge(encoders, on=_PLACE, suffixes=("", "_b")).assign(kind=ADDED),
         ]
     )
     return found.assign(comparison=found.key + " - " + found.key_b, title=[_title(one) for one in found.itertuples()])
@@ -84,6 +92,8 @@ def _candidates(configurations: pd.DataFrame) -> pd.DataFrame:
 def _title(one: Any) -> str:
     """What is compared, such as ``Conformer: HRF x4 - light``."""
     hrf = not pd.isna(one.rank)
+    if one.kind == ADDED:
+        return f"{one.label} - {one.label_b}"
     if one.kind == "setting":
         return f"{one.name}{f', {one.method}' if hrf else ''}: {one.variant} - usual"
     left = one.method if hrf else "light"
@@ -93,8 +103,8 @@ def _title(one: Any) -> str:
 
 def _pairs(candidates: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """One row per candidate, fold and seed that both sides have, with their ``difference``; and what could not be paired."""
-    sides = runs[["key", "fold", "seed", METRIC, "folder", "speakers", "confusion"]]
-    columns = ["kind", "comparison", "title", "label", "key", "key_b", *_PLACE, "model", "rank", "size"]
+    sides = _with_every_seed(runs)[["key", "fold", "seed", METRIC, "folder", "speakers", "confusion"]]
+    columns = ["kind", "comparison", "title", "label", "label_b", "key", "key_b", *_PLACE, "model", "rank", "size"]
     pairs = candidates[columns].merge(sides, on="key")
     second = sides.add_suffix("_b").rename(columns={"fold_b": "fold", "seed_b": "seed"})
     pairs = pairs.merge(second, on=["key_b", "fold", "seed"])
@@ -109,6 +119,13 @@ def _pairs(candidates: pd.DataFrame, runs: pd.DataFrame) -> tuple[pd.DataFrame, 
         f"{pair.folder} and {pair.folder_b} were scored on different utterances: they are not compared."
         for pair in uneven.itertuples()
     ]
+
+
+def _with_every_seed(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs, in which predictions without a seed stand once for every seed that the other runs of their fold have."""
+    cells = runs.loc[~runs.every_seed, [*_PLACE, "fold", "seed"]].drop_duplicates()
+    repeated = runs[runs.every_seed].drop(columns="seed").merge(cells, on=[*_PLACE, "fold"])
+    return pd.concat([runs[~runs.every_seed], repeated])
 
 
 def _same_utterances(pair: Any) -> bool:
@@ -140,6 +157,7 @@ def _entry(pairs: pd.DataFrame) -> Entry:
         "rank": None if pd.isna(first["rank"]) else float(first["rank"]),
         "a": first.key,
         "b": first.key_b,
+        "sides": [first.label, first.label_b],
         **_measured(pairs),
     }
 

@@ -13,11 +13,17 @@ from hrf_ser.evaluation.statistics import interval, mean_interval, pooled_scores
 from hrf_ser.evaluation.variants import own_overrides, sweep_command, train_command, variants
 
 LARGE = "_large"
+ADDED = "added"  # the size of other systems
 # In the order of a report; protocols with other names come before the last.
 PROTOCOLS = ("validation", "last_epoch", "out_of_fold", "test_oracle")
 PARTS = ["corpus", "protocol", "model", "rank", "variant"]
 _DETAIL = ["fold", "seed", *SCORES, "val_ua", "best_epoch", "epochs", "seconds", "folder", "command"]
-_NAMES = {"conv_transformer": "ConvTransformer", "speechformer": "SpeechFormer"}
+_NAMES = {
+    "conv_transformer": "ConvTransformer",
+    "speechformer": "SpeechFormer",
+    **{"whisper_base": "Whisper base", "whisper_tiny": "Whisper tiny"},
+    **{"wavlm": "WavLM", "hubert": "HuBERT", "wav2vec2": "wav2vec 2.0"},
+}
 
 
 def configure(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -29,10 +35,12 @@ def configure(runs: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """
     runs = runs.assign(
         variant=variants(runs),
-        family=runs.model.str.removesuffix(LARGE),
-        size=np.where(runs.model.str.endswith(LARGE), "large", "light"),
-        name=runs.model.map(model_name),
-        method=("HRF x" + runs["rank"].map("{:g}".format)).where(runs["rank"].notna(), "plain"),
+        family=runs.model.str.removesuffix(LARGE).where(~runs.added, runs.model),
+        size=np.select([runs.added, runs.model.str.endswith(LARGE) | runs.pretrained], [ADDED, "large"], "light"),
+        name=runs.model.map(model_name).where(~runs.added, runs.model),
+        method=("HRF x" + runs["rank"].map("{:g}".format))
+        .where(runs["rank"].notna(), "plain")
+        .where(~runs.added, ADDED),
         command=[train_command(own_overrides(run.record), [run.fold], [run.seed]) for run in runs.itertuples()],
     )
     slug = runs.method.str.lower().str.replace(" x", "")
@@ -75,7 +83,11 @@ def model_name(model: str) -> str:
 
 
 def missing(runs: pd.DataFrame) -> list[dict[str, Any]]:
-    """Folds and seeds that other configurations of the same corpus, protocol and variant have, and this one has not."""
+    """Folds and seeds that other configurations of the same corpus, protocol and variant have, and this one has not.
+
+    Other systems have the folds of the runs, and their own seeds.
+    """
+    runs = runs[~runs.added]
     shared = ["corpus", "protocol", "variant"]
     cell = ["fold", "seed"]
     wanted = runs[["key", *shared]].drop_duplicates().merge(runs[[*shared, *cell]].drop_duplicates(), on=shared)
@@ -104,7 +116,7 @@ def summarise(runs: pd.DataFrame) -> dict[str, Any]:
         "scores": _scores(runs),
         "parameters": last.get("parameters"),
         "macs_per_second_of_audio": last.get("macs_per_second_of_audio"),
-        "latency_ms": None,
+        "latency_ms": _given_latency(last),
         "recall": (correct / confusion.sum(axis=1)).to_dict(),
         "confusion": confusion.to_numpy(int).tolist(),
         "seconds": float(runs.seconds.mean()),
@@ -112,6 +124,11 @@ def summarise(runs: pd.DataFrame) -> dict[str, Any]:
         "command": sweep_command(runs),
         "detail": runs[_DETAIL].to_dict("records"),
     }
+
+
+def _given_latency(record: dict[str, Any]) -> dict[str, float | None] | None:
+    milliseconds = (record.get("added") or {}).get("milliseconds")
+    return None if milliseconds is None else {"p50": milliseconds, "p95": None}
 
 
 def _scores(runs: pd.DataFrame) -> dict[str, dict[str, float | None]]:

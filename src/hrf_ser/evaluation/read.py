@@ -7,7 +7,7 @@ import functools
 import json
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -39,11 +39,22 @@ SCHEMA = {
     "history": "object",  # curve -> one value per epoch
     "settings": "object",  # key -> value as typed on the command line
     "bundle": "bool",
+    "pretrained": "bool",  # a classifier on a frozen encoder
+    "added": "bool",  # predictions of another system
+    "every_seed": "bool",  # they have no seed, and are compared with every one
 }
 # Settings that name the run, or change where and how fast it runs but not its result.
 _UNSET = LEFT_OUT | {"hrf", "rank", "fold", "seed"}
 _UNSET_KEYS = {f"trainer.{key}" for key in TRAINER_LEFT_OUT} | {
-    *("model.label", "model.name", "protocol.name", "data.name", "data.root", "data.options.download"),
+    *(
+        "model.label",
+        "model.name",
+        "model.options.name_or_path",
+        "protocol.name",
+        "data.name",
+        "data.root",
+        "data.options.download",
+    ),
     *("test_data.name", "test_data.root", "test_data.options.download"),
 }
 _DAMAGE = (OSError, ValueError, RecursionError)
@@ -60,6 +71,11 @@ class _Scores(_Strict):
     wa: Score
     wf1: Score
     f1: Score
+
+
+class _Added(_Strict):
+    milliseconds: Number | None = None
+    every_seed: bool = False
 
 
 class Record(_Strict):
@@ -83,6 +99,8 @@ class Record(_Strict):
     seconds: dict[str, Number | None] | None = None
     versions: dict[str, str] | None = None
     leaks: list[str] | None = None
+    added: _Added | None = None
+    encoder: dict[str, Any] | None = None
     overrides: list[str] | None = None
     settings: dict[str, str] = {}
     labels: list[str] = []
@@ -176,9 +194,11 @@ def row_of(entry: dict[str, Any], folder: str, written: int) -> dict[str, Any]:
         "seconds": (record.seconds or {}).get("fit"),
         "record": entry,
         **{"labels": (), "speakers": (), "confusion": None, "history": {}, "bundle": False},
+        "pretrained": record.encoder is not None,
+        **{"added": record.added is not None, "every_seed": record.added is not None and record.added.every_seed},
     }
     if record.confusion is not None:
-        row |= _predictions(entry, record.labels, record.speakers, np.array(record.confusion, dtype=float))
+        row |= with_predictions(entry, record.labels, record.speakers, np.array(record.confusion, dtype=float))
     return row
 
 
@@ -202,10 +222,12 @@ def read_predictions(path: Path, record: dict[str, Any]) -> dict[str, Any]:
         raise ValueError("a row is cut short or names an unknown class" if len(table) else "it has no rows")
     counts = np.zeros((len(speakers), len(labels), len(labels)))
     np.add.at(counts, (speaker, label, predicted), 1)
-    return _predictions(record, labels, speakers.tolist(), counts)
+    return with_predictions(record, labels, speakers.tolist(), counts)
 
 
-def _predictions(record: dict[str, Any], labels: list[str], speakers: list[str], confusion: Counts) -> dict[str, Any]:
+def with_predictions(
+    record: dict[str, Any], labels: Sequence[str], speakers: Sequence[str], confusion: Counts
+) -> dict[str, Any]:
     """The columns of predictions, checked against the record.
 
     Raises:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from hrf_ser.evaluation.configurations import ADDED
 from hrf_ser.evaluation.scores import SCORES
 from hrf_ser.evaluation.text import bounds, sentence, signed
 
@@ -100,7 +101,7 @@ def _scores(entries: Sequence[dict[str, Any]], escape: Marker, bold: Marker) -> 
 
 
 def _configuration(entry: dict[str, Any]) -> dict[str, str]:
-    name, scores = entry["label"].split(", ")[0], entry["scores"]
+    name, scores = entry["label"] if entry["size"] == ADDED else entry["label"].split(", ")[0], entry["scores"]
     return {
         "model": f"{name} ({entry['variant']})" if entry["variant"] else name,
         "HRF": f"×{entry['rank']:g}" if entry["hrf"] else "-",

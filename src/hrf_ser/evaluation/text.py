@@ -52,12 +52,16 @@ def answer(configurations: Sequence[Entry], comparisons: Sequence[Entry]) -> str
         sides = (configurations, comparisons)
         by_protocol = {p: [[entry for entry in side if entry["protocol"] == p] for side in sides] for p in protocols}
         return " ".join(f"Protocol {protocol}: {answer(*found)}" for protocol, found in by_protocol.items())
-    kinds = {kind: [c for c in comparisons if c["kind"] == kind] for kind in ("pooled", "hrf", "size", "setting")}
+    kinds = {
+        kind: [c for c in comparisons if c["kind"] == kind] for kind in ("pooled", "hrf", "size", "setting", "added")
+    }
     hrf = [entry for entry in kinds["hrf"] if not entry["model"].endswith("_large")]
     pooled = {entry["corpus"] for entry in kinds["pooled"]}
     leads = kinds["pooled"] + [entry for entry in hrf if entry["corpus"] not in pooled]
     best = max(configurations, key=lambda entry: entry["scores"]["ua"]["mean"])
-    return sentence("answer", leads, hrf, kinds["size"], kinds["setting"], best)
+    # Of the comparisons with each other system the one with the best model of ours.
+    added = {entry["b"]: entry for entry in sorted(kinds["added"], key=lambda entry: float(entry["difference"]))}
+    return sentence("answer", leads, hrf, kinds["size"], kinds["setting"], list(added.values()), best)
 
 
 @functools.cache

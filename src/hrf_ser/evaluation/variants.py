@@ -18,8 +18,8 @@ def variants(runs: pd.DataFrame) -> pd.Series[str]:
     """The overrides by which each run differs from the usual settings of its corpus, such as ``trainer.max_epochs=20``.
 
     Usual is the most frequent value, of equally frequent ones that of the earliest run. Options of a model are compared
-    among runs of that model. A whole group that a run's settings lack is not compared; a key that is absent from a group
-    that they have is a difference.
+    among runs of that model, and all settings of one on a frozen encoder. A whole group that a run's settings lack is not
+    compared; a key that is absent from a group that they have is a difference.
     """
     keys = {key for settings in runs.settings for key in settings}
     # callbacks={} and test_data=null stand for the absence of the keys below them in other runs.
@@ -29,7 +29,10 @@ def variants(runs: pd.DataFrame) -> pd.Series[str]:
     differences = pd.Series([[] for _ in runs.index], runs.index)
     for key in table.columns[table.nunique() > 1]:
         values = table[key].loc[runs.sort_values("written", kind="stable").index].dropna()
-        scope = runs.loc[values.index, ["corpus", "model"] if key.startswith("model.") else ["corpus"]]
+        scope = runs.loc[values.index, ["corpus", "model"]]
+        if not key.startswith("model."):
+            # A classifier on a frozen encoder is trained by a recipe of its own.
+            scope["model"] = scope.model.where(runs.pretrained[values.index], "")
         by_scope = values.groupby([scope[name] for name in scope], sort=False)
         usual = by_scope.transform(lambda found: Counter(found).most_common(1)[0][0])  # of equals the first
         for run, value in values[values != usual].items():

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 # Modules of this folder that register a model.
 MODULES = ("conformer", "conv_transformer", "speechformer")
+# Modules that register a classifier on a pretrained encoder.
+PRETRAINED = ("pretrained",)
 
 __all__ = ["Backbone", "create_model", "model_names", "register", "members_of", "count_macs", "count_parameters"]
 
@@ -25,7 +27,7 @@ __all__ = ["Backbone", "create_model", "model_names", "register", "members_of", 
 def __getattr__(name: str) -> Any:
     """Import torch and the models at first use, so that :mod:`hrf_ser.models.options` needs neither."""
     if name in __all__:
-        for module in MODULES:
+        for module in (*MODULES, *PRETRAINED):
             import_module(f"{__name__}.{module}")
         for module in ("backbone", "registry", "ensemble", "macs"):
             if hasattr(found := import_module(f"{__name__}.{module}"), name):

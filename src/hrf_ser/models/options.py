@@ -29,6 +29,21 @@ class ModelOptions(BaseModel):
     ensemble_size: Size = Field(1, description="Models of this size whose probabilities are averaged.")
 
 
+class PretrainedOptions(ModelOptions):
+    """Options of ``pretrained``: a frozen encoder, and a classifier on its layers."""
+
+    name = "pretrained"
+
+    name_or_path: str = Field("", description="Folder of the encoder as Hugging Face has it, or its name on the hub.")
+    states: Size = Field(7, description="Hidden states of the encoder: its layers, and the input of the first.")
+    layer: Size | None = Field(
+        None, description="A single layer of Whisper, from 1, with states=1; null: the weighted sum of all states."
+    )
+    width: Size = Field(256, description="Channels of the projection, which hrf=true factorises.")
+    dropout: Share = Field(0.1, description="Of the projected vector.")
+    input_dropout: Share = Field(0.0, description="Of the weighted sum of layers.")
+
+
 class TransformerOptions(ModelOptions):
     """What all Transformers here have in common."""
 

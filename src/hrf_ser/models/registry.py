@@ -8,6 +8,7 @@ from torch import nn
 
 from hrf_ser.models.ensemble import Ensemble
 from hrf_ser.models.options import ModelOptions
+from hrf_ser.models.plugins import GROUP, load_installed
 
 _MODELS: dict[str, tuple[type[ModelOptions], Callable[..., nn.Module]]] = {}
 
@@ -31,6 +32,16 @@ def register(options: type[ModelOptions]) -> Callable[[Model], Model]:
     return add
 
 
+def registered(model: Any) -> type[ModelOptions] | None:
+    """The options that :func:`register` gave a class; None for any other."""
+    return next((options for options, known in _MODELS.values() if known is model), None)
+
+
+def set_model(name: str, options: type[ModelOptions], model: Callable[..., nn.Module]) -> None:
+    """Make what takes the arguments of a registered class known under ``name``."""
+    _MODELS[name] = options, model
+
+
 def model_names() -> list[str]:
     """Names that :func:`create_model` knows, sorted."""
     return sorted(_MODELS)
@@ -50,8 +61,11 @@ def create_model(name: str, *, n_features: int, n_classes: int, hop_ms: float = 
     Raises:
         ValueError: no model has that name, the model has no such option, or an option's value is impossible.
     """
-    if name not in _MODELS:
-        raise ValueError(f"There is no model {name!r}; the models are: {', '.join(model_names())}.")
+    if name not in _MODELS and not load_installed(name):
+        raise ValueError(
+            f"There is no model {name!r}; the models are: {', '.join(model_names())}. "
+            f"A model of another package needs an entry point of the group {GROUP}."
+        )
     for key, value in (("n_features", n_features), ("n_classes", n_classes), ("hop_ms", hop_ms)):
         if value <= 0:
             raise ValueError(f"{key} must be greater than 0 to create {name}, not {value}.")

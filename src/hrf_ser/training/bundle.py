@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.config import to_dict
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.deploy.bundle import BundleDescription, SpeechClassifier, render_card, save_bundle, torch_latency
@@ -20,6 +21,7 @@ def write_bundle(
     folder: Path, config: DictConfig, data: SpeechData, deployed: EmotionModule, record: dict[str, Any]
 ) -> None:
     """Write the deployable model of a run with a card of its ``record``."""
+    assert isinstance(data.front_end, FrontEndConfig), "a run with an encoder has no bundle"
     description = BundleDescription(
         model=config.model.name,
         options=to_dict(config.model.options),

@@ -15,7 +15,9 @@ from torch import Tensor
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.data.protocols import SPLITS
 from hrf_ser.distillation.targets import Targets
+from hrf_ser.encoders.statistics import LayerStatistics
 from hrf_ser.hrf import compare
+from hrf_ser.identity import is_pretrained
 from hrf_ser.models import count_macs, count_parameters
 from hrf_ser.run_folder import CONFUSION, PREDICTIONS, RELIABILITY, SEGMENTS
 from hrf_ser.training.calibration import calibrate, calibration_scores, scale
@@ -78,6 +80,13 @@ def evaluate(
     trained = copy.deepcopy(module).cpu().float()
     trained.load_state_dict(weights)
     merge = compare(trained, deployed.cpu(), ((b["features"], b["lengths"]) for b in data.test_dataloader()))
+    encoder = _encoder(data)
+    costs = _macs(trained, deployed, config, data)
+    parameters = {"training": count_parameters(trained.model), "deployed": count_parameters(deployed.model)}
+    if encoder is not None:
+        # The encoder is not trained, and deployed with the classifier.
+        parameters["deployed"] += encoder["parameters"]
+        costs = {name: value + encoder["macs_per_second_of_audio"] for name, value in costs.items()}
     recall = dict(zip(data.labels, recalls(table).tolist(), strict=True))
     return {
         "test": test,
@@ -87,8 +96,9 @@ def evaluate(
         "utterances": {name: len(data.split.rows(name)) for name in SPLITS},
         "evaluation_unit": data.corpus.evaluation_unit,
         "scored": {name: len(np.unique(data.units[list(data.split.rows(name))])) for name in ("val", "test")},
-        "parameters": {"training": count_parameters(trained.model), "deployed": count_parameters(deployed.model)},
-        **_macs(trained, deployed, config),
+        "parameters": parameters,
+        **costs,
+        "encoder": encoder,
         "merge": {key: getattr(merge, key) for key in ("max_abs_diff", "argmax_changes", "compared")},
     }
 
@@ -109,15 +119,24 @@ def evaluate_teacher(config: DictConfig, data: SpeechData, targets: Targets) -> 
     return found
 
 
-def _macs(trained: EmotionModule, deployed: EmotionModule, config: DictConfig) -> dict[str, int]:
+def _macs(trained: EmotionModule, deployed: EmotionModule, config: DictConfig, data: SpeechData) -> dict[str, int]:
     """Multiply-adds per second of audio, forward. In training a product over weights is taken once for a whole batch."""
-    frames = round(_MACS_SECONDS * 1000 / config.features.hop_ms)
-    plain, factorised = (count_macs(module.model, frames, config.features.n_mels) for module in (deployed, trained))
+    width = data.front_end.width
+    # The statistics of an encoder are one frame, however long the audio is.
+    frames = 1 if is_pretrained(config) else round(_MACS_SECONDS * 1000 / config.features.hop_ms)
+    plain, factorised = (count_macs(module.model, frames, width) for module in (deployed, trained))
     shared = config.batch_size if config.reparam.mode == "parametrized" else 1
     return {
         "macs_per_second_of_audio": round(plain / _MACS_SECONDS),
         "macs_per_second_of_audio_training": round((plain + (factorised - plain) / shared) / _MACS_SECONDS),
     }
+
+
+def _encoder(data: SpeechData) -> dict[str, Any] | None:
+    """What the frozen encoder of a pretrained model is and costs, which its classifier's numbers leave out."""
+    if not isinstance(data.front_end, LayerStatistics):
+        return None
+    return {**data.front_end.as_dict(), **data.front_end.costs(_MACS_SECONDS)}
 
 
 def _scores_by_sex(data: SpeechData, rows: list[int], predicted: Tensor) -> dict[str, dict[str, float]]:

@@ -8,6 +8,7 @@ import os
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import hydra
 import lightning
@@ -20,6 +21,8 @@ from torch import Tensor
 from hrf_ser.audio.augment import offline_augmentations
 from hrf_ser.audio.front_end import FrontEndConfig
 from hrf_ser.config import to_dict
+from hrf_ser.config.describe import shown
+from hrf_ser.data.compute import FrontEnd
 from hrf_ser.data.datamodule import SpeechData
 from hrf_ser.data.dataset import Dataset
 from hrf_ser.deploy.bundle import load_bundle
@@ -27,11 +30,11 @@ from hrf_ser.distillation.bundle import BundleOutputs
 from hrf_ser.distillation.head import Head
 from hrf_ser.distillation.loss import DistillationLoss
 from hrf_ser.distillation.targets import Targets, bundle_targets, table_targets, whisper_targets
-from hrf_ser.distillation.whisper import WhisperEmbeddings
+from hrf_ser.encoders.statistics import LayerStatistics, find_encoder
 from hrf_ser.errors import UserError
 from hrf_ser.extras import missing
 from hrf_ser.hrf import insert_hrf, merge_state_dict
-from hrf_ser.identity import idle_callbacks
+from hrf_ser.identity import idle_callbacks, is_pretrained
 from hrf_ser.initial_weights import InitialWeights
 from hrf_ser.models import Backbone, members_of
 from hrf_ser.training.callbacks import HRF, ProgressBar
@@ -55,7 +58,7 @@ def instantiate_data(config: DictConfig, dataset: Dataset) -> SpeechData:
     return SpeechData(
         dataset,
         cache_dir=config.cache_dir,
-        front_end=FrontEndConfig.from_options(to_dict(config.features)),
+        front_end=_front_end(config),
         augmentations=copies,
         batch_size=config.batch_size,
         seed=config.seed,
@@ -63,6 +66,24 @@ def instantiate_data(config: DictConfig, dataset: Dataset) -> SpeechData:
         workers=config.workers,
         cache_on_device=config.cache_on_device,
     )
+
+
+def _front_end(config: DictConfig) -> FrontEnd:
+    """The log-mel front end, or the frozen encoder of a pretrained model.
+
+    Raises:
+        UserError: the encoder's files, or ``model.options.states`` that are not its own.
+    """
+    if not is_pretrained(config):
+        return FrontEndConfig.from_options(to_dict(config.features))
+    options, key = config.model.options, "model.options.name_or_path"
+    encoder = LayerStatistics(find_encoder(str(options.name_or_path), key), options.layer, key)
+    if encoder.states != options.states:
+        raise UserError(
+            f"model.options.states={options.states}: this encoder with layer={shown(options.layer)} has {encoder.states} "
+            "hidden states; set that number."
+        )
+    return encoder
 
 
 def instantiate_module(
@@ -81,12 +102,12 @@ def instantiate_module(
             model=config.model.name,
             options=to_dict(config.model.options),
             labels=list(data.labels),
-            n_features=config.features.n_mels,
+            n_features=data.front_end.width,
             batches_per_epoch=math.ceil(len(data.training_rows) / config.batch_size),
             hop_ms=float(config.features.hop_ms),
             normalisation=config.features.normalisation,
             optimizer={**to_dict(config.optimizer), "factor_decay": config.reparam.weight_decay},
-            augment={key: value for key, value in to_dict(config.augment).items() if key not in _OFFLINE},
+            augment=_feature_augmentation(config),
             class_weights=config.loss.class_weights,
             label_smoothing=config.loss.label_smoothing,
             seed=config.seed,
@@ -120,6 +141,14 @@ def instantiate_module(
     return module
 
 
+def _feature_augmentation(config: DictConfig) -> dict[str, Any]:
+    """Keywords of FeatureAugment. Levels, frames and bands have no meaning for statistics of layers; mixup has."""
+    values = {key: value for key, value in to_dict(config.augment).items() if key not in _OFFLINE}
+    if is_pretrained(config):
+        values |= {"gain_db": 0.0, "time_masks": 0, "band_masks": 0}
+    return values
+
+
 def _read_weights(initial: InitialWeights) -> dict[str, Tensor]:
     """The state dict of the plain backbone; factors are merged."""
     if initial.path.is_dir():
@@ -146,7 +175,7 @@ def instantiate_teacher(config: DictConfig, data: SpeechData, bundle: Path | Non
     head = Head(teacher.c, teacher.folds, balanced=config.loss.class_weights == "balanced")
     if teacher.name == "table":
         return table_targets(data, path, head)
-    return whisper_targets(data, WhisperEmbeddings(path, teacher.layer), head)
+    return whisper_targets(data, LayerStatistics(path, teacher.layer), head)
 
 
 def instantiate_hrf(config: DictConfig, module: EmotionModule) -> list[Callback]:

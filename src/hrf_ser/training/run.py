@@ -92,7 +92,8 @@ def train(
         record |= history.describe_epoch(selected["epoch"], with_scores=data.protocol.selects_checkpoint)
         record["teacher"] = None if targets is None else evaluate_teacher(config, data, targets)
         record |= evaluate(config, data, module, selected["state_dict"], deployed, folder)
-        write_bundle(folder / BUNDLE, config, data, deployed, record)
+        if record["encoder"] is None:
+            write_bundle(folder / BUNDLE, config, data, deployed, record)
         ended = time.perf_counter()
         record["overrides"] = list(HydraConfig.get().overrides.task)
         record["seconds"] = {

@@ -310,3 +310,38 @@ def test_confusion_is_walked_with_arrow_keys(show, report):
     assert page.js("return document.activeElement.dataset.cell") == "2,6"
     assert "of happy" in page.one("#confusion-text").text
     assert page.count(".confusion button[tabindex='0']") == 1
+
+
+def test_another_system_has_its_own_mark_and_heading(show):
+    report = fake_report()
+    ours = report["configurations"][0]
+    theirs = {
+        **ours,
+        "key": "theirs",
+        "label": "openSMILE + SVM",
+        "family": "openSMILE + SVM",
+        "model": "openSMILE + SVM",
+    }
+    theirs |= {
+        "size": "added",
+        "hrf": False,
+        "rank": None,
+        "history": {},
+        "parameters": {"training": None, "deployed": 88},
+    }
+    against = {
+        **report["comparisons"][-1],
+        "kind": "added",
+        "label": "ours - openSMILE + SVM",
+        "a": ours["key"],
+        "b": "theirs",
+    }
+    page = show(
+        report
+        | {"configurations": [*report["configurations"], theirs], "comparisons": [*report["comparisons"], against]}
+    )
+    assert "other system" in page.texts("#pareto .legend li")
+    assert "other system" not in page.texts("#rank .legend li")
+    assert "Against other systems and pretrained encoders" in page.texts("#forest svg text")
+    assert "openSMILE + SVM" in page.texts("#pareto svg text")
+    assert "openSMILE + SVM" not in page.texts("#rank h3")

@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from hrf_ser.data.corpora.plugins import find_reader, installed
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
 
@@ -36,11 +37,14 @@ def read_corpus(name: str, root: str | Path, **options: Any) -> Corpus:
     Raises:
         UserError: Unknown corpus or option, or what the corpus's reader refuses.
     """
-    if name not in _CORPORA:
-        raise UserError(f"data.name={name} is not a corpus: choose one of {', '.join(_CORPORA)}.")
+    read = import_module(f"{__name__}.{name}").read if name in _CORPORA else find_reader(name)
+    if read is None:
+        raise UserError(f"data.name={name} is not a corpus: choose one of {', '.join([*_CORPORA, *installed()])}.")
     try:
-        corpus: Corpus = import_module(f"{__name__}.{name}").read(Path(root).expanduser(), **options)
-        return corpus
+        corpus = read(Path(root).expanduser(), **options)
     except UserError as error:
         # A name or cell in the message may hold line breaks and the terminal's own commands.
         raise UserError(_CONTROL.sub(" ", str(error))) from error
+    if not isinstance(corpus, Corpus):
+        raise UserError(f"data.name={name}: its reader returned {type(corpus).__name__} and no hrf_ser Corpus.")
+    return corpus

@@ -11,7 +11,7 @@ import json
 import re
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from hrf_ser.errors import UserError
 from hrf_ser.files import new_folder
 from hrf_ser.models import create_model
 from hrf_ser.models.ensemble import can_embed
-from hrf_ser.run_folder import DESCRIPTION
+from hrf_ser.run_folder import DESCRIPTION, METRICS
 
 FORMAT = "hrf_ser bundle"
 VERSION = 1
@@ -199,10 +199,23 @@ def _runs_below(path: Path) -> str:
     return f", such as {found[0]}" if found else ""
 
 
+def _has_encoder(path: Path) -> bool:
+    """Whether the run of this folder, or of this bundle of it, has a frozen encoder."""
+    for file in (path / METRICS, path.parent / METRICS):
+        with suppress(OSError, ValueError, AttributeError):
+            return json.loads(file.read_text(encoding="utf-8")).get("encoder") is not None
+    return False
+
+
 def read_description(path: Path) -> tuple[BundleDescription, str]:
     """The content of ``bundle.json``, and the checksum of the weights; errors as of :func:`load_bundle`."""
     file = find_bundle(path) / DESCRIPTION
     if not file.is_file():
+        if _has_encoder(path):
+            raise UserError(
+                f"{path}: is a run with a frozen encoder, of which no bundle is written; its predictions are in "
+                "predictions.csv, and teacher=whisper_base distils the encoder into a model to deploy."
+            )
         raise UserError(
             f"{path}: holds no {DESCRIPTION}; give the bundle/ folder of a finished run{_runs_below(path)}."
         )

@@ -5,6 +5,7 @@ const QUESTIONS = {
   hrf: "With HRF, against the same model without",
   size: "Against the large model",
   setting: "With another setting, against the usual one",
+  added: "Against other systems and pretrained encoders",
 };
 
 function forest(view) {
@@ -39,7 +40,7 @@ function forestRows(view) {
   const rows = [];
   for (const [kind, members] of d3.group(view.comparisons, (c) => c.kind)) {
     rows.push({ heading: QUESTIONS[kind] ?? kind });
-    const group = (c) => (kind === "setting" ? groupOf(view.byKey.get(c.a)) : kind === "size" ? "large" : "hrf");
+    const group = (c) => (kind === "setting" || kind === "added" ? groupOf(view.byKey.get(c.a)) : kind === "size" ? "large" : "hrf");
     rows.push(...members.map((c) => ({ c, group: group(c), clear: known(c.p_holm) && c.p_holm < LEVEL })));
   }
   return rows.map((row, index) => ({ ...row, index }));

@@ -1,9 +1,10 @@
-// Light, light + HRF, large: told apart by shape and by colour, the same in every picture.
+// Light, light + HRF, large, other systems: told apart by shape and by colour, the same in every picture.
 
 const GROUPS = {
   light: { name: "light", symbol: "circle", colour: "var(--light)", size: 1 },
   hrf: { name: "light + HRF", symbol: "diamond", colour: "var(--hrf)", size: 1.2 },
   large: { name: "large", symbol: "square", colour: "var(--large)", size: 0.9 },
+  added: { name: "other system", symbol: "triangle", colour: "var(--added)", size: 1.1 },
 };
 
 // The split whose scores these are.
@@ -13,7 +14,7 @@ function splitUA({ capital = true } = {}) {
 }
 
 function groupOf(configuration) {
-  if (configuration.size === "large") return "large";
+  if (configuration.size === "large" || configuration.size === "added") return configuration.size;
   return configuration.hrf ? "hrf" : "light";
 }
 
@@ -23,6 +24,7 @@ function rankText(configuration) {
 
 // Short name inside one family: "light", "HRF ×4", "large"; a large model with HRF says both.
 function memberName(configuration) {
+  if (configuration.size === "added") return configuration.label;
   const hrf = configuration.hrf ? `HRF ${rankText(configuration)}`.trim() : "";
   if (configuration.size === "large") return hrf ? `large, ${hrf}` : "large";
   return hrf || "light";
@@ -31,6 +33,7 @@ function memberName(configuration) {
 // "Conformer" of "Conformer, HRF x4" and "Conformer large", where all labels of the family agree; otherwise its own name.
 function familyName(family, configurations) {
   const members = configurations.filter((c) => c.family === family);
+  if (members.some((c) => c.size === "added")) return family;
   const names = new Set(members.map((c) => c.label.split(",")[0].replace(/ large$/, "")));
   return names.size === 1 ? [...names][0] : family;
 }
@@ -42,7 +45,7 @@ function familyKey(configuration) {
 
 // Members of a family in the order light, HRF by rank, large.
 function inOrder(configurations) {
-  const place = { light: 0, hrf: 1, large: 2 };
+  const place = { light: 0, hrf: 1, large: 2, added: 3 };
   return [...configurations].sort(
     (a, b) => place[groupOf(a)] - place[groupOf(b)] || Number(a.hrf) - Number(b.hrf) || (a.rank ?? 0) - (b.rank ?? 0),
   );
@@ -82,7 +85,7 @@ function dots(rows, options) {
 
 function swatch(group) {
   const look = GROUPS[group];
-  const shape = { circle: d3.symbolCircle, diamond: d3.symbolDiamond, square: d3.symbolSquare }[look.symbol];
+  const shape = { circle: d3.symbolCircle, diamond: d3.symbolDiamond, square: d3.symbolSquare, triangle: d3.symbolTriangle }[look.symbol];
   const svg = d3.create("svg").attr("class", "swatch").attr("viewBox", "-8 -8 16 16").attr("aria-hidden", "true");
   svg.append("path").attr("d", d3.symbol(shape, 80)()).style("fill", look.colour);
   return svg.node();

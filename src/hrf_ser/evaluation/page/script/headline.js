@@ -77,12 +77,13 @@ function belief(view) {
   const units = new Set(single.map((c) => c.unit ?? "pair"));
   const unit = units.size === 1 ? [...units][0] : "unit";
   const numbers = single.map((c) => c.units ?? c.pairs).filter(known);
-  const runs = d3.sum(view.configurations, (c) => c.runs ?? 0);
+  const own = view.configurations.filter((c) => c.size !== "added");
+  const runs = d3.sum(own, (c) => c.runs ?? 0);
   const [low, high] = d3.extent(numbers);
   const pairs = d3.extent(single.map((c) => c.pairs).filter(known));
   const smallest = d3.min(single, (c) => (known(c.smallest_p) ? c.smallest_p : undefined));
   const lines = [
-    `${plural(runs, "finished run", "finished runs")} of ${plural(view.configurations.length, "configuration", "configurations")}.`,
+    `${plural(runs, "finished run", "finished runs")} of ${plural(own.length, "configuration", "configurations")}.`,
     unit !== "pair" && known(pairs[0]) && `${pairs[0] === pairs[1] ? plural(pairs[0], "pair", "pairs") : pairs.join(" to ") + " pairs"} of fold and seed a comparison.`,
     known(smallest) && `Smallest p that this design can reach: ${probability(smallest)}.`,
     report.missing.length > 0 && `${plural(report.missing.length, "run is", "runs are")} missing.`,

@@ -24,7 +24,7 @@ function rankCurve(view) {
     "Rank",
     view.protocol,
     note(`The inner dimension is rank × output dimension; all of these deploy the same small model.${chanceNote(chance, range)}`),
-    legend(view.configurations),
+    legend(view.configurations.filter((c) => c.size !== "added")),
     element("div", { class: "multiples" }, pictures),
   );
 }
@@ -33,7 +33,7 @@ function rankCurve(view) {
 function rankRows(members) {
   return d3.sort(
     members
-      .filter((c) => c.size !== "large" && (!c.hrf || known(c.rank)) && known(c.scores?.ua?.mean))
+      .filter((c) => ["light", "hrf"].includes(groupOf(c)) && (!c.hrf || known(c.rank)) && known(c.scores?.ua?.mean))
       .map((c) => ({ c, group: groupOf(c), rank: c.hrf ? c.rank : 0, ua: c.scores.ua.mean, low: c.scores.ua.low, high: c.scores.ua.high })),
     (row) => row.rank,
   );

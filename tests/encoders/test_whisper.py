@@ -2,14 +2,13 @@
 
 import json
 
-import numpy as np
 import pytest
 import torch
 from safetensors.torch import save_file
 from tiny_whisper import CONFIG, write_tiny_whisper
 
 from hrf_ser.audio.torchaudio_import import torchaudio
-from hrf_ser.distillation.whisper import WhisperEmbeddings, load_whisper
+from hrf_ser.encoders.whisper import load_whisper
 from hrf_ser.errors import UserError
 
 
@@ -45,20 +44,13 @@ def test_audio_of_any_length_has_a_state_every_20_ms(tmp_path):
     torch.testing.assert_close(long[1500:], encoder(noise(45.0)[480_000:]))
 
 
-def test_an_embedding_is_the_mean_and_the_standard_deviation_over_time(tmp_path):
-    embeddings = WhisperEmbeddings(write_tiny_whisper(tmp_path), 1)
-    states = load_whisper(tmp_path, 1)(noise(1.0)).numpy()
-    expected = np.concatenate([states.mean(0), states.std(0)])
-    assert embeddings.width == 32
-    np.testing.assert_allclose(embeddings.extractor()(noise(1.0)), expected[None], atol=1e-5)
-
-
-def test_the_weights_and_the_layer_name_the_store(tmp_path):
-    first, second = (write_tiny_whisper(tmp_path / name) for name in ("a", "b"))
-    assert WhisperEmbeddings(first, 1).as_dict() == WhisperEmbeddings(second, 1).as_dict()
-    assert WhisperEmbeddings(first, 1).as_dict() != WhisperEmbeddings(first, 2).as_dict()
-    save_file({"model.encoder.conv1.weight": torch.zeros(1)}, second / "model.safetensors")
-    assert WhisperEmbeddings(first, 1).as_dict() != WhisperEmbeddings(second, 1).as_dict()
+def test_all_hidden_states_come_from_one_pass(tmp_path):
+    encoder = load_whisper(write_tiny_whisper(tmp_path))
+    states = encoder.hidden_states(noise(1.0))
+    assert states.shape == (encoder.states, 50, encoder.width) == (3, 50, 16)
+    for layer in (1, 2):
+        expected = load_whisper(tmp_path, layer)(noise(1.0))
+        torch.testing.assert_close(states[layer], expected)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from hrf_ser.distillation.whisper import WhisperEncoder
+from hrf_ser.encoders.whisper import WhisperEncoder
 
 CONFIG = {
     "d_model": 16,
@@ -25,5 +25,5 @@ def write_tiny_whisper(folder: Path) -> Path:
     weights = {key: value for key, value in encoder.state_dict().items() if not key.startswith("mel.")}
     folder.mkdir(parents=True, exist_ok=True)
     save_file({f"model.encoder.{key}": value.half() for key, value in weights.items()}, folder / "model.safetensors")
-    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "model_type": "whisper"}))
     return folder

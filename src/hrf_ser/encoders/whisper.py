@@ -6,18 +6,12 @@ to 30 s it costs a tenth for an utterance of 3 s, and its mean is one over speec
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 import torch.nn.functional as F
-from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
@@ -83,39 +77,58 @@ class WhisperEncoder(nn.Module):
         )
         self.layer_norm = nn.LayerNorm(width) if layers == config["encoder_layers"] else nn.Identity()
 
-    def forward(self, waveform: Tensor) -> Tensor:
-        """Audio at 16 kHz, ``(samples,)``, -> hidden states ``(T, width)``, one every 20 ms; longer audio in pieces of 30 s."""
-        pieces = waveform.split(2 * _HOP * self.longest)
-        return torch.cat([self._encode(piece) for piece in pieces])
+    @property
+    def states(self) -> int:
+        """Hidden states: the input of the first layer and the output of every layer."""
+        return len(self.layers) + 1
 
-    def _encode(self, waveform: Tensor) -> Tensor:
+    @property
+    def width(self) -> int:
+        """Of a hidden state."""
+        return self.embed_positions.embedding_dim
+
+    def forward(self, waveform: Tensor) -> Tensor:
+        """Audio at 16 kHz, ``(samples,)``, -> the last hidden state ``(T, width)``, one frame every 20 ms."""
+        return torch.cat([states[-1] for states in self._pieces(waveform)])
+
+    def hidden_states(self, waveform: Tensor) -> Tensor:
+        """Audio at 16 kHz, ``(samples,)``, -> ``(states, T, width)``."""
+        return torch.cat([torch.stack(states) for states in self._pieces(waveform)], 1)
+
+    def _pieces(self, waveform: Tensor) -> Iterator[list[Tensor]]:
+        """Audio longer than 30 s is encoded in pieces."""
+        return map(self._encode, waveform.split(2 * _HOP * self.longest))
+
+    def _encode(self, waveform: Tensor) -> list[Tensor]:
         # Reflection at both ends needs more samples than half a window.
         waveform = F.pad(waveform, (0, max(0, 2 * _HOP - len(waveform))))
         # The frame centred on the end is dropped, as in the published front end.
         energy = self.mel(waveform)[:, :-1].clamp(min=1e-10).log10()
         energy = (torch.maximum(energy, energy.max() - 8.0) + 4.0) / 4.0
         x = F.gelu(self.conv2(F.gelu(self.conv1(energy[None]))))[0].T
-        x = x + self.embed_positions.weight[: len(x)]
+        states = [x + self.embed_positions.weight[: len(x)]]
         for layer in self.layers:
-            x = layer(x)
-        out: Tensor = self.layer_norm(x)
-        return out
+            states.append(layer(states[-1]))
+        states[-1] = self.layer_norm(states[-1])
+        return states
 
 
-def load_whisper(folder: Path, layers: int) -> WhisperEncoder:
-    """The first ``layers`` layers of the encoder in ``folder``, in evaluation mode.
+def load_whisper(folder: Path, layers: int | None = None, key: str = "teacher.path") -> WhisperEncoder:
+    """The first ``layers`` layers of the encoder in ``folder``, in evaluation mode; all of them where it is None.
 
     Args:
         folder: holds ``config.json`` and ``model.safetensors`` as Hugging Face has them; a decoder is ignored.
         layers: from 1 to the encoder's own number.
+        key: setting that names the folder, for errors.
 
     Raises:
         UserError: the files are missing or not those of a Whisper model, or it has fewer layers.
     """
-    settings, weights = _files(folder)
+    settings, weights = _files(folder, key)
     try:
         config = json.loads(settings.read_text(encoding="utf-8"))
         number = int(config["encoder_layers"])
+        layers = number if layers is None else layers
         if not 1 <= layers <= number:
             raise UserError(f"teacher.layer={layers}: the encoder in {folder} has {number} layers.")
         encoder = WhisperEncoder(config, layers)
@@ -126,56 +139,15 @@ def load_whisper(folder: Path, layers: int) -> WhisperEncoder:
             encoder.load_state_dict({key: file.get_tensor(prefix + key) for key in own}, strict=False)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise UserError(f"teacher.path={folder}: does not hold a Whisper model ({reason}).") from error
+        raise UserError(f"{key}={folder}: does not hold a Whisper model ({reason}).") from error
     return encoder.float().eval().requires_grad_(False)
 
 
-def _files(folder: Path) -> tuple[Path, Path]:
+def _files(folder: Path, key: str) -> tuple[Path, Path]:
     settings, weights = folder / "config.json", folder / "model.safetensors"
     for file in (settings, weights):
         if not file.is_file():
             raise UserError(
-                f"teacher.path={folder}: {file.name} is missing; give the folder of a Whisper model as Hugging Face has it."
+                f"{key}={folder}: {file.name} is missing; give the folder of a Whisper model as Hugging Face has it."
             )
     return settings, weights
-
-
-@dataclass(frozen=True)
-class WhisperEmbeddings:
-    """Mean and standard deviation over time of a layer's hidden states: a front end whose utterances have one frame.
-
-    Attributes:
-        path: folder of the model.
-        layer: from 1.
-    """
-
-    path: Path
-    layer: int
-
-    title = "Teacher's embeddings"
-
-    @cached_property
-    def _encoder(self) -> WhisperEncoder:
-        return load_whisper(self.path, self.layer)
-
-    @property
-    def width(self) -> int:
-        """Twice the encoder's width."""
-        return 2 * self._encoder.embed_positions.embedding_dim
-
-    @cached_property
-    def _checksum(self) -> str:
-        return hashlib.sha256(_files(self.path)[1].read_bytes()).hexdigest()
-
-    def as_dict(self) -> dict[str, Any]:
-        """The weights' content stands for their place."""
-        return {"encoder": "whisper", "weights": self._checksum, "layer": self.layer, "statistics": ["mean", "std"]}
-
-    def extractor(self) -> Callable[[Tensor], NDArray[np.float32]]:
-        """A function from audio at 16 kHz, ``(samples,)``, to its embedding, ``(1, width)``."""
-
-        def compute(waveform: Tensor) -> NDArray[np.float32]:
-            std, mean = torch.std_mean(self._encoder(waveform), dim=0, correction=0)
-            return torch.cat([mean, std])[None].numpy()
-
-        return compute

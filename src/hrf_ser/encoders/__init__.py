@@ -1,0 +1,1 @@
+"""Pretrained speech encoders, frozen: statistics of their layers as features."""

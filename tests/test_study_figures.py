@@ -218,6 +218,16 @@ def test_distillation_table_shows_the_records():
     assert is_shown(mean(pairs), "0.625")
 
 
+def test_the_guide_of_encoders_shows_the_records():
+    runs = sorted(records("encoders"), key=lambda run: run["fold"])
+    (row,) = (line for line in (DOCS / "guides" / "encoders.md").read_text().splitlines() if line.startswith("| Whisper"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert [run["fold"] for run in runs] == list("123456")
+    assert all(is_shown(run["test"]["ua"], cell) for run, cell in zip(runs, cells[1:7], strict=True))
+    assert is_shown(mean(run["test"]["ua"] for run in runs), cells[7].split("**")[1])
+    assert {run["parameters"]["deployed"] for run in runs} == {11_398_409}
+
+
 def test_single_distilled_models_show_the_records():
     runs = {(run["variant"], run["fold"], run["seed"]): run for run in records("distillation_single")}
     rows = section("Distillation, first runs")[-3:]

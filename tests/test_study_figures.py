@@ -220,7 +220,9 @@ def test_distillation_table_shows_the_records():
 
 def test_the_guide_of_encoders_shows_the_records():
     runs = sorted(records("encoders"), key=lambda run: run["fold"])
-    (row,) = (line for line in (DOCS / "guides" / "encoders.md").read_text().splitlines() if line.startswith("| Whisper"))
+    (row,) = (
+        line for line in (DOCS / "guides" / "encoders.md").read_text().splitlines() if line.startswith("| Whisper")
+    )
     cells = [cell.strip() for cell in row.strip("|").split("|")]
     assert [run["fold"] for run in runs] == list("123456")
     assert all(is_shown(run["test"]["ua"], cell) for run, cell in zip(runs, cells[1:7], strict=True))

@@ -37,7 +37,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def expected(folder):
-    return hrf_ser.load(folder / "model.onnx")(folder / "speech.wav").probabilities
+    return hrf_ser.load(folder / "model.onnx", speech_gate=False)(folder / "speech.wav").probabilities
 
 
 def predictions(command, folder, **environment):

@@ -15,6 +15,7 @@ from helpers import REPOSITORY
 from hrf_ser.deploy.hub import (
     upload,
 )  # Before the test hides the package, which torchmetrics imports where it finds transformers.
+from hrf_ser.encoders.huggingface import transformers
 from hrf_ser.entry import conf_dir, describe, register_resolvers
 from hrf_ser.errors import UserError
 from hrf_ser.extras import PLUGINS
@@ -100,6 +101,7 @@ USES = {
     "submitit": ([], plugin("launcher=slurm")),
     "optuna": ([], plugin("sweeper=optuna")),
     "ray": ([], plugin("launcher=ray")),
+    "encoders": (["transformers"], lambda _: transformers()),
     "teacher": (["sklearn.model_selection"], teacher),
     "export": (["onnxscript"], export),
     "runtime": (["onnxruntime"], runtime),

@@ -161,7 +161,12 @@ def test_a_valid_value_is_not_refused(overrides):
 
 @pytest.mark.parametrize("name", sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml")))
 def test_every_model_of_conf_is_valid(name):
-    validate(config(f"model={name}"), "train")
+    composed = config(f"model={name}")
+    if composed.model.name == "pretrained":
+        with pytest.raises(UserError, match=r"model\.options\.name_or_path has no value"):
+            validate(composed, "train")
+        composed.model.options.name_or_path = "/somewhere"
+    validate(composed, "train")
 
 
 @pytest.mark.parametrize("verb", SCHEMAS)

@@ -63,3 +63,10 @@ def test_robustness_is_that_measured(change):
     entry = ROBUSTNESS[change]
     shown = [f"{entry['ua']:.3f}", f"{entry['ua'] - ROBUSTNESS['none']['ua']:+.3f}"]
     assert cells(change) == [*shown, f"{entry['largest']} {entry['largest_share']:.2f}"]
+
+
+@pytest.mark.parametrize("training", ["plain", "copies", "copies, features.floor_db=40 features.trim_db=20"])
+def test_robustness_of_pilots_is_that_measured(training):
+    pilots = json.loads((REPOSITORY / "docs/results/robustness_pilots.json").read_text())
+    shown = training.replace("features.floor_db=40 features.trim_db=20", "other floor and trimming")
+    assert cells(shown) == [f"{value:.3f}" for value in pilots[training].values()]

@@ -68,7 +68,7 @@ def test_an_empty_environment_predicts_as_the_bundle_and_has_no_torch(wheel, ton
     assert "No module named 'torch'" in missing.stderr
 
     path = tone("speech.wav", seconds=1.3, rate=44_100, channels=2)
-    line = [python, "-m", "hrf_ser.deploy.runtime", str(tmp_path / "bundle"), str(path), "--json"]
+    line = [python, "-m", "hrf_ser.deploy.runtime", str(tmp_path / "bundle"), str(path), "--json", "--no-speech-gate"]
     done = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=True)
     prediction = json.loads(done.stdout)
     classifier, waveform = load_bundle(bundle), torch.from_numpy(read_audio(path))

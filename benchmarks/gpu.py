@@ -15,7 +15,6 @@ import json
 import sys
 import time
 import traceback
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,15 +23,15 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-from torch.func import functional_call, grad, stack_module_state, vmap
 from torch.multiprocessing.spawn import spawn
 
-from benchmarks.models import BANDS, CLASSES, inference_of, model_of, options_of, pass_of, step_of, utterances
-from benchmarks.part import LARGE, LIGHT, Result, machine, settings_of
+from benchmarks.models import BANDS, CLASSES, inference_of, model_of, pass_of, step_of, utterances
+from benchmarks.part import LARGE, LIGHT, Result, Settings, machine
 from benchmarks.reference.conformer import TorchaudioConformer, our_conformer
 from benchmarks.reference.speechformer import StraightSpeechFormer
 from benchmarks.references import our_speechformer
 from benchmarks.rounds import compare, interleave
+from benchmarks.vectorised import candidates
 from hrf_ser.files import write_text
 from hrf_ser.hrf import merge_hrf
 
@@ -135,9 +134,9 @@ def steps(device: Device) -> Result:
             name: model_of(label, hrf).to(device.torch)
             for name, hrf in {"plain": None, f"HRF x{RANK}": {"rank": RANK}}.items()
         }
-        candidates = {name: _bound(step_of(model), inputs) for name, model in models.items()}
-        found[label] = device.times(candidates)
-        for name, candidate in candidates.items():
+        steps_of = {name: _bound(step_of(model), inputs) for name, model in models.items()}
+        found[label] = device.times(steps_of)
+        for name, candidate in steps_of.items():
             found[label][name]["peak_mb"] = _peak_mb(device, candidate)
     return found
 
@@ -200,39 +199,12 @@ def throughput(device: Device) -> Result:
 
 
 def runs_at_once(device: Device) -> Result:
-    """Forward and backward of the steps of many runs: one after the other, and as one vectorised program.
-
-    The folds and seeds of a study differ in data and weights alone. Dropout is left out and utterances are of one length, so
-    that both compute the same.
-    """
-    found: Result = {}
-    count = 2 if device.quick else RUNS
-    for label in LIGHT[:2]:
-        without: dict[str, Any] = {key: 0.0 for key in options_of(label)[1] if key.endswith("dropout")}
-        models = [model_of(label, **without).to(device.torch) for _ in range(count)]
-        weights, state = stack_module_state(models)
-        base = copy.deepcopy(models[0]).to("meta")
-        one, _, _ = device.batch(32, 215)
-        x = torch.randn(count, *one.shape, device=device.torch)
-        y = (torch.arange(count * len(one), device=device.torch) % CLASSES).view(count, -1)
-
-        def loss(w: Any, b: Any, features: Tensor, labels: Tensor, base: nn.Module = base) -> Tensor:
-            return F.cross_entropy(functional_call(base, (w, b), (features, None)), labels)
-
-        at_once = vmap(grad(loss))
-        passes = [pass_of(model) for model in models]
-
-        def one_by_one(x: Tensor = x, y: Tensor = y, passes: list[Any] = passes) -> None:
-            for run, features, labels in zip(passes, x, y, strict=True):
-                run(features, None, labels)
-
-        def vectorised(x: Tensor = x, y: Tensor = y, at_once: Any = at_once, w: Any = weights, b: Any = state) -> None:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # The fused attention has no rule for it, which is part of the result.
-                at_once(w, b, x, y)
-
-        found[label] = {"runs": count, **device.times({"one by one": one_by_one, "vectorised": vectorised}, 10)}
-    return found
+    """Forward and backward of the steps of many runs: one after the other, and as one vectorised program."""
+    count, batch, frames = (2, 2, 40) if device.quick else (RUNS, 32, 215)
+    return {
+        label: {"runs": count, **device.times(candidates(label, count, batch, frames, device.torch.type), 10)}
+        for label in LIGHT[:2]
+    }
 
 
 def _train(number: int, device: str, steps: int, quick: bool) -> None:
@@ -269,7 +241,13 @@ PARTS = (correctness, steps, references, throughput, runs_at_once, packed)
 def measure(device: Device, out: Path, minutes: float) -> Result:
     """All parts, as far as the time goes."""
     deadline = time.perf_counter() + 60 * minutes
-    found: Result = {"device": name(device), "quick": device.quick, "machine": _machine(), "parts": {}, "seconds": {}}
+    found: Result = {
+        "device": name(device),
+        "quick": device.quick,
+        "machine": {**machine(Settings(threads=torch.get_num_threads(), data="none")), "cuda": torch.version.cuda},
+        "parts": {},
+        "seconds": {},
+    }
     for part in PARTS:
         if time.perf_counter() + NEEDED > deadline and not device.quick:
             found["parts"][part.__name__] = {"left_out": f"{minutes:g} minutes were over"}
@@ -290,13 +268,6 @@ def measure(device: Device, out: Path, minutes: float) -> Result:
 def name(device: Device) -> str:
     """Of the processor that was measured."""
     return torch.cuda.get_device_name() if device.torch.type == "cuda" else "CPU"
-
-
-def _machine() -> Result:
-    given = argparse.Namespace(
-        threads=torch.get_num_threads(), quick=False, clock="wall", data="none", root=None, models=LIGHT, no_large=False
-    )
-    return {**machine(settings_of(given)), "cuda": torch.version.cuda}
 
 
 def summary(found: Result) -> str:

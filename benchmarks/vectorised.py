@@ -20,7 +20,7 @@ from torch.func import functional_call, grad, stack_module_state, vmap
 
 from benchmarks.models import BANDS, CLASSES, model_of, options_of, pass_of
 from benchmarks.part import Part, Result, Settings, milliseconds, ratio, table
-from benchmarks.rounds import compare
+from benchmarks.rounds import Candidate, compare
 
 RUNS, FRAMES, BATCHES = 4, 215, (8, 32)
 
@@ -29,35 +29,36 @@ def measure(settings: Settings) -> Result:
     """Forward and backward of every light model, at small batches and at the usual one."""
     found: Result = {"runs": RUNS, "frames": FRAMES, "models": {}}
     for label in settings.light:
-        without: dict[str, Any] = {key: 0.0 for key in options_of(label)[1] if key.endswith("dropout")}
-        models = [model_of(label, **without) for _ in range(RUNS)]
-        parameters, buffers = stack_module_state(models)
-        base = copy.deepcopy(models[0]).to("meta")
-
-        def loss(
-            weights: dict[str, Tensor], state: dict[str, Tensor], x: Tensor, y: Tensor, base: torch.nn.Module = base
-        ) -> Tensor:
-            return F.cross_entropy(functional_call(base, (weights, state), (x, None)), y)
-
-        at_once, passes = vmap(grad(loss)), [pass_of(model) for model in models]
         for batch in BATCHES:
-            x = torch.randn(RUNS, batch, FRAMES, BANDS, generator=torch.Generator().manual_seed(0))
-            y = torch.arange(RUNS * batch).view(RUNS, batch) % CLASSES
-
-            def one_by_one(x: Tensor = x, y: Tensor = y, passes: list = passes) -> None:  # type: ignore[type-arg]
-                for run, features, labels in zip(passes, x, y, strict=True):
-                    run(features, None, labels)
-
-            def vectorised(x: Tensor = x, y: Tensor = y, at_once=at_once, w=parameters, b=buffers) -> None:  # type: ignore[no-untyped-def]
-                with warnings.catch_warnings():
-                    warnings.simplefilter(
-                        "ignore"
-                    )  # that the fused attention has no rule for it, which is what is measured
-                    at_once(w, b, x, y)
-
-            compared = compare(settings.interleave({"one by one": one_by_one, "vectorised": vectorised}, 10, 2))
+            compared = compare(settings.interleave(candidates(label, RUNS, batch, FRAMES), 10, 2))
             found["models"][f"{label}, batch {batch}"] = compared
     return found
+
+
+def candidates(label: str, runs: int, batch: int, frames: int, device: str = "cpu") -> dict[str, Candidate]:
+    """A forward and a backward of ``runs`` models on a batch of their own: one after the other, and as one program."""
+    without: dict[str, Any] = {key: 0.0 for key in options_of(label)[1] if key.endswith("dropout")}
+    models = [model_of(label, **without).to(device) for _ in range(runs)]
+    weights, buffers = stack_module_state(models)
+    base = copy.deepcopy(models[0]).to("meta")
+    x = torch.randn(runs, batch, frames, BANDS, generator=torch.Generator().manual_seed(0)).to(device)
+    y = (torch.arange(runs * batch) % CLASSES).view(runs, batch).to(device)
+
+    def loss(weights: dict[str, Tensor], buffers: dict[str, Tensor], features: Tensor, labels: Tensor) -> Tensor:
+        return F.cross_entropy(functional_call(base, (weights, buffers), (features, None)), labels)
+
+    at_once, passes = vmap(grad(loss)), [pass_of(model) for model in models]
+
+    def one_by_one() -> None:
+        for run, features, labels in zip(passes, x, y, strict=True):
+            run(features, None, labels)
+
+    def vectorised() -> None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # The fused attention has no rule for it, which is what is measured.
+            at_once(weights, buffers, x, y)
+
+    return {"one by one": one_by_one, "vectorised": vectorised}
 
 
 def markdown(result: Result) -> str:

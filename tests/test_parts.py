@@ -14,11 +14,11 @@ import soundfile
 import hrf_ser.deploy.export.onnx
 import hrf_ser.training.run  # noqa: F401  # forked commands need not import torch
 from helpers import REPOSITORY
+from hrf_ser import plugins
 from hrf_ser.data.corpora import plugins as corpora
 from hrf_ser.deploy.bundle import load_bundle
 from hrf_ser.deploy.load import load
 from hrf_ser.errors import UserError
-from hrf_ser.models import plugins as models
 from hrf_ser.models import registry
 from hrf_ser.models.options import ModelOptions
 from hrf_ser.parts import expand
@@ -49,11 +49,9 @@ def installed(package):
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: acme_ser\nVersion: 1.0\n")
     (info / "entry_points.txt").write_text(ENTRY_POINTS)
-    for module in (corpora, models):
-        module._installed.cache_clear()
+    plugins._installed.cache_clear()
     yield package
-    for module in (corpora, models):
-        module._installed.cache_clear()
+    plugins._installed.cache_clear()
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 
@@ -21,7 +20,8 @@ def main(config: DictConfig) -> None:
     validate(config, "demo")
 
     from hrf_ser.builtin import builtin_model
-    from hrf_ser.deploy.demo.serve import Server, check_host
+    from hrf_ser.deploy.demo.certificate import self_signed
+    from hrf_ser.deploy.demo.serve import Server, check_host, reachable
     from hrf_ser.deploy.demo.site import build_site
     from hrf_ser.deploy.runtime.model_file import load_model
 
@@ -31,7 +31,7 @@ def main(config: DictConfig) -> None:
         path = path_to_serve(Path(config.bundle).expanduser(), exports_folder(config.cache_dir))
     file, _, content = load_model(path)
     host = check_host(config.host)
-    certificate, fingerprint = certificate_for(host) if config.https else (None, None)
+    certificate, fingerprint = self_signed(reachable(host)) if config.https else (None, None)
     with Server(build_site(file, content, config.speech_gate), config.port, host, certificate) as server:
         print(f"{file.name}, {len(content) / 1e3:,.0f} kB: {server.address}", flush=True)
         for sentence in notes(host, fingerprint):
@@ -42,14 +42,6 @@ def main(config: DictConfig) -> None:
             server.serve_forever()
         except KeyboardInterrupt:
             print()
-
-
-def certificate_for(host: str) -> tuple[Any, str]:
-    """A certificate for the address that is printed, and its fingerprint."""
-    from hrf_ser.deploy.demo.certificate import self_signed
-    from hrf_ser.deploy.demo.serve import reachable
-
-    return self_signed(reachable(host))
 
 
 def notes(host: str, fingerprint: str | None) -> Iterator[str]:

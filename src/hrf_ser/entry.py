@@ -94,8 +94,10 @@ def entry_point(
                 words = normalise(expand_flags(sys.argv[1:], flags), conf_dir())
                 if positional is not None:
                     words = name_paths(words, positional)
-                register_choices()
-                overrides = sys.argv[1:] = [quote_path(word, paths) for word in expand(words)]
+                if "data.root" in paths:  # Only verbs that read a corpus have parts of other packages.
+                    register_choices()
+                    words = expand(words)
+                overrides = sys.argv[1:] = [quote_path(word, paths) for word in words]
                 refuse_renamed(config_name, overrides)
                 if {"--help", "-h"} & set(overrides):
                     from hrf_ser.config.help import help_text

@@ -38,7 +38,7 @@ FILE_KEYS = frozenset({"data.root", "test_data.root", "init_from", "teacher.path
 
 def is_pretrained(config: DictConfig) -> bool:
     """Whether the model is a classifier on a frozen encoder."""
-    return OmegaConf.select(config, "model.name") == "pretrained"
+    return bool(OmegaConf.select(config, "model.name") == "pretrained")
 
 
 def has_validation(config: DictConfig) -> bool:

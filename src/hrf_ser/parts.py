@@ -12,9 +12,11 @@ from typing import Any
 from omegaconf import DictConfig, open_dict
 
 from hrf_ser.errors import UserError
+from hrf_ser.plugins import CORPORA, MODELS, installed
 
 CUSTOM = "custom"
 _GROUPS = {"model": "model", "data": "data", "data@test_data": "test_data"}
+_ENTRY_POINTS = {"model": MODELS, "data": CORPORA}
 _NODES: dict[str, dict[str, Any]] = {
     "model": {"options": {}},
     "data": {"root": "???", "options": {}, "on_bad_audio": "stop"},
@@ -25,26 +27,20 @@ def register_choices() -> None:
     """Make ``model=``, ``data=`` and ``data@test_data=`` of the installed packages, and ``custom``, choices of Hydra."""
     from hydra.core.config_store import ConfigStore
 
-    from hrf_ser.data.corpora import plugins as corpora
-    from hrf_ser.models import plugins as models
-
     store = ConfigStore.instance()
-    for group, found in (("model", models.installed()), ("data", corpora.installed())):
-        for name in (CUSTOM, *found):
+    for group, points in _ENTRY_POINTS.items():
+        for name in (CUSTOM, *installed(points)):
             label = {"label": name} if group == "model" else {}
             store.store(group=group, name=name, node={"name": name, **label, **_NODES[group]}, provider="hrf_ser")
 
 
 def expand(overrides: Sequence[str]) -> list[str]:
     """Overrides in which ``model._target_=my_package.MyModel`` selects ``model=custom``, and its options need no plus."""
-    from hrf_ser.data.corpora import plugins as corpora
-    from hrf_ser.models import plugins as models
-
     values = {key.lstrip("+"): value for key, _, value in (word.partition("=") for word in overrides)}
     words = list(overrides)
     for choice, key in _GROUPS.items():
         target = values.get(f"{key}._target_")
-        names = {CUSTOM, *(models if key == "model" else corpora).installed()}
+        names = {CUSTOM, *installed(_ENTRY_POINTS["model" if key == "model" else "data"])}
         if target is None and not names.intersection(values.get(choice, "").split(",")):
             continue
         free = (f"{key}._target_=", f"{key}.options.")

@@ -329,7 +329,7 @@ def _line(posterior: Posterior) -> str:
     from hrf_ser.deploy.runtime.prediction import decide
 
     if not posterior.speech:
-        return f"{posterior.end:.2f} s  no speech"
+        return f"{posterior.end:.2f} s  {posterior.emotion}"
     if posterior.silent or posterior.smoothed is None:
         return f"{posterior.end:.2f} s  silence"
     emotion = decide(posterior.smoothed, posterior.abstain)

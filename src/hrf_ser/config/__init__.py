@@ -53,10 +53,11 @@ def options_of(model: str) -> type[ModelOptions]:
     if model not in known and model.isidentifier() and find_spec(f"hrf_ser.models.{model}"):
         import_module(f"hrf_ser.models.{model}")  # A model may define its options in its own file, which imports torch.
     if model not in known:
-        from hrf_ser.models.plugins import installed, load_installed
+        from hrf_ser.models.plugins import load_installed
+        from hrf_ser.plugins import MODELS, installed
 
         if not load_installed(model):
-            names = sorted({*known, *installed()})
+            names = sorted({*known, *installed(MODELS)})
             raise UserError(f"model.name={shown(model)} is unknown: use one of {', '.join(names)}.")
     return known[model]
 

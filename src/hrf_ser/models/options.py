@@ -41,7 +41,6 @@ class PretrainedOptions(ModelOptions):
     )
     width: Size = Field(256, description="Channels of the projection, which hrf=true factorises.")
     dropout: Share = Field(0.1, description="Of the projected vector.")
-    input_dropout: Share = Field(0.0, description="Of the weighted sum of layers.")
 
 
 class TransformerOptions(ModelOptions):

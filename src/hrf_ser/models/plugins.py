@@ -2,36 +2,23 @@
 
 from __future__ import annotations
 
-import functools
 import inspect
-import sys
 import typing
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from pydantic import ConfigDict, Field, TypeAdapter, create_model
 
 from hrf_ser.models.options import ModelOptions
+from hrf_ser.plugins import MODELS, installed
 
-GROUP = "hrf_ser.models"
 # Arguments that every model gets; a model's other arguments are its options.
 _GIVEN = ("self", "n_features", "n_classes", "hop_ms")
 
 
-def installed() -> dict[str, EntryPoint]:
-    """Name -> entry point of every model that an installed package registers."""
-    return _installed(tuple(sys.path))
-
-
-@functools.cache
-def _installed(_path: tuple[str, ...]) -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
-
-
 def load_installed(name: str) -> bool:
     """Register the model that an installed package has under this name; False where none has."""
-    point = installed().get(name)
+    point = installed(MODELS).get(name)
     if point is None:
         return False
     add_model(name, point.load())

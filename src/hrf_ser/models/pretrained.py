@@ -27,7 +27,7 @@ class Pretrained(nn.Module):
             raise ValueError(f"states={options.states} must divide {n_features} features")
         self.states = options.states
         self.layer_weights = nn.Parameter(torch.zeros(options.states))
-        self.input_dropout, self.dropout = Dropout(options.input_dropout), Dropout(options.dropout)
+        self.dropout = Dropout(options.dropout)
         self.projection = nn.Linear(n_features // options.states, options.width)
         self.classifier = nn.Linear(options.width, n_classes)
 
@@ -36,6 +36,6 @@ class Pretrained(nn.Module):
         mean = masked_mean(features, padding_mask(lengths, features.shape[1]))
         weights = self.layer_weights.softmax(0)
         pooled = (mean.unflatten(-1, (self.states, -1)) * weights[:, None]).sum(1)
-        hidden = torch.relu(self.projection(self.input_dropout(pooled)))
+        hidden = torch.relu(self.projection(pooled))
         logits: Tensor = self.classifier(self.dropout(hidden))
         return logits

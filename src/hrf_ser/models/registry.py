@@ -8,7 +8,8 @@ from torch import nn
 
 from hrf_ser.models.ensemble import Ensemble
 from hrf_ser.models.options import ModelOptions
-from hrf_ser.models.plugins import GROUP, load_installed
+from hrf_ser.models.plugins import load_installed
+from hrf_ser.plugins import MODELS
 
 _MODELS: dict[str, tuple[type[ModelOptions], Callable[..., nn.Module]]] = {}
 
@@ -64,7 +65,7 @@ def create_model(name: str, *, n_features: int, n_classes: int, hop_ms: float = 
     if name not in _MODELS and not load_installed(name):
         raise ValueError(
             f"There is no model {name!r}; the models are: {', '.join(model_names())}. "
-            f"A model of another package needs an entry point of the group {GROUP}."
+            f"A model of another package needs an entry point of the group {MODELS}."
         )
     for key, value in (("n_features", n_features), ("n_classes", n_classes), ("hop_ms", hop_ms)):
         if value <= 0:

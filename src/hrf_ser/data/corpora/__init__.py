@@ -10,9 +10,10 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from hrf_ser.data.corpora.plugins import find_reader, installed
+from hrf_ser.data.corpora.plugins import find_reader
 from hrf_ser.data.corpora.utterance import Corpus, Utterance
 from hrf_ser.errors import UserError
+from hrf_ser.plugins import CORPORA, installed
 
 __all__ = ["read_corpus", "corpus_names", "Corpus", "Utterance"]
 
@@ -39,7 +40,9 @@ def read_corpus(name: str, root: str | Path, **options: Any) -> Corpus:
     """
     read = import_module(f"{__name__}.{name}").read if name in _CORPORA else find_reader(name)
     if read is None:
-        raise UserError(f"data.name={name} is not a corpus: choose one of {', '.join([*_CORPORA, *installed()])}.")
+        raise UserError(
+            f"data.name={name} is not a corpus: choose one of {', '.join([*_CORPORA, *installed(CORPORA)])}."
+        )
     try:
         corpus = read(Path(root).expanduser(), **options)
     except UserError as error:

@@ -2,27 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-import sys
 from collections.abc import Callable
-from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from hrf_ser.data.corpora.options import reader
 from hrf_ser.data.corpora.utterance import Corpus
+from hrf_ser.plugins import CORPORA, installed
 
-GROUP = "hrf_ser.corpora"
 _READERS: dict[str, Callable[..., Corpus]] = {}
-
-
-def installed() -> dict[str, EntryPoint]:
-    """Name -> entry point of every corpus that an installed package registers."""
-    return _installed(tuple(sys.path))
-
-
-@functools.cache
-def _installed(_path: tuple[str, ...]) -> dict[str, EntryPoint]:
-    return {point.name: point for point in entry_points(group=GROUP)}
 
 
 def add_corpus(name: str, read: Any) -> None:
@@ -38,6 +25,6 @@ def add_corpus(name: str, read: Any) -> None:
 
 def find_reader(name: str) -> Callable[..., Corpus] | None:
     """The reader that was added under this name, or that an installed package has; None where there is none."""
-    if name not in _READERS and (point := installed().get(name)) is not None:
+    if name not in _READERS and (point := installed(CORPORA).get(name)) is not None:
         add_corpus(name, point.load())
     return _READERS.get(name)
